@@ -1,0 +1,62 @@
+"""The referral portal: the application factory, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask
+from jinja2 import StrictUndefined
+
+from portal import cli, errors, policy
+from portal.accounts import gate
+from portal.accounts.views import bp as accounts
+from portal.agencies.views import bp as agencies
+from portal.audit import guard
+from portal.cases.views import bp as cases
+from portal.consents.views import bp as consents
+from portal.db import db
+from portal.extensions import babel, csrf, migrate
+from portal.people.categories import Category
+from portal.people.views import bp as people
+from portal.policy import Permission
+from portal.referrals.states import ReferralAction
+from portal.referrals.views import bp as referrals
+from portal.reports.audit_views import bp as audit
+from portal.reports.views import bp as today
+from portal.web import formats, headers, navigation
+from portal.web import views as web
+from portal.web.converters import enum_converter
+
+BLUEPRINTS = (web.bp, today, referrals, people, consents, cases, agencies, accounts, audit)
+URL_ENUMS = {"referral_action": ReferralAction, "category": Category}
+
+
+def create_app(config: Any) -> Flask:
+    """The application for one set of settings.
+
+    Raises:
+        RuntimeError: no secret key, or a database library that is not sound.
+    """
+    app = Flask(__name__, template_folder="../templates", static_folder="../static")
+    app.config.from_object(config)
+    if not app.config["SECRET_KEY"]:
+        raise RuntimeError("SECRET_KEY is not set")
+
+    db.init_app(app)
+    migrate.init_app(app, db, directory="migrations")
+    csrf.init_app(app)
+    babel.init_app(app, locale_selector=web.chosen_language, default_translation_directories="translations")
+    app.jinja_env.undefined = StrictUndefined  # a misspelt name in a template is an error, not a blank
+    app.jinja_env.globals.update(can=policy.can, Permission=Permission, **web.template_globals())
+    for name, members in URL_ENUMS.items():
+        app.url_map.converters[name] = enum_converter(members)
+    formats.init_app(app)
+    headers.init_app(app)
+    errors.init_app(app)
+    gate.init_app(app)
+    guard.install(db.session)
+    navigation.init_app(app, gate.signed_in)
+    cli.init_app(app)
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    return app

@@ -1,0 +1,1 @@
+"""Accounts: staff, their roles, signing in, and sessions."""

@@ -1,0 +1,166 @@
+"""The door: every page needs a signed-in member of staff unless its view is marked `@public`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, TypeVar, cast
+from uuid import UUID, uuid4
+
+from flask import Flask, current_app, g, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import UserMixin, current_user
+from sqlalchemy.exc import NoResultFound
+from werkzeug.exceptions import NotFound
+
+from portal.accounts import sessions
+from portal.accounts.passwords import hashing
+from portal.accounts.sessions import Limits, LiveSession
+from portal.audit import services as audit
+from portal.audit.events import AuditEvent
+from portal.db import db
+from portal.errors import Conflict, NotAllowed, PortalError, missing_page, refusal_page
+from portal.extensions import login_manager
+from portal.policy import Actor
+from portal.words import N_
+
+View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
+
+
+class SignedIn(UserMixin):  # type: ignore[misc]
+    """What Flask-Login keeps for the length of a request; its id is the token of the session row."""
+
+    def __init__(self, token: str, live: LiveSession) -> None:
+        self.token = token
+        self.live = live
+
+    def get_id(self) -> str:
+        return self.token
+
+
+def public(view: View) -> View:
+    """Let strangers in: sign-in, invitation, health."""
+    view.is_public = True  # type: ignore[attr-defined]
+    return view
+
+
+def signed_in() -> Actor:
+    """Who is behind this request, as services want it: a plain value, not a proxy."""
+    return live_session().actor
+
+
+def live_session() -> LiveSession:
+    return cast(SignedIn, current_user).live
+
+
+def limits() -> Limits:
+    config = current_app.config
+    return Limits(
+        idle=timedelta(minutes=config["SESSION_IDLE_MINUTES"]),
+        idle_privileged=timedelta(minutes=config["SESSION_IDLE_MINUTES_PRIVILEGED"]),
+        absolute=timedelta(hours=config["SESSION_ABSOLUTE_HOURS"]),
+    )
+
+
+def load_user(token: str) -> SignedIn | None:
+    live = sessions.find(db.read(), token, limits())
+    return SignedIn(token, live) if live else None
+
+
+def to_sign_in() -> ResponseReturnValue:
+    """The sign-in page; afterwards the person comes back to where he was, and the page restores his text."""
+    back = request.full_path.rstrip("?") if request.method == "GET" else request.path
+    if not readable(request.path):
+        back = ""
+    return redirect(url_for("accounts.sign_in", next=back if back != "/" else None), 303)
+
+
+def readable(path: str) -> bool:
+    """Whether this path of the portal answers to GET."""
+    adapter = current_app.url_map.bind("")
+    try:
+        adapter.match(path, method="GET")
+    except Exception:  # noqa: BLE001 - any failure to match means: nothing to come back to
+        return False
+    return True
+
+
+def note_refusal(error: Exception) -> None:
+    """Write a refusal into the log, in a transaction of its own: the act it stopped was rolled back."""
+    if not current_user.is_authenticated or not isinstance(error, NotAllowed | NoResultFound | NotFound):
+        return
+    asked = [value for value in (request.view_args or {}).values() if isinstance(value, UUID)]
+    if not asked:
+        return
+    with db.transaction():
+        audit.record(
+            AuditEvent.ACCESS_REFUSED,
+            (request.endpoint, asked[0]),
+            actor=signed_in(),
+            allowed=False,
+            channel=request.method.lower(),
+        )
+
+
+@contextmanager
+def refusals(form: Any) -> Iterator[None]:
+    """Turn a refusal into a word at the field (or on top) of the form, which keeps all that was typed.
+
+    Use as `with refusals(form): service(...); return redirect(...)`, and render the form after it with
+    `form.status`.
+    """
+    try:
+        yield
+    except PortalError as error:
+        note_refusal(error)
+        form.refuse(error.text(), error.field)
+        form.status = error.status
+
+
+def check_acting() -> None:
+    """A form filled in under one sign-in is not carried out under another."""
+    acting = request.form.get("acting") if request.method == "POST" else None
+    if acting and acting != str(signed_in().membership_id):
+        raise Conflict(
+            N_("この画面は別の利用者として開いたものです。いまのサインインで開き直してください。")
+        )
+
+
+def init_app(app: Flask) -> None:
+    hashing.configure(app.config["ARGON2"])
+    login_manager.init_app(app)
+    login_manager.user_loader(load_user)
+    login_manager.session_protection = None  # the session row is the truth, not the browser's address
+    login_manager.unauthorized_handler(to_sign_in)
+
+    @app.before_request
+    def shut_the_door() -> ResponseReturnValue | None:
+        audit.request_id.set(uuid4().hex)
+        if request.endpoint == "static":
+            return None
+        if current_user.is_authenticated:
+            sessions.touch(live_session())
+            check_acting()
+            return None
+        if request.endpoint is None:
+            return None  # the same missing page for strangers: there is nothing behind it
+        view = current_app.view_functions[request.endpoint]
+        return None if getattr(view, "is_public", False) else to_sign_in()
+
+    @app.errorhandler(NotAllowed)
+    def not_allowed(error: NotAllowed) -> ResponseReturnValue:
+        note_refusal(error)
+        return refusal_page(error)
+
+    @app.errorhandler(NoResultFound)
+    @app.errorhandler(NotFound)
+    def not_found(error: Exception) -> ResponseReturnValue:
+        note_refusal(error)
+        return missing_page()
+
+    @app.context_processor
+    def who() -> dict[str, Any]:
+        if not current_user.is_authenticated or g.get("faceless"):
+            return {"actor": None}
+        return {"actor": signed_in(), "session_seconds_left": live_session().seconds_left()}

@@ -1,0 +1,162 @@
+"""Sessions as rows: starting one, finding whose it is, keeping it alive, ending it."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import Select, select, update
+from sqlalchemy.orm import Session
+
+from portal import clock
+from portal.accounts.models import Membership, SignInSession, Staff
+from portal.agencies.models import Agency
+from portal.audit import services as audit
+from portal.audit.events import AuditEvent
+from portal.db import db
+from portal.policy import Actor, Role
+
+# A page view writes this row at most so often: the idle limit is counted in minutes.
+TOUCH_EVERY = timedelta(seconds=60)
+PRIVILEGED = {Role.AUDITOR, Role.AGENCY_ADMIN, Role.SYSTEM_ADMIN}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a session lives: without a request, the same for the privileged, and in all."""
+
+    idle: timedelta
+    idle_privileged: timedelta
+    absolute: timedelta
+
+    def idle_of(self, role: Role) -> timedelta:
+        return self.idle_privileged if role in PRIVILEGED else self.idle
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSession:
+    """A session that is alive, and who is behind it."""
+
+    id: UUID
+    actor: Actor
+    language: str
+    last_seen_at: datetime
+    ends_at: datetime  # the nearer of the idle and the absolute end, if nothing more is asked for
+
+    def seconds_left(self) -> int:
+        return max(0, int((self.ends_at - clock.now()).total_seconds()))
+
+
+def hashed(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def start(
+    session: Session, staff_id: UUID, membership_id: UUID, *, limits: Limits, user_agent: str = ""
+) -> str:
+    """A new session in the current transaction; returns the token for the cookie, which is stored nowhere."""
+    token = secrets.token_urlsafe(32)
+    session.add(
+        SignInSession(
+            token_hash=hashed(token),
+            staff_id=staff_id,
+            membership_id=membership_id,
+            last_seen_at=clock.now(),
+            expires_at=clock.now() + limits.absolute,
+            user_agent=user_agent[:200],
+        )
+    )
+    return token
+
+
+def find(session: Session, token: str, limits: Limits) -> LiveSession | None:
+    """The live session of this token: not ended or outlived, its person neither disabled nor moved."""
+    row = session.execute(
+        select(
+            SignInSession.id,
+            SignInSession.last_seen_at,
+            SignInSession.expires_at,
+            Staff.id.label("staff_id"),
+            Staff.name,
+            Staff.language,
+            Membership.id.label("membership_id"),
+            Membership.role,
+            Membership.administers,
+            Membership.agency_id,
+            Agency.name.label("agency_name"),
+        )
+        .join(Staff, Staff.id == SignInSession.staff_id)
+        .join(Membership, Membership.id == SignInSession.membership_id)
+        .outerjoin(Agency, Agency.id == Membership.agency_id)
+        .where(
+            SignInSession.token_hash == hashed(token),
+            SignInSession.ended_at.is_(None),
+            SignInSession.expires_at > clock.now(),
+            Staff.disabled_at.is_(None),
+            Membership.ended_at.is_(None),
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    idle_end = row.last_seen_at + limits.idle_of(row.role)
+    if idle_end <= clock.now():
+        return None
+    actor = Actor(
+        staff_id=row.staff_id,
+        membership_id=row.membership_id,
+        name=row.name,
+        role=row.role,
+        agency_id=row.agency_id,
+        agency_name=row.agency_name or "",
+        administers=row.administers,
+    )
+    # The request that asks is itself a sign of life.
+    ends_at = min(row.expires_at, clock.now() + limits.idle_of(row.role))
+    return LiveSession(row.id, actor, row.language, row.last_seen_at, ends_at)
+
+
+def touch(live: LiveSession) -> None:
+    """Note a sign of life, if the last one is old enough to be worth a write."""
+    if clock.now() - live.last_seen_at < TOUCH_EVERY:
+        return
+    with db.transaction(keep_reader=True) as session:
+        session.execute(
+            update(SignInSession).where(SignInSession.id == live.id).values(last_seen_at=clock.now())
+        )
+
+
+def own(actor: Actor) -> Select[SignInSession]:
+    """One's own sessions that have not been ended, the latest seen first."""
+    return (
+        select(SignInSession)
+        .where(
+            SignInSession.staff_id == actor.staff_id,
+            SignInSession.ended_at.is_(None),
+            SignInSession.expires_at > clock.now(),
+        )
+        .order_by(SignInSession.last_seen_at.desc(), SignInSession.id)
+    )
+
+
+def end(actor: Actor, session_id: UUID) -> None:
+    """End one of one's own sessions.
+
+    Raises:
+        NoResultFound: it is not one's own.
+    """
+    with db.transaction() as session:
+        row = session.scalars(own(actor).where(SignInSession.id == session_id)).one()
+        row.ended_at = clock.now()
+        audit.record(AuditEvent.SESSION_ENDED, row, actor=actor)
+
+
+def end_all_of(session: Session, staff_id: UUID) -> None:
+    """End every session of a member of staff, in the current transaction: disabled, moved, new password."""
+    session.execute(
+        update(SignInSession)
+        .where(SignInSession.staff_id == staff_id, SignInSession.ended_at.is_(None))
+        .values(ended_at=clock.now())
+    )

@@ -1,0 +1,76 @@
+"""Agencies, their services, their own closures, and their counters of numbers."""
+
+from __future__ import annotations
+
+from datetime import date
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.agencies.kinds import AgencyKind, Room
+from portal.audit.models import Audited
+from portal.db import Base, Identified, Versioned
+
+
+class Agency(Identified, Versioned, Audited, Base):
+    """An organisation in the network (機関)."""
+
+    __tablename__ = "agency"
+    __table_args__ = (UniqueConstraint("name"), UniqueConstraint("short_name"))
+
+    name: Mapped[str]
+    short_name: Mapped[str]  # two or three characters, part of every number this agency gives out
+    kind: Mapped[AgencyKind]
+    about: Mapped[str] = mapped_column(default="")
+    telephone: Mapped[str] = mapped_column(default="")
+    fax: Mapped[str] = mapped_column(default="")
+    email: Mapped[str] = mapped_column(default="")
+    address: Mapped[str] = mapped_column(default="")
+    hours: Mapped[str] = mapped_column(default="")
+    weekly_closed: Mapped[str] = mapped_column(default="")  # digits, Monday 0 to Sunday 6, as "56"
+    holidays_closed: Mapped[bool] = mapped_column(default=True)
+    yearend_closed: Mapped[bool] = mapped_column(default=True)
+    is_active: Mapped[bool] = mapped_column(default=True)
+
+    @property
+    def closed_weekdays(self) -> frozenset[int]:
+        """Weekdays on which it is always closed, Monday 0."""
+        return frozenset(int(digit) for digit in self.weekly_closed)
+
+
+class Service(Identified, Versioned, Audited, Base):
+    """What an agency offers (支援メニュー), for whom, and whether it has room."""
+
+    __tablename__ = "service"
+    __table_args__ = (Index(None, "agency_id"),)
+
+    agency_id: Mapped[UUID] = mapped_column(ForeignKey("agency.id"))
+    name: Mapped[str]
+    for_whom: Mapped[str] = mapped_column(default="")
+    room: Mapped[Room] = mapped_column(default=Room.OPEN)
+    room_as_of: Mapped[date]
+    is_active: Mapped[bool] = mapped_column(default=True)
+
+
+class Closure(Identified, Audited, Base):
+    """Days on which an agency is closed besides its rules, both ends included."""
+
+    __tablename__ = "closure"
+    __table_args__ = (Index(None, "agency_id", "ends_on"), CheckConstraint("starts_on <= ends_on", name="order"))
+
+    agency_id: Mapped[UUID] = mapped_column(ForeignKey("agency.id"))
+    starts_on: Mapped[date]
+    ends_on: Mapped[date]
+    reason: Mapped[str] = mapped_column(default="")
+
+
+class Counter(Base):
+    """The last number an agency gave out, by series ("person", "referral") and fiscal year."""
+
+    __tablename__ = "counter"
+
+    agency_id: Mapped[UUID] = mapped_column(ForeignKey("agency.id"), primary_key=True)
+    series: Mapped[str] = mapped_column(primary_key=True)
+    fiscal_year: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    last: Mapped[int]

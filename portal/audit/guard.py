@@ -1,0 +1,49 @@
+"""Refuse to commit a change to an `Audited` record that no audit entry explains."""
+
+from __future__ import annotations
+
+from sqlalchemy import event
+from sqlalchemy.orm import ORMExecuteState, Session, scoped_session
+
+from portal.audit.models import Audited, AuditDetail, AuditEntry
+
+
+class UnauditedChange(RuntimeError):
+    """A programmer's mistake, so it is no `PortalError`: the page is a 500 and the test is red."""
+
+
+def install(session: scoped_session[Session]) -> None:
+    event.listen(session, "do_orm_execute", refuse_bulk_change)
+    event.listen(session, "before_flush", note_changes)
+    event.listen(session, "before_commit", refuse_unexplained)
+    event.listen(session, "after_rollback", forget)
+
+
+def refuse_bulk_change(state: ORMExecuteState) -> None:
+    mapper = state.bind_mapper
+    if not mapper or not (state.is_update or state.is_delete):
+        return
+    if issubclass(mapper.class_, Audited):
+        raise UnauditedChange("change audited records one by one: a bulk change has no history")
+    if issubclass(mapper.class_, AuditEntry | AuditDetail):
+        raise UnauditedChange("audit entries are never changed or deleted")
+
+
+def note_changes(session: Session, _context: object, _instances: object) -> None:
+    for obj in (*session.new, *session.dirty, *session.deleted):
+        if isinstance(obj, AuditEntry | AuditDetail):
+            raise UnauditedChange("audit entries are written by audit.services only")
+        if isinstance(obj, Audited) and (obj not in session.dirty or session.is_modified(obj)):
+            session.info.setdefault("changed", set()).add(obj)
+
+
+def refuse_unexplained(session: Session) -> None:
+    session.flush()
+    unexplained = session.info.pop("changed", set()) - session.info.pop("explained", set())
+    if unexplained:
+        raise UnauditedChange(f"changed without an audit entry: {sorted(type(o).__name__ for o in unexplained)}")
+
+
+def forget(session: Session) -> None:
+    session.info.pop("changed", None)
+    session.info.pop("explained", None)

@@ -1,0 +1,134 @@
+"""Write the audit log."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Iterable
+from contextvars import ContextVar
+from datetime import UTC, date, datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from sqlalchemy import insert, update
+
+from portal import clock
+from portal.audit.events import AuditEvent
+from portal.audit.models import AuditDetail, AuditEntry, AuditHead
+from portal.db import Base, db
+
+if TYPE_CHECKING:
+    from portal.policy import Actor
+
+# Ties the entries of one request together; the web sets it, commands leave it empty.
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+
+BUCKETS = ((0, "0"), (1, "1"), (5, "2-5"), (25, "6-25"), (100, "26-100"))
+
+
+def bucket(count: int) -> str:
+    """How many people a list showed, so roughly that the log itself tells no one how many there are."""
+    return next((word for limit, word in BUCKETS if count <= limit), "100+")
+
+
+def plain(value: Any) -> Any:
+    """A value as canonical JSON holds it: no floats, codes for enums, ISO for times."""
+    match value:
+        case Enum():
+            return value.value
+        case datetime():
+            return value.astimezone(UTC).isoformat(timespec="microseconds")
+        case UUID() | date():
+            return str(value)
+        case dict():
+            return {str(key): plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [plain(item) for item in value]
+        case set() | frozenset():
+            return sorted(plain(item) for item in value)
+        case float():
+            raise TypeError("the audit log holds no floats")
+        case _:
+            return value
+
+
+def canonical(value: dict[str, Any]) -> bytes:
+    return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def record(
+    what: AuditEvent,
+    subject: Any = None,
+    *,
+    actor: Actor | None,
+    person_id: UUID | None = None,
+    categories: Iterable[str] = (),
+    ground: str | None = None,
+    channel: str = "portal",
+    allowed: bool = True,
+    count: int | None = None,
+    **details: Any,
+) -> None:
+    """Add an entry to the current transaction, which commits the act and its entry, or neither.
+
+    `subject` is the record acted on, or a pair (kind, id). `details` may hold names and text: the entry
+    itself keeps only a salted commitment to them. `count` is a number of people shown, kept as a bucket.
+    """
+    with db.transaction() as session:
+        if isinstance(subject, Base):
+            session.flush()  # a new subject has no id before this
+            session.info.setdefault("explained", set()).add(subject)
+            kind, object_id = subject.__tablename__, getattr(subject, "id", None)
+        else:
+            kind, object_id = subject or (None, None)
+        seq: int = session.execute(
+            update(AuditHead).where(AuditHead.id == 1).values(seq=AuditHead.seq + 1).returning(AuditHead.seq)
+        ).scalar_one()
+        at = clock.now()
+        body: dict[str, Any] = {
+            "v": 1,
+            "seq": seq,
+            "at": at,
+            "event": what,
+            "outcome": "allow" if allowed else "deny",
+            "staff": actor and actor.staff_id,
+            "agency": actor and actor.agency_id,
+            "role": actor and actor.role,
+            "object": [kind, object_id],
+            "subject": person_id,
+            "categories": sorted(categories),
+            "ground": ground,
+            "channel": channel,
+            "request": request_id.get(),
+            "bucket": None if count is None else bucket(count),
+            "commitment": None,
+        }
+        salt = secrets.token_bytes(32)
+        stored = canonical(details) if details else b""
+        if details:
+            body["commitment"] = hashlib.sha256(salt + stored).hexdigest()
+        session.execute(
+            insert(AuditEntry).values(
+                seq=seq,
+                at=at,
+                event=what.value,
+                staff_id=actor and actor.staff_id,
+                agency_id=actor and actor.agency_id,
+                object_id=object_id,
+                person_id=person_id,
+                body=canonical(body),
+            )
+        )
+        if details:
+            session.execute(insert(AuditDetail).values(seq=seq, salt=salt, details=stored))
+
+
+def record_reading(what: AuditEvent, subject: Any = None, *, actor: Actor, **more: Any) -> None:
+    """Write down that something was read, before the page that shows it is answered.
+
+    The reader session stays open: the entry commits first, and when it cannot, no page is shown.
+    """
+    with db.transaction(keep_reader=True):
+        record(what, subject, actor=actor, **more)

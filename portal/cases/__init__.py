@@ -1,0 +1,1 @@
+"""Cases: one agency's support of one person, from opening to closing."""

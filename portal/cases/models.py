@@ -1,0 +1,70 @@
+"""Cases, their goals and progress notes. They belong to the agency that does the work, and to no other."""
+
+from __future__ import annotations
+
+from datetime import date
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.audit.models import Audited
+from portal.cases.codes import Domain, Method, Outcome, Score
+from portal.db import Base, Identified, Versioned
+from portal.people.categories import Category
+
+
+class Case(Identified, Versioned, Audited, Base):
+    """One agency's support of one person (ケース). An agency has one open case of a person at a time."""
+
+    __tablename__ = "support_case"
+    __table_args__ = (
+        UniqueConstraint("agency_id", "number"),
+        Index(
+            "uq_support_case_agency_id_person_id_open",
+            "agency_id",
+            "person_id",
+            unique=True,
+            sqlite_where=text("closed_on IS NULL"),
+            postgresql_where=text("closed_on IS NULL"),
+        ),
+        Index(None, "person_id"),
+        Index(None, "agency_id", "person_id"),
+        CheckConstraint("closed_on IS NULL OR outcome IS NOT NULL", name="closed_with_outcome"),
+    )
+
+    agency_id: Mapped[UUID] = mapped_column(ForeignKey("agency.id"))
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id"))
+    number: Mapped[str]
+    opened_on: Mapped[date]
+    opened_by_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
+    worker_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    source_id: Mapped[UUID | None]  # the referral on whose acceptance it was opened
+    closed_on: Mapped[date | None]
+    outcome: Mapped[Outcome | None]
+    closing_text: Mapped[str] = mapped_column(default="")
+
+
+class CaseGoal(Identified, Audited, Base):
+    __tablename__ = "case_goal"
+    __table_args__ = (Index(None, "case_id"),)
+
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("support_case.id"))
+    domain: Mapped[Domain]
+    text: Mapped[str]
+    score: Mapped[Score | None]
+
+
+class ProgressNote(Identified, Versioned, Audited, Base):
+    """One contact (経過): when, how, how long in minutes, what about."""
+
+    __tablename__ = "progress_note"
+    __table_args__ = (Index(None, "case_id", "held_on", "id"),)
+
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("support_case.id"))
+    author_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
+    held_on: Mapped[date]
+    method: Mapped[Method]
+    minutes: Mapped[int | None]
+    category: Mapped[Category]
+    text: Mapped[str]

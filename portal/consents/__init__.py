@@ -1,0 +1,1 @@
+"""Consents: a person's yes to telling which agencies what until when, and its withdrawal."""

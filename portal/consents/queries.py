@@ -1,0 +1,52 @@
+"""How consents are read."""
+
+from __future__ import annotations
+
+from datetime import date
+from uuid import UUID
+
+from sqlalchemy import Select, and_, exists, or_, select
+from sqlalchemy.sql import ColumnElement
+
+from portal.consents.models import Consent, ConsentCategory, ConsentRecipient, Withdrawal
+from portal.people.categories import Category
+
+
+def categories_of(consent_id: UUID) -> Select[Category]:
+    return select(ConsentCategory.category).where(ConsentCategory.consent_id == consent_id)
+
+
+def recipients_of(consent_id: UUID) -> Select[UUID]:
+    return select(ConsentRecipient.agency_id).where(ConsentRecipient.consent_id == consent_id)
+
+
+def withdrawals_of(consent_id: UUID) -> Select[Withdrawal]:
+    statement = select(Withdrawal).where(Withdrawal.consent_id == consent_id)
+    return statement.order_by(Withdrawal.withdrawn_at, Withdrawal.id)
+
+
+def stands(today: date) -> ColumnElement[bool]:
+    """Within its days, not withdrawn as a whole and not renewed; one recipient may have been taken out."""
+    newer = Consent.__table__.alias("newer_consent")
+    return and_(
+        Consent.valid_from <= today,
+        Consent.valid_until >= today,
+        ~exists().where(Withdrawal.consent_id == Consent.id, Withdrawal.recipient_id.is_(None)),
+        ~exists().where(newer.c.replaces_id == Consent.id),
+    )
+
+
+def covering(person_id: UUID, recipient_id: UUID, today: date) -> Select[Consent]:
+    """Consents of this person that stand and name this recipient, the longest first."""
+    named = exists().where(
+        ConsentRecipient.consent_id == Consent.id, ConsentRecipient.agency_id == recipient_id
+    )
+    taken_out = exists().where(
+        Withdrawal.consent_id == Consent.id,
+        or_(Withdrawal.recipient_id.is_(None), Withdrawal.recipient_id == recipient_id),
+    )
+    return (
+        select(Consent)
+        .where(Consent.person_id == person_id, stands(today), named, ~taken_out)
+        .order_by(Consent.valid_until.desc(), Consent.id)
+    )

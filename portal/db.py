@@ -1,0 +1,212 @@
+"""The database: base class, column types, the reader session, and transaction(): the only commit."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from pysqlite3 import dbapi2 as sound_sqlite
+from sqlalchemy import DateTime, Engine, Enum, MetaData, Text, create_engine, event, make_url
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, scoped_session, sessionmaker
+from sqlalchemy.types import TypeDecorator
+from uuid_utils.compat import uuid7
+
+from portal import clock
+from portal.errors import StaleForm
+from portal.words import N_
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+Changes = dict[str, tuple[Any, Any]]
+
+# WAL-reset corruption was mended in this release; older ones are refused outright.
+OLDEST_SOUND_SQLITE = (3, 51, 3)
+
+
+def new_id() -> UUID:
+    """A random id whose first bits are the time, so that new rows lie side by side in every index."""
+    return uuid7()
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """An aware UTC datetime, on databases that keep the zone and on those that drop it."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError("naive datetime")
+        return value and value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value and value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
+
+
+def render_item(kind: str, item: object, _context: object) -> str | bool:
+    """Migrations name our own types as plain SQLAlchemy ones: they outlive this module."""
+    return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, UTCDateTime) else False
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {
+        datetime: UTCDateTime,
+        str: Text,
+        # No CHECK on codes: a city's next code must not need a table rebuilt.
+        enum.Enum: Enum(
+            enum.Enum,
+            native_enum=False,
+            length=40,
+            create_constraint=False,
+            values_callable=lambda e: [m.value for m in e],
+        ),
+    }
+
+    def apply(self, **values: Any) -> Changes:
+        """Set attributes and return what really changed, as `{name: (before, after)}`."""
+        before = {name: getattr(self, name) for name in values}
+        changes = {name: (before[name], value) for name, value in values.items() if before[name] != value}
+        for name, (_, value) in changes.items():
+            setattr(self, name, value)
+        return changes
+
+
+class Identified:
+    """A row with a random id and the moment it was made."""
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id, sort_order=-2)
+    created_at: Mapped[datetime] = mapped_column(default=lambda: clock.now(), sort_order=-1)
+
+
+class Versioned:
+    """A row that two people may edit at once: each form carries the version it was filled in on."""
+
+    version: Mapped[int] = mapped_column(default=1)
+
+    def advance(self, expected: int | None) -> None:
+        """Count one change.
+
+        Raises:
+            StaleForm: the row has changed since the form that expected `expected` was shown.
+        """
+        if expected is not None and expected != self.version:
+            raise StaleForm(N_("入力している間に、ほかの人がこの記録を更新しました。内容を確認してください。"))
+        self.version += 1
+
+
+def prepare_sqlite(engine: Engine, *, readonly: bool) -> None:
+    """Durable, strict, and with a BEGIN of our own: writers take their turn before they read."""
+
+    @event.listens_for(engine, "connect")
+    def connect(connection: Any, _record: object) -> None:
+        connection.isolation_level = None
+        connection.execute("PRAGMA busy_timeout=20000")
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA recursive_triggers=ON")
+        connection.execute("PRAGMA cache_size=-16000")
+        if readonly:
+            connection.execute("PRAGMA query_only=ON")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
+
+
+def make_engine(url: str, *, readonly: bool) -> Engine:
+    """An engine for the writer, or one whose connections cannot write.
+
+    Raises:
+        RuntimeError: this SQLite can corrupt its file.
+    """
+    if make_url(url).get_backend_name() == "sqlite":
+        if sound_sqlite.sqlite_version_info < OLDEST_SOUND_SQLITE:
+            raise RuntimeError(f"SQLite {sound_sqlite.sqlite_version} is not sound: install the locked pysqlite3")
+        engine = create_engine(url, module=sound_sqlite)
+        prepare_sqlite(engine, readonly=readonly)
+        return engine
+    if readonly:
+        # One snapshot per request: a page never shows half of somebody's act.
+        options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        return create_engine(url, execution_options=options, pool_pre_ping=True)
+    return create_engine(url, pool_pre_ping=True)
+
+
+class Database:
+    """The engines and the sessions. Knows nothing of requests, so services run anywhere.
+
+    `read` is for everything that is shown; `session` exists only inside `transaction()`.
+    """
+
+    metadata = Base.metadata
+    engine: Engine
+    read_engine: Engine
+
+    def __init__(self) -> None:
+        self.session = scoped_session(sessionmaker(expire_on_commit=False))
+        self.read = scoped_session(sessionmaker(expire_on_commit=False, autoflush=False))
+
+    def init_app(self, app: Flask) -> None:
+        self.bind(app.config["DATABASE_URL"])
+        app.teardown_appcontext(lambda _error: self.end())
+
+    def bind(self, url: str) -> None:
+        """Point at another database, leaving the present one."""
+        self.dispose()
+        self.engine = make_engine(url, readonly=False)
+        self.read_engine = make_engine(url, readonly=True)
+        self.session.configure(bind=self.engine)
+        self.read.configure(bind=self.read_engine)
+
+    def end(self) -> None:
+        """Give both sessions back; what was loaded stays readable."""
+        self.session.remove()
+        self.read.remove()
+
+    def dispose(self) -> None:
+        self.end()
+        for engine in (getattr(self, "engine", None), getattr(self, "read_engine", None)):
+            if engine is not None:
+                engine.dispose()
+
+    @contextmanager
+    def transaction(self, *, keep_reader: bool = False) -> Iterator[Session]:
+        """Commit when the outermost block ends well, roll back when it raises; inner blocks join it.
+
+        `keep_reader` is for entries of readings: they change nothing that the page is showing.
+        """
+        session = self.session()
+        if session.info.get("in_transaction"):
+            yield session
+            return
+        session.info["in_transaction"] = True
+        try:
+            yield session
+            session.commit()
+        except BaseException:
+            session.rollback()
+            raise
+        finally:
+            session.info["in_transaction"] = False
+            self.session.remove()
+            if not keep_reader:
+                self.read.remove()  # what is read next must show what was just written
+
+
+db = Database()

@@ -1,0 +1,71 @@
+"""The wall in Python, on facts already at hand; `wall.py` says the same in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Set
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from portal import clock
+from portal.disclosures.models import Basis
+from portal.people.categories import Category
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentFacts:
+    """A consent, with the withdrawals of it: `None` in `withdrawn_for` stands for all recipients."""
+
+    recipients: Set[UUID]
+    categories: Set[Category]
+    valid_from: date
+    valid_until: date
+    withdrawn_for: Set[UUID | None] = frozenset()
+    is_replaced: bool = False
+
+    def lives(self, recipient: UUID, now: datetime) -> bool:
+        return (
+            recipient in self.recipients
+            and self.valid_from <= clock.japan_date(now) <= self.valid_until
+            and None not in self.withdrawn_for
+            and recipient not in self.withdrawn_for
+            and not self.is_replaced
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DisclosureFacts:
+    to_agency_id: UUID
+    basis: Basis
+    categories: Set[Category]
+    starts_at: datetime
+    ends_at: datetime | None
+    ended_at: datetime | None = None
+    consent: ConsentFacts | None = None
+
+    def lives(self, now: datetime) -> bool:
+        within = self.starts_at <= now and (self.ends_at is None or now < self.ends_at)
+        if not within or self.ended_at is not None:
+            return False
+        if self.basis is Basis.CONSENT:
+            return self.consent is not None and self.consent.lives(self.to_agency_id, now)
+        return True
+
+    def tells(self, category: Category, now: datetime) -> bool:
+        covered = self.consent is None or category in self.consent.categories
+        return self.basis is not Basis.ANONYMOUS and category in self.categories and covered and self.lives(now)
+
+
+def is_visible(
+    agency_id: UUID | None,
+    home_agency_id: UUID,
+    disclosures: Iterable[DisclosureFacts],
+    category: Category,
+    now: datetime,
+) -> bool:
+    """Whether a caseworker of this agency may see this category of the person at this moment."""
+    if agency_id is None:
+        return False
+    return agency_id == home_agency_id or any(
+        d.to_agency_id == agency_id and d.tells(category, now) for d in disclosures
+    )

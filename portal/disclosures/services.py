@@ -1,0 +1,235 @@
+"""Telling, ending, renewing and confirming: every line of the ledger is written here."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portal import clock
+from portal.audit import services as audit
+from portal.audit.events import AuditEvent
+from portal.consents import services as consents
+from portal.consents.models import Consent
+from portal.consents.queries import categories_of, recipients_of
+from portal.consents.services import ConsentTerms
+from portal.db import db, new_id
+from portal.disclosures import person_view, queries, wall
+from portal.disclosures.models import Basis, Channel, Disclosure, DisclosureCategory, StopConfirmation
+from portal.disclosures.person_view import PersonView
+from portal.errors import Conflict
+from portal.people.categories import Category
+from portal.people.models import Person
+from portal.policy import Actor, Permission, require
+from portal.words import N_
+
+
+def ground_of(view: PersonView) -> str:
+    """The ground on which a reading stands, for the log."""
+    if view.is_home:
+        return "home"
+    return Basis.CONSENT.value if view.visible_categories else "own_work"
+
+
+def show(actor: Actor, person_id: UUID, *, channel: str = "portal") -> PersonView:
+    """The person as this reader may see him now; the reading is logged before it is returned.
+
+    Raises:
+        NoResultFound: none that this reader may know of.
+    """
+    view = person_view.load(db.read(), actor, person_id, clock.now())
+    audit.record_reading(
+        AuditEvent.PERSON_READ,
+        ("person", person_id),
+        actor=actor,
+        person_id=person_id,
+        categories=view.visible_categories,
+        ground=ground_of(view),
+        channel=channel,
+    )
+    return view
+
+
+def present_person(session: Session, actor: Actor, person_id: UUID) -> Person:
+    """The row itself, for services that act on it, inside their transaction and behind the wall.
+
+    Raises:
+        NoResultFound: none that this actor may know of.
+    """
+    require(actor, Permission.CASEWORK)
+    return session.scalars(
+        select(Person)
+        .where(Person.id == person_id, wall.present(actor, clock.now()))
+        .with_for_update(of=Person)
+    ).one()
+
+
+def known_categories(session: Session, actor: Actor, person_id: UUID) -> set[Category]:
+    """The categories of this person that this actor may see now, and so may tell further."""
+    now = clock.now()
+    flags = [wall.sees(actor, category, now).label(category.value) for category in Category]
+    row = session.execute(select(*flags).select_from(Person).where(Person.id == person_id)).one()
+    return {category for category in Category if getattr(row, category.value)}
+
+
+def tell(
+    actor: Actor,
+    *,
+    person_id: UUID,
+    to_agency_id: UUID,
+    basis: Basis,
+    categories: Collection[Category],
+    channel: Channel,
+    consent: Consent | None = None,
+    source_id: UUID | None = None,
+) -> UUID:
+    """Write the line of the ledger that is also the recipient's permission to read; returns its id.
+
+    The caller holds the person's lock and has checked that the basis covers this.
+    """
+    with db.transaction() as session:
+        line = Disclosure(
+            id=new_id(),
+            person_id=person_id,
+            from_agency_id=actor.agency_id,
+            to_agency_id=to_agency_id,
+            made_by_id=actor.staff_id,
+            basis=basis,
+            consent_id=consent.id if consent else None,
+            channel=channel,
+            source_id=source_id,
+            starts_at=clock.now(),
+            ends_at=clock.end_of_day(consent.valid_until) if consent else None,
+        )
+        session.add(line)
+        session.flush()
+        session.add_all(DisclosureCategory(disclosure_id=line.id, category=c) for c in categories)
+        audit.record(
+            AuditEvent.DISCLOSURE_MADE,
+            line,
+            actor=actor,
+            person_id=person_id,
+            categories=categories,
+            ground=basis,
+            channel=channel,
+            recipient=to_agency_id,
+            consent=line.consent_id,
+            source=source_id,
+        )
+        return line.id
+
+
+def end(actor: Actor, source_id: UUID) -> None:
+    """End what this source told, because it was refused, taken back or entered in error."""
+    with db.transaction() as session:
+        for line in session.scalars(queries.lines_from(source_id).where(Disclosure.ended_at.is_(None))):
+            line.ended_at = clock.now()
+            audit.record(
+                AuditEvent.DISCLOSURE_ENDED, line, actor=actor, person_id=line.person_id, ground=line.basis
+            )
+
+
+def record_consent(
+    actor: Actor,
+    person_id: UUID,
+    terms: ConsentTerms,
+    *,
+    replaces: UUID | None = None,
+    idempotency_key: str | None = None,
+) -> UUID:
+    """Record a consent of a person this actor may see; a renewal carries on what the old one had told.
+
+    Raises:
+        NoResultFound: no such person, or no such consent, that this actor may know of.
+    """
+    with db.transaction() as session:
+        person = present_person(session, actor, person_id)
+        if Category.BASIC not in known_categories(session, actor, person_id):
+            raise Conflict(N_("本人の基本情報を見られない機関では、同意を記録できません。"))
+        live: list[Disclosure] = []
+        if replaces:
+            old = session.scalars(queries.consents_visible_to(actor).where(Consent.id == replaces)).one()
+            if old.person_id != person_id:
+                raise Conflict(N_("別の人の同意は更新できません。"))
+            if session.scalar(select(Consent.id).where(Consent.replaces_id == replaces)):
+                raise Conflict(N_("この同意はすでに更新されています。"))
+            live = list(session.scalars(live_lines_on(replaces, clock.now())))
+        consent_id = consents.record(
+            actor, person, terms, replaces=replaces, idempotency_key=idempotency_key
+        )
+        if live:
+            carry_on(session, actor, live, consent_id)
+        return consent_id
+
+
+def live_lines_on(consent_id: UUID, now: datetime):  # type: ignore[no-untyped-def]
+    return select(Disclosure).where(
+        Disclosure.consent_id == consent_id, wall.disclosure_lives(Disclosure, now)
+    )
+
+
+def carry_on(session: Session, actor: Actor, lines: list[Disclosure], consent_id: UUID) -> None:
+    """What the renewed consent covers goes on without a break; what it leaves out has ended with the old one."""
+    consent = session.scalars(select(Consent).where(Consent.id == consent_id)).one()
+    recipients = set(session.scalars(recipients_of(consent_id)))
+    covered = set(session.scalars(categories_of(consent_id)))
+    for line in lines:
+        told = set(session.scalars(queries.categories_told(line.id))) & covered
+        if line.to_agency_id in recipients and told:
+            tell(
+                actor,
+                person_id=line.person_id,
+                to_agency_id=line.to_agency_id,
+                basis=Basis.CONSENT,
+                categories=told,
+                channel=Channel.RENEWAL,
+                consent=consent,
+                source_id=line.source_id,
+            )
+
+
+def withdraw_consent(
+    actor: Actor, consent_id: UUID, *, recipients: Collection[UUID] = (), reason: str = ""
+) -> None:
+    """Take back a consent of a person whose record this agency keeps, or that this agency recorded.
+
+    Raises:
+        NoResultFound: no such consent that this actor may know of.
+    """
+    with db.transaction() as session:
+        session.scalars(queries.consents_visible_to(actor).where(Consent.id == consent_id)).one()
+        consents.withdraw(actor, consent_id, recipients=recipients, reason=reason)
+
+
+def confirm_stop(actor: Actor, line: Disclosure, *, note: str = "") -> None:
+    """The recipient confirms that it has stopped using what this line told it.
+
+    Raises:
+        Conflict: it was confirmed already, or the basis is still alive.
+    """
+    require(actor, Permission.CASEWORK)
+    with db.transaction() as session:
+        same = select(StopConfirmation.id).where(StopConfirmation.disclosure_id == line.id)
+        if session.scalar(same):
+            raise Conflict(N_("停止はすでに確認済みです。"))
+        alive = select(Disclosure.id).where(
+            Disclosure.id == line.id, wall.disclosure_lives(Disclosure, clock.now())
+        )
+        if session.scalar(alive):
+            raise Conflict(N_("同意は有効です。停止の確認は要りません。"))
+        row = StopConfirmation(
+            disclosure_id=line.id, agency_id=actor.agency_id, confirmed_by_id=actor.staff_id, note=note
+        )
+        session.add(row)
+        audit.record(
+            AuditEvent.STOP_CONFIRMED,
+            row,
+            actor=actor,
+            person_id=line.person_id,
+            ground=line.basis,
+            line=line.id,
+            note=note,
+        )

@@ -1,0 +1,99 @@
+"""The wall in SQL: which person, and which category of him, this reader may see at this moment.
+
+`rule.py` says the same in Python; a test walks every combination and keeps the two equal.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import and_, exists, false, or_
+from sqlalchemy.orm import aliased
+from sqlalchemy.orm.attributes import InstrumentedAttribute
+from sqlalchemy.sql import ColumnElement
+
+from portal import clock
+from portal.consents.models import Consent, ConsentCategory, ConsentRecipient, Withdrawal
+from portal.disclosures.models import Basis, Disclosure, DisclosureCategory
+from portal.people.categories import Category
+from portal.people.models import Person
+from portal.policy import Actor, Permission, can
+
+Value = InstrumentedAttribute[UUID] | InstrumentedAttribute[UUID | None] | UUID
+
+
+def consent_lives(consent: type[Consent], recipient: Value, now: datetime) -> ColumnElement[bool]:
+    """It names this recipient, today is within its days in Japan, and nobody took it back or renewed it."""
+    newer = aliased(Consent)
+    day = clock.japan_date(now)
+    return and_(
+        consent.valid_from <= day,
+        consent.valid_until >= day,
+        exists().where(ConsentRecipient.consent_id == consent.id, ConsentRecipient.agency_id == recipient),
+        ~exists().where(
+            Withdrawal.consent_id == consent.id,
+            or_(Withdrawal.recipient_id.is_(None), Withdrawal.recipient_id == recipient),
+        ),
+        ~exists().where(newer.replaces_id == consent.id),
+    )
+
+
+def disclosure_lives(told: type[Disclosure], now: datetime) -> ColumnElement[bool]:
+    """It has begun, has not ended by time or by act, and its basis is alive."""
+    consent = aliased(Consent)
+    return and_(
+        told.starts_at <= now,
+        or_(told.ends_at.is_(None), told.ends_at > now),
+        told.ended_at.is_(None),
+        or_(
+            told.basis != Basis.CONSENT,
+            exists().where(consent.id == told.consent_id, consent_lives(consent, told.to_agency_id, now)),
+        ),
+    )
+
+
+def told_to(agency_id: UUID, person: type[Person], category: Category, now: datetime) -> ColumnElement[bool]:
+    """A live disclosure tells this agency this category of the person, and its consent still covers it."""
+    told = aliased(Disclosure)
+    covered = exists().where(
+        ConsentCategory.consent_id == told.consent_id, ConsentCategory.category == category
+    )
+    return exists().where(
+        told.person_id == person.id,
+        told.to_agency_id == agency_id,
+        told.basis != Basis.ANONYMOUS,
+        exists().where(DisclosureCategory.disclosure_id == told.id, DisclosureCategory.category == category),
+        or_(told.basis != Basis.CONSENT, covered),
+        disclosure_lives(told, now),
+    )
+
+
+def sees(
+    actor: Actor, category: Category, now: datetime, person: type[Person] = Person
+) -> ColumnElement[bool]:
+    """`visible(reader, person, category, now)` of the design: kept at home, or told on a live basis."""
+    if actor.agency_id is None or not can(actor, Permission.CASEWORK):
+        return false()
+    return or_(person.home_agency_id == actor.agency_id, told_to(actor.agency_id, person, category, now))
+
+
+def present(actor: Actor, now: datetime, person: type[Person] = Person) -> ColumnElement[bool]:
+    """May know that the person is on record at all, perhaps with everything withheld.
+
+    Kept at home, or told once and never taken back by the one who told: an agency that was told in earnest
+    has work of its own to account for when the basis dies.
+    """
+    if actor.agency_id is None or not can(actor, Permission.CASEWORK):
+        return false()
+    told = aliased(Disclosure)
+    return or_(
+        person.home_agency_id == actor.agency_id,
+        exists().where(
+            told.person_id == person.id,
+            told.to_agency_id == actor.agency_id,
+            told.basis != Basis.ANONYMOUS,
+            told.starts_at <= now,
+            told.ended_at.is_(None),
+        ),
+    )

@@ -1,0 +1,1 @@
+"""People: those who are helped, what is known of them by category, and their families."""

@@ -1,0 +1,120 @@
+"""Who may do what. The whole access policy is `RULES`, readable on one screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from portal.errors import NotAllowed
+from portal.words import N_, Worded
+
+
+class Role(Worded):
+    """What a member of staff does; see the table of people in the documentation."""
+
+    STAFF = "staff", N_("相談支援員")
+    COORDINATOR = "coordinator", N_("調整担当")
+    AGENCY_ADMIN = "agency_admin", N_("機関管理者")
+    AUDITOR = "auditor", N_("監査")
+    SYSTEM_ADMIN = "system_admin", N_("システム管理者")
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts or reads, for which agency: a plain value that services take instead of a global."""
+
+    staff_id: UUID
+    membership_id: UUID
+    name: str
+    role: Role
+    agency_id: UUID | None
+    agency_name: str
+    administers: bool = False  # a caseworker who also looks after the agency's staff and opening days
+
+
+Check = Callable[[Actor, Any], bool]
+
+
+class Permission(StrEnum):
+    """Named `<object>:<act>`."""
+
+    CASEWORK = "casework:do"
+    PERSON_EDIT = "person:edit"
+    CASE_WRITE = "case:write"
+    CONSENT_RECORD = "consent:record"
+    CONSENT_WITHDRAW = "consent:withdraw"
+    REFERRAL_READ = "referral:read"
+    REFERRAL_SEND = "referral:send"
+    REFERRAL_ANSWER = "referral:answer"
+    REFERRAL_CANCEL = "referral:cancel"
+    REFERRAL_TAKE_PART = "referral:take-part"
+    AGENCY_EDIT = "agency:edit"
+    AGENCY_CREATE = "agency:create"
+    STAFF_MANAGE = "staff:manage"
+    AUDIT_READ = "audit:read"
+
+
+def is_caseworker(actor: Actor, subject: Any) -> bool:
+    return actor.role in {Role.STAFF, Role.COORDINATOR} and actor.agency_id is not None
+
+
+def is_auditor(actor: Actor, subject: Any) -> bool:
+    return actor.role is Role.AUDITOR
+
+
+def is_system_admin(actor: Actor, subject: Any) -> bool:
+    return actor.role is Role.SYSTEM_ADMIN
+
+
+def is_administrator(actor: Actor, subject: Any) -> bool:
+    return actor.agency_id is not None and (actor.role is Role.AGENCY_ADMIN or actor.administers)
+
+
+def is_own_agency(actor: Actor, subject: Any) -> bool:
+    """`subject` is a record that belongs to one agency, or the agency itself."""
+    return actor.agency_id is not None and actor.agency_id == getattr(subject, "agency_id", subject.id)
+
+
+def is_home(actor: Actor, subject: Any) -> bool:
+    return actor.agency_id is not None and actor.agency_id == subject.home_agency_id
+
+
+def is_sender(actor: Actor, subject: Any) -> bool:
+    return actor.agency_id is not None and actor.agency_id == subject.from_agency_id
+
+
+def is_recipient(actor: Actor, subject: Any) -> bool:
+    """A draft is not yet addressed to anyone."""
+    return actor.agency_id is not None and actor.agency_id == subject.to_agency_id and subject.is_sent
+
+
+# A permission is granted when every check in at least one row holds.
+RULES: dict[Permission, tuple[tuple[Check, ...], ...]] = {
+    Permission.CASEWORK: ((is_caseworker,),),
+    Permission.PERSON_EDIT: ((is_caseworker, is_home),),
+    Permission.CASE_WRITE: ((is_caseworker, is_own_agency),),
+    Permission.CONSENT_RECORD: ((is_caseworker,),),
+    Permission.CONSENT_WITHDRAW: ((is_caseworker,),),
+    Permission.REFERRAL_READ: ((is_caseworker, is_sender), (is_caseworker, is_recipient)),
+    Permission.REFERRAL_SEND: ((is_caseworker, is_sender),),
+    Permission.REFERRAL_ANSWER: ((is_caseworker, is_recipient),),
+    Permission.REFERRAL_CANCEL: ((is_caseworker, is_sender), (is_caseworker, is_recipient)),
+    Permission.REFERRAL_TAKE_PART: ((is_caseworker, is_sender), (is_caseworker, is_recipient)),
+    Permission.AGENCY_EDIT: ((is_administrator, is_own_agency), (is_system_admin,)),
+    Permission.AGENCY_CREATE: ((is_system_admin,),),
+    Permission.STAFF_MANAGE: ((is_administrator, is_own_agency), (is_system_admin,)),
+    Permission.AUDIT_READ: ((is_auditor,),),
+}
+
+
+def can(actor: Actor, permission: Permission, subject: Any = None) -> bool:
+    return any(all(check(actor, subject) for check in row) for row in RULES[permission])
+
+
+def require(actor: Actor, permission: Permission, subject: Any = None) -> None:
+    """Raise `NotAllowed` unless the policy grants it."""
+    if not can(actor, permission, subject):
+        raise NotAllowed(N_("この操作をする権限がありません。担当の機関または管理者に確認してください。"))

@@ -1,0 +1,1 @@
+"""Referrals: one agency asks another to help a person, and the other answers."""

@@ -1,0 +1,237 @@
+"""What the two agencies say and note on a referral besides its steps: receipt, messages, worker, follow-ups."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from portal import clock
+from portal.accounts.once import claim
+from portal.audit import services as audit
+from portal.audit.events import AuditEvent
+from portal.cases import services as cases
+from portal.db import db, new_id
+from portal.disclosures import services as disclosures
+from portal.disclosures.models import Basis, Disclosure
+from portal.disclosures.queries import to_confirm
+from portal.errors import Conflict, Invalid, NoBasis
+from portal.policy import Actor, Permission, can, require
+from portal.referrals import queries
+from portal.referrals.drafts import require_nameless
+from portal.referrals.models import FollowUp, FollowUpKind, Happening, Referral, ReferralEvent, ReferralNews
+from portal.referrals.states import ENDED, ReferralStatus
+from portal.words import N_
+
+
+def write_line(
+    session: Session,
+    actor: Actor,
+    referral: Referral,
+    what: Happening,
+    *,
+    code: str = "",
+    text: str = "",
+    sequel_id: UUID | None = None,
+) -> UUID:
+    """Append a line to the timeline, in the transaction of the act it tells of."""
+    line = ReferralEvent(
+        id=new_id(),
+        created_at=clock.now(),
+        referral_id=referral.id,
+        agency_id=actor.agency_id,
+        staff_id=actor.staff_id,
+        what=what,
+        code=code,
+        text=text,
+        sequel_id=sequel_id,
+    )
+    session.add(line)
+    return line.id
+
+
+def tell_other_side(session: Session, actor: Actor, referral: Referral, what: Happening) -> None:
+    """Put the referral among the other agency's news until it opens it."""
+    other = referral.to_agency_id if actor.agency_id == referral.from_agency_id else referral.from_agency_id
+    if not referral.is_sent:
+        return
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    values = {"referral_id": referral.id, "agency_id": other, "what": what, "at": clock.now()}
+    session.execute(
+        insert(ReferralNews)
+        .values(**values)
+        .on_conflict_do_update(
+            index_elements=["referral_id", "agency_id"], set_={"what": what, "at": clock.now()}
+        )
+    )
+
+
+def opened(actor: Actor, referral_id: UUID) -> None:
+    """Note that this agency looked: its news of the referral are read, and the first look is the receipt.
+
+    Does nothing for an agency that has nothing to note. The version stays: a look changes nobody's form.
+    """
+    with db.transaction() as session:
+        referral = queries.locked(session, actor, referral_id)
+        require(actor, Permission.REFERRAL_READ, referral)
+        session.execute(
+            delete(ReferralNews).where(
+                ReferralNews.referral_id == referral_id, ReferralNews.agency_id == actor.agency_id
+            )
+        )
+        if referral.received_at is None and can(actor, Permission.REFERRAL_ANSWER, referral):
+            receive(session, actor, referral)
+
+
+def receive(session: Session, actor: Actor, referral: Referral) -> None:
+    referral.received_at = clock.now()
+    write_line(session, actor, referral, Happening.RECEIVED)
+    tell_other_side(session, actor, referral, Happening.RECEIVED)
+    audit.record(
+        AuditEvent.REFERRAL_RECEIVED,
+        referral,
+        actor=actor,
+        person_id=referral.person_id,
+        ground=referral.basis,
+    )
+
+
+def send_message(actor: Actor, referral_id: UUID, text: str, *, idempotency_key: str | None = None) -> None:
+    """Say something to the other agency, behind the wall.
+
+    Raises:
+        NoBasis: the basis has died; nothing more may be told.
+        Conflict: the referral is a draft, or was struck out.
+    """
+    with db.transaction() as session:
+        referral = queries.locked(session, actor, referral_id)
+        require(actor, Permission.REFERRAL_TAKE_PART, referral)
+        if claim(actor, idempotency_key, referral_id):
+            return
+        if not text:
+            raise Invalid(N_("連絡の内容を入力してください。"), field="text")
+        if not referral.is_sent or referral.status is ReferralStatus.ENTERED_IN_ERROR:
+            raise Conflict(N_("送付していないつなぎ、誤登録のつなぎには連絡を書けません。"))
+        if not queries.is_live(session, referral):
+            raise NoBasis(N_("情報を提供する根拠が終わっているため、連絡を送れません。"))
+        if referral.basis is Basis.ANONYMOUS and actor.agency_id == referral.from_agency_id:
+            require_nameless(session, referral.person_id, text, field="text")
+        write_line(session, actor, referral, Happening.MESSAGE, text=text)
+        tell_other_side(session, actor, referral, Happening.MESSAGE)
+        audit.record(
+            AuditEvent.MESSAGE_SENT,
+            referral,
+            actor=actor,
+            person_id=referral.person_id,
+            ground=referral.basis,
+            text=text,
+        )
+
+
+def assign_worker(
+    actor: Actor, referral_id: UUID, worker_id: UUID | None, *, version: int | None = None
+) -> None:
+    """The recipient says who of its staff looks after it, or takes that back.
+
+    Raises:
+        Invalid: not one of the recipient's staff.
+        StaleForm: it changed meanwhile.
+    """
+    with db.transaction() as session:
+        referral = queries.locked(session, actor, referral_id)
+        require(actor, Permission.REFERRAL_ANSWER, referral)
+        if referral.status in ENDED:
+            raise Conflict(N_("このつなぎは終わっています。"))
+        cases.require_colleague(session, actor, worker_id)
+        if changes := referral.apply(worker_id=worker_id):
+            referral.advance(version)
+            write_line(session, actor, referral, Happening.ASSIGNED)
+            audit.record(
+                AuditEvent.REFERRAL_ASSIGNED,
+                referral,
+                actor=actor,
+                person_id=referral.person_id,
+                changes=changes,
+            )
+
+
+def follow_up(
+    actor: Actor, referral_id: UUID, kind: FollowUpKind, text: str, *, idempotency_key: str | None = None
+) -> UUID:
+    """Keep in mind for the next meeting, or as a local issue, what this referral showed; returns its id.
+
+    Raises:
+        Invalid: a local issue that names the person.
+    """
+    row_id = new_id()
+    with db.transaction() as session:
+        referral = queries.locked(session, actor, referral_id)
+        require(actor, Permission.REFERRAL_TAKE_PART, referral)
+        if earlier := claim(actor, idempotency_key, row_id):
+            return earlier
+        if not text:
+            raise Invalid(N_("内容を入力してください。"), field="text")
+        if kind is FollowUpKind.LOCAL_ISSUE:
+            require_nameless(session, referral.person_id, text, field="text")
+        row = FollowUp(
+            id=row_id,
+            agency_id=actor.agency_id,
+            referral_id=referral_id,
+            kind=kind,
+            code=referral.refusal.value if referral.refusal else "",
+            text=text,
+            noted_by_id=actor.staff_id,
+        )
+        session.add(row)
+        audit.record(
+            AuditEvent.FOLLOW_UP_NOTED, row, actor=actor, person_id=referral.person_id, kind=kind, text=text
+        )
+    return row_id
+
+
+def finish_follow_up(actor: Actor, follow_up_id: UUID, *, done: bool = True) -> None:
+    """Tick a follow-up off, or put it back on the list.
+
+    Raises:
+        NoResultFound: none of this agency's.
+    """
+    require(actor, Permission.CASEWORK)
+    with db.transaction() as session:
+        row = session.scalars(queries.follow_ups(actor).where(FollowUp.id == follow_up_id)).one()
+        if row.apply(done_at=clock.now() if done else None):
+            row.advance(None)
+            audit.record(AuditEvent.FOLLOW_UP_DONE, row, actor=actor, done=done)
+
+
+def confirm_stop(actor: Actor, referral_id: UUID, *, note: str = "") -> None:
+    """The recipient confirms that it stopped using what this referral told, the consent being dead (停止確認).
+
+    Raises:
+        Conflict: there is nothing to confirm.
+    """
+    with db.transaction() as session:
+        referral = queries.locked(session, actor, referral_id)
+        require(actor, Permission.REFERRAL_ANSWER, referral)
+        waiting = to_confirm(actor, clock.now()).where(Disclosure.source_id == referral_id)
+        lines = session.scalars(waiting).all()
+        if not lines:
+            raise Conflict(N_("確認が必要な停止はありません。"))
+        for line in lines:
+            disclosures.confirm_stop(actor, line, note=note)
+        write_line(session, actor, referral, Happening.STOP_CONFIRMED, text=note)
+        tell_other_side(session, actor, referral, Happening.STOP_CONFIRMED)
+        audit.record(
+            AuditEvent.STOP_CONFIRMED,
+            referral,
+            actor=actor,
+            person_id=referral.person_id,
+            ground=referral.basis,
+        )
+
+
+def latest_lines(session: Session, referral_id: UUID, since: int) -> list[ReferralEvent]:
+    """The newest lines of the timeline, for telling somebody what happened while he was typing."""
+    statement = select(ReferralEvent).where(ReferralEvent.referral_id == referral_id)
+    return list(session.scalars(statement.order_by(ReferralEvent.id.desc()).limit(since)))

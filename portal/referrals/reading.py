@@ -1,0 +1,303 @@
+"""What a reader is shown of a referral: frozen views, with what he may not see left out, and the reading logged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, exists, select
+from sqlalchemy.exc import NoResultFound
+from sqlalchemy.orm import Session, aliased
+
+from portal import clock
+from portal.accounts.models import Staff
+from portal.agencies.models import Agency, Service
+from portal.audit import services as audit
+from portal.audit.events import AuditEvent
+from portal.cases.codes import Domain, Outcome, Score
+from portal.consents.models import Consent
+from portal.db import db
+from portal.disclosures import person_view
+from portal.disclosures.models import Basis, Disclosure
+from portal.disclosures.person_view import PersonView, Withheld
+from portal.disclosures.queries import lives_for, to_confirm
+from portal.people.categories import Category
+from portal.policy import Actor
+from portal.referrals import queries
+from portal.referrals.models import (
+    Happening,
+    Referral,
+    ReferralCategory,
+    ReferralEvent,
+    ReferralGoal,
+    ReferralNews,
+)
+from portal.referrals.queries import Filter
+from portal.referrals.states import OPEN, Refusal, ReferralKind, ReferralStatus
+
+# What the sender does on its own side is no business of the recipient's.
+SENDERS_OWN = {Happening.DRAFTED, Happening.REROUTED}
+
+
+@dataclass(frozen=True, slots=True)
+class GoalView:
+    id: UUID
+    domain: Domain
+    text: str | Withheld
+    score: Score | None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the timeline. `code` is the refusal or the outcome that came with a step."""
+
+    at: datetime
+    who: str
+    agency: str
+    mine: bool
+    what: Happening
+    code: Refusal | Outcome | None
+    text: str | Withheld
+    sequel_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReferralView:
+    """A referral as one of its two agencies may see it at one moment.
+
+    `person` is None where the reader may not know who it is: an anonymous asking, or a basis that died with
+    nothing left to account for. `is_stopped`: open on a dead basis. `row` has the plain columns.
+    """
+
+    id: UUID
+    number: str
+    kind: ReferralKind
+    status: ReferralStatus
+    basis: Basis
+    version: int
+    is_sender: bool
+    from_agency_id: UUID
+    from_name: str
+    to_agency_id: UUID
+    to_name: str
+    service_id: UUID | None
+    service_name: str
+    worker_id: UUID | None
+    worker_name: str
+    person: PersonView | None
+    person_id: UUID | None
+    consent_id: UUID | None
+    consent_until: date | None
+    categories: Sequence[Category]
+    need: str | Withheld
+    goals: Sequence[GoalView]
+    timeline: Sequence[Line]
+    anonymous_age_band: str
+    appointment_at: datetime | None
+    appointment_place: str
+    created_at: datetime
+    sent_at: datetime | None
+    received_at: datetime | None
+    answered_at: datetime | None
+    ended_at: datetime | None
+    acknowledge_by: date | None
+    respond_by: date | None
+    first_contact_on: date | None
+    refusal: Refusal | None
+    outcome: Outcome | None
+    part_of_id: UUID | None
+    is_live: bool
+    is_stopped: bool
+    must_confirm_stop: bool
+
+    @property
+    def is_anonymous(self) -> bool:
+        return self.basis is Basis.ANONYMOUS
+
+    @property
+    def is_overdue(self) -> bool:
+        waiting = self.status is ReferralStatus.REQUESTED
+        return waiting and self.respond_by is not None and self.respond_by < clock.today()
+
+
+def header(session: Session, actor: Actor, referral_id: UUID, now: datetime) -> Row[Any]:
+    """The referral's own columns with the names beside them, in one statement.
+
+    Raises:
+        NoResultFound: none that this actor may know of.
+    """
+    sender, recipient = aliased(Agency), aliased(Agency)
+    waiting = to_confirm(actor, now).where(Disclosure.source_id == Referral.id)
+    has_news = exists().where(
+        ReferralNews.referral_id == Referral.id, ReferralNews.agency_id == actor.agency_id
+    )
+    return session.execute(
+        select(
+            *Referral.__table__.columns,
+            sender.name.label("from_name"),
+            recipient.name.label("to_name"),
+            Service.name.label("service_name"),
+            Staff.name.label("worker_name"),
+            Consent.valid_until.label("consent_until"),
+            lives_for(Referral.id, Referral.to_agency_id, now).label("is_live"),
+            waiting.exists().label("must_confirm"),
+            has_news.label("has_news"),
+        )
+        .join(sender, sender.id == Referral.from_agency_id)
+        .join(recipient, recipient.id == Referral.to_agency_id)
+        .outerjoin(Service, Service.id == Referral.service_id)
+        .outerjoin(Staff, Staff.id == Referral.worker_id)
+        .outerjoin(Consent, Consent.id == Referral.consent_id)
+        .where(Referral.id == referral_id, queries.visible_to(actor))
+    ).one()
+
+
+def person_of(session: Session, actor: Actor, row: Row[Any], now: datetime) -> PersonView | None:
+    if row.basis is Basis.ANONYMOUS and row.from_agency_id != actor.agency_id:
+        return None
+    try:
+        return person_view.load(session, actor, row.person_id, now)
+    except NoResultFound:
+        return None
+
+
+def timeline_of(session: Session, actor: Actor, row: Row[Any], *, readable: bool) -> list[Line]:
+    statement = (
+        select(
+            ReferralEvent.created_at,
+            ReferralEvent.agency_id,
+            ReferralEvent.what,
+            ReferralEvent.code,
+            ReferralEvent.text,
+            ReferralEvent.sequel_id,
+            Staff.name.label("who"),
+            Agency.name.label("agency"),
+        )
+        .join(Staff, Staff.id == ReferralEvent.staff_id)
+        .join(Agency, Agency.id == ReferralEvent.agency_id)
+        .where(ReferralEvent.referral_id == row.id)
+        .order_by(ReferralEvent.id)
+    )
+    if row.from_agency_id != actor.agency_id:
+        statement = statement.where(ReferralEvent.what.not_in(sorted(SENDERS_OWN)))
+    return [
+        Line(
+            at=line.created_at,
+            who=line.who,
+            agency=line.agency,
+            mine=line.agency_id == actor.agency_id,
+            what=line.what,
+            code=code_of(line.what, line.code),
+            text=line.text if readable or line.agency_id == actor.agency_id or not line.text else Withheld.ENDED,
+            sequel_id=line.sequel_id,
+        )
+        for line in session.execute(statement)
+    ]
+
+
+def code_of(what: Happening, code: str) -> Refusal | Outcome | None:
+    if not code:
+        return None
+    return Refusal(code) if what is Happening.REJECT else Outcome(code)
+
+
+def goals_of(session: Session, row: Row[Any], *, readable: bool) -> list[GoalView]:
+    statement = select(ReferralGoal.id, ReferralGoal.domain, ReferralGoal.text, ReferralGoal.score)
+    rows = session.execute(statement.where(ReferralGoal.referral_id == row.id).order_by(ReferralGoal.id))
+    return [GoalView(g.id, g.domain, g.text if readable else Withheld.ENDED, g.score) for g in rows]
+
+
+def show(actor: Actor, referral_id: UUID, *, channel: str = "portal") -> tuple[ReferralView, bool]:
+    """The referral, and whether this agency has something to note by having looked (`conversation.opened`).
+
+    The reading is logged before it is returned.
+
+    Raises:
+        NoResultFound: none that this actor may know of.
+    """
+    session, now = db.read(), clock.now()
+    row = header(session, actor, referral_id, now)
+    is_sender = row.from_agency_id == actor.agency_id
+    readable = is_sender or row.is_live
+    person = person_of(session, actor, row, now)
+    categories = session.scalars(
+        select(ReferralCategory.category).where(ReferralCategory.referral_id == referral_id)
+    )
+    order = list(Category)
+    view = ReferralView(
+        id=row.id,
+        number=row.number,
+        kind=row.kind,
+        status=row.status,
+        basis=row.basis,
+        version=row.version,
+        is_sender=is_sender,
+        from_agency_id=row.from_agency_id,
+        from_name=row.from_name,
+        to_agency_id=row.to_agency_id,
+        to_name=row.to_name,
+        service_id=row.service_id,
+        service_name=row.service_name or "",
+        worker_id=row.worker_id,
+        worker_name=row.worker_name or "",
+        person=person,
+        person_id=person.id if person else None,
+        consent_id=row.consent_id if is_sender else None,
+        consent_until=row.consent_until,
+        categories=sorted(categories, key=order.index),
+        need=row.need if readable else Withheld.ENDED,
+        goals=goals_of(session, row, readable=readable),
+        timeline=timeline_of(session, actor, row, readable=readable),
+        anonymous_age_band=row.anonymous_age_band,
+        appointment_at=row.appointment_at if readable else None,
+        appointment_place=row.appointment_place if readable else "",
+        created_at=row.created_at,
+        sent_at=row.sent_at,
+        received_at=row.received_at,
+        answered_at=row.answered_at,
+        ended_at=row.ended_at,
+        acknowledge_by=row.acknowledge_by,
+        respond_by=row.respond_by,
+        first_contact_on=row.first_contact_on,
+        refusal=row.refusal,
+        outcome=row.outcome,
+        part_of_id=row.part_of_id if is_sender else None,
+        is_live=row.is_live,
+        is_stopped=row.status in OPEN and not row.is_live,
+        must_confirm_stop=row.must_confirm,
+    )
+    audit.record_reading(
+        AuditEvent.REFERRAL_READ,
+        ("referral", referral_id),
+        actor=actor,
+        person_id=row.person_id,
+        categories=person.visible_categories if person else (),
+        ground=row.basis,
+        channel=channel,
+    )
+    first_look = not is_sender and row.received_at is None
+    return view, row.has_news or first_look
+
+
+def page(
+    actor: Actor, wanted: Filter, *, after: tuple[datetime, UUID] | None = None, size: int = 25
+) -> Sequence[Row[Any]]:
+    """The rows of a list, one more than `size` when there are more; names only within the wall; logged."""
+    rows = db.read.execute(queries.listing(actor, wanted, clock.now(), after=after, size=size + 1)).all()
+    audit.record_reading(
+        AuditEvent.REFERRALS_LISTED,
+        ("referral", None),
+        actor=actor,
+        categories=[Category.BASIC],
+        count=min(len(rows), size),
+    )
+    return rows
+
+
+def label_of(row: Row[Any]) -> str:
+    """The name a list row may show: empty where it is withheld."""
+    return f"{row.family} {row.given}".strip() if row.family else (row.pseudonym or "")
+

@@ -1,0 +1,248 @@
+"""What can be done to a referral. Every public function that writes is one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portal import clock
+from portal.accounts.once import claim
+from portal.agencies.models import Agency
+from portal.agencies.numbers import next_number
+from portal.agencies.queries import opening_days
+from portal.audit import services as audit
+from portal.cases import services as cases
+from portal.cases.codes import Outcome, Score
+from portal.consents import services as consents
+from portal.db import db
+from portal.disclosures import services as disclosures
+from portal.disclosures.models import Basis, Channel
+from portal.errors import Invalid, NoBasis
+from portal.people import services as people
+from portal.people.models import Person
+from portal.policy import Actor, can, require
+from portal.referrals import queries
+from portal.referrals.conversation import tell_other_side, write_line
+from portal.referrals.drafts import check_anonymous_draft, check_tellable
+from portal.referrals.models import Happening, Referral, ReferralCategory
+from portal.referrals.states import (
+    ENDED,
+    FLOW,
+    Refusal,
+    ReferralAction,
+    ReferralKind,
+    ReferralStatus,
+)
+from portal.words import N_
+
+# A recipient acknowledges within two of its own business days and answers within five (design, section 5).
+ACKNOWLEDGE_DAYS = 2
+RESPOND_DAYS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the form of a step may bring; `scores` are by goal."""
+
+    text: str = ""
+    refusal: Refusal | None = None
+    first_contact_on: date | None = None
+    outcome: Outcome | None = None
+    scores: Mapping[UUID, Score] = field(default_factory=dict)
+    worker_id: UUID | None = None
+
+
+def perform(
+    actor: Actor,
+    action: ReferralAction,
+    referral_id: UUID,
+    answer: Answer = Answer(),  # noqa: B008 - frozen
+    *,
+    version: int | None = None,
+    idempotency_key: str | None = None,
+) -> None:
+    """Take one step of the flow, or raise a `PortalError` and leave no trace.
+
+    Permission comes before state, so that a stranger learns nothing of where the referral stands.
+
+    Raises:
+        NoResultFound: no such referral that this actor may know of.
+        NotAllowed: it is the other side's step.
+        IllegalStep: somebody was faster, or it is too early.
+        StaleForm: it changed since the form that expected `version` was shown.
+        NoBasis: the basis has died; the referral may only be ended.
+        Invalid: a reason, outcome, score or date is missing or cannot be.
+    """
+    step = FLOW[action]
+    with db.transaction() as session:
+        referral = queries.locked(session, actor, referral_id)
+        require(actor, step.permission, referral)
+        if claim(actor, idempotency_key, referral_id):
+            return
+        FLOW.check(action, referral.status)
+        referral.advance(version)
+        check_answer(session, step.needs, referral, answer)
+        if action is ReferralAction.SEND:
+            send(session, actor, referral)
+        elif step.needs_basis and not queries.is_live(session, referral):
+            raise NoBasis(
+                N_("本人の同意が終わっているため、先へ進められません。取下げ・受入不可・終了だけができます。")
+            )
+        before = referral.status
+        referral.status = step.target
+        note_answer(referral, action, answer)
+        consequences(session, actor, action, referral, answer)
+        code = answer.refusal or answer.outcome
+        write_line(session, actor, referral, Happening(action.value), code=code or "", text=answer.text)
+        tell_other_side(session, actor, referral, Happening(action.value))
+        audit.record(
+            step.event,
+            referral,
+            actor=actor,
+            person_id=referral.person_id,
+            ground=referral.basis,
+            before=before,
+            after=step.target,
+            reason=answer.text,
+            refusal=answer.refusal,
+            outcome=answer.outcome,
+            worker=answer.worker_id,
+        )
+
+
+def check_answer(session: Session, needs: frozenset[str], referral: Referral, answer: Answer) -> None:
+    if "refusal" in needs and answer.refusal is None:
+        raise Invalid(N_("受け入れられない理由を選んでください。"), field="refusal")
+    if "text" in needs and not answer.text:
+        raise Invalid(N_("理由を入力してください。"), field="text")
+    if "first_contact" in needs:
+        sent_on = clock.japan_date(referral.sent_at) if referral.sent_at else clock.today()
+        if answer.first_contact_on is None:
+            raise Invalid(N_("初回の連絡・面談の日付を入力してください。"), field="first_contact_on")
+        if not sent_on <= answer.first_contact_on <= clock.today():
+            raise Invalid(
+                N_("初回の連絡・面談の日付は、送付日から今日までの日付にしてください。"), field="first_contact_on"
+            )
+    if "outcome" in needs and answer.outcome is None:
+        raise Invalid(N_("結果を選んでください。"), field="outcome")
+    if "scores" in needs:
+        for goal in session.scalars(queries.goals_of(referral.id)):
+            if goal.id not in answer.scores:
+                raise Invalid(N_("目標ごとに、達成の状況を選んでください。"), field="scores")
+
+
+def send(session: Session, actor: Actor, referral: Referral) -> None:
+    """Check the basis once more, tell, number it, and set the deadlines by the recipient's calendar."""
+    recipient = session.scalars(select(Agency).where(Agency.id == referral.to_agency_id)).one()
+    if not recipient.is_active:
+        raise Invalid(N_("この機関は現在利用を停止しています。別の機関を選んでください。"), field="to")
+    categories = set(
+        session.scalars(
+            select(ReferralCategory.category).where(ReferralCategory.referral_id == referral.id)
+        )
+    )
+    consent = None
+    if referral.basis is Basis.CONSENT:
+        check_tellable(session, actor, referral, categories)
+        consent = consents.cover(
+            session,
+            person_id=referral.person_id,
+            recipient_id=referral.to_agency_id,
+            categories=categories,
+            consent_id=referral.consent_id,
+        )
+        referral.consent_id = consent.id
+    else:
+        check_anonymous_draft(session, referral)
+    now = clock.now()
+    days = opening_days(session, recipient)
+    referral.apply(
+        number=next_number(session, referral.from_agency_id, "referral"),
+        sent_at=now,
+        listed_at=now,
+        acknowledge_by=days.add_business_days(clock.today(), ACKNOWLEDGE_DAYS),
+        respond_by=days.add_business_days(clock.today(), RESPOND_DAYS),
+    )
+    disclosures.tell(
+        actor,
+        person_id=referral.person_id,
+        to_agency_id=referral.to_agency_id,
+        basis=referral.basis,
+        categories=categories,
+        channel=Channel.TRANSFER if referral.kind is ReferralKind.TRANSFER else Channel.REFERRAL,
+        consent=consent,
+        source_id=referral.id,
+    )
+    if referral.part_of_id:
+        former = session.scalars(select(Referral).where(Referral.id == referral.part_of_id)).one()
+        write_line(session, actor, former, Happening.REROUTED, sequel_id=referral.id)
+
+
+def note_answer(referral: Referral, action: ReferralAction, answer: Answer) -> None:
+    """Put what the step brought on the referral itself, where lists and sheets read it."""
+    now = clock.now()
+    if answer.text:
+        referral.reason = answer.text
+    if action in {ReferralAction.ACCEPT, ReferralAction.REJECT}:
+        referral.answered_at = now
+    if answer.worker_id:
+        referral.worker_id = answer.worker_id
+    if action is ReferralAction.REJECT:
+        referral.refusal = answer.refusal
+    if action is ReferralAction.START:
+        referral.first_contact_on = answer.first_contact_on
+    if action is ReferralAction.COMPLETE:
+        referral.outcome = answer.outcome
+    if FLOW[action].target in ENDED:
+        referral.ended_at = now
+
+
+def consequences(
+    session: Session, actor: Actor, action: ReferralAction, referral: Referral, answer: Answer
+) -> None:
+    match action:
+        case ReferralAction.ACCEPT:
+            take_on(session, actor, referral, answer.worker_id)
+        case ReferralAction.COMPLETE:
+            for goal in session.scalars(queries.goals_of(referral.id)):
+                goal.score = answer.scores[goal.id]
+                audit.record(
+                    FLOW[action].event,
+                    goal,
+                    actor=actor,
+                    person_id=referral.person_id,
+                    score=goal.score,
+                )
+        case ReferralAction.REJECT | ReferralAction.CANCEL | ReferralAction.CORRECT:
+            # Refused or taken back: what was told for it may not be read any longer.
+            disclosures.end(actor, referral.id)
+
+
+def take_on(session: Session, actor: Actor, referral: Referral, worker_id: UUID | None) -> None:
+    """What accepting brings: a case of the recipient's own, and on a transfer the record itself."""
+    cases.require_colleague(session, actor, worker_id)
+    if referral.kind is ReferralKind.ADVICE:
+        return
+    if referral.kind is ReferralKind.TRANSFER:
+        person = session.scalars(select(Person).where(Person.id == referral.person_id)).one()
+        people.move_home(session, actor, person)
+        former = cases.open_case_of(session, referral.from_agency_id, referral.person_id)
+        if former is not None:
+            cases.close_on_transfer(session, actor, former)
+    if not cases.open_case_of(session, referral.to_agency_id, referral.person_id):
+        cases.open_case(actor, referral.person_id, worker_id=worker_id, source_id=referral.id)
+
+
+def open_actions(session: Session, referral: Referral, actor: Actor) -> list[ReferralAction]:
+    """The steps that this person may take now: the buttons on the page."""
+    stopped = referral.status is not ReferralStatus.DRAFT and not queries.is_live(session, referral)
+    return [
+        action
+        for action in FLOW.actions_from(referral.status)
+        if can(actor, FLOW[action].permission, referral) and not (stopped and FLOW[action].needs_basis)
+    ]

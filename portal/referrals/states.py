@@ -1,0 +1,108 @@
+"""The life of a referral, as a table, and the codes that go with it."""
+
+from portal.audit.events import AuditEvent
+from portal.policy import Permission
+from portal.words import N_, Worded
+from portal.workflow import Step, Workflow
+
+
+class ReferralStatus(Worded):
+    """HL7 FHIR Task.status codes, as the Gravity SDOH Clinical Care guide uses them, stored unchanged."""
+
+    DRAFT = "draft", N_("下書き")
+    REQUESTED = "requested", N_("依頼中")
+    ACCEPTED = "accepted", N_("受入")
+    REJECTED = "rejected", N_("受入不可")
+    IN_PROGRESS = "in_progress", N_("支援中")
+    ON_HOLD = "on_hold", N_("保留")
+    COMPLETED = "completed", N_("完了")
+    FAILED = "failed", N_("未達")
+    CANCELLED = "cancelled", N_("取下げ")
+    ENTERED_IN_ERROR = "entered_in_error", N_("誤登録")
+
+
+class ReferralAction(Worded):
+    SEND = "send", N_("送付する")
+    ACCEPT = "accept", N_("受け入れる")
+    REJECT = "reject", N_("受入不可と回答する")
+    START = "start", N_("支援を始める")
+    HOLD = "hold", N_("保留にする")
+    COMPLETE = "complete", N_("完了にする")
+    FAIL = "fail", N_("未達として終える")
+    CANCEL = "cancel", N_("取り下げる")
+    CORRECT = "correct", N_("誤登録として取り消す")
+
+
+class ReferralKind(Worded):
+    REFERRAL = "referral", N_("紹介")
+    TRANSFER = "transfer", N_("移管")
+    JOINT_INTERVIEW = "joint_interview", N_("同席")
+    ADVICE = "advice", N_("助言依頼")
+
+
+class Refusal(Worded):
+    """Why a recipient cannot take a referral."""
+
+    NO_CAPACITY = "no_capacity", N_("受入の余裕がない")
+    NOT_ELIGIBLE = "not_eligible", N_("対象に当てはまらない")
+    OTHER_AGENCY_BETTER = "other_agency_better", N_("ほかの機関のほうが適している")
+    ALREADY_SUPPORTED = "already_supported", N_("すでに支援している")
+    PERSON_DECLINED = "person_declined", N_("本人が希望しない")
+    NOT_ENOUGH_INFORMATION = "not_enough_information", N_("情報が足りない")
+    CONFLICT_OF_INTEREST = "conflict_of_interest", N_("利害関係がある")
+    OTHER = "other", N_("その他")
+
+
+A, E, P, S = ReferralAction, AuditEvent, Permission, ReferralStatus
+
+WORKING = frozenset({S.ACCEPTED, S.IN_PROGRESS, S.ON_HOLD})
+OPEN = WORKING | {S.REQUESTED}
+ENDED = frozenset(S) - OPEN - {S.DRAFT}
+
+# On a dead basis a referral may only be ended: every step that goes on with it needs a live one.
+# `needs` names what the form asks for: a refusal code, a text, the first contact, an outcome with scored goals.
+FLOW = Workflow(
+    {
+        A.SEND: Step({S.DRAFT}, S.REQUESTED, P.REFERRAL_SEND, E.REFERRAL_SENT, needs_basis=True),
+        A.ACCEPT: Step({S.REQUESTED}, S.ACCEPTED, P.REFERRAL_ANSWER, E.REFERRAL_ACCEPTED, needs_basis=True),
+        A.REJECT: Step(
+            {S.REQUESTED},
+            S.REJECTED,
+            P.REFERRAL_ANSWER,
+            E.REFERRAL_REJECTED,
+            needs=frozenset({"refusal", "text"}),
+        ),
+        A.START: Step(
+            {S.ACCEPTED, S.ON_HOLD},
+            S.IN_PROGRESS,
+            P.REFERRAL_ANSWER,
+            E.REFERRAL_STARTED,
+            needs_basis=True,
+            needs=frozenset({"first_contact"}),
+        ),
+        A.HOLD: Step(
+            {S.ACCEPTED, S.IN_PROGRESS},
+            S.ON_HOLD,
+            P.REFERRAL_ANSWER,
+            E.REFERRAL_HELD,
+            needs_basis=True,
+            needs=frozenset({"text"}),
+        ),
+        A.COMPLETE: Step(
+            WORKING,
+            S.COMPLETED,
+            P.REFERRAL_ANSWER,
+            E.REFERRAL_COMPLETED,
+            needs=frozenset({"outcome", "scores"}),
+        ),
+        A.FAIL: Step(WORKING, S.FAILED, P.REFERRAL_ANSWER, E.REFERRAL_FAILED, needs=frozenset({"text"})),
+        A.CANCEL: Step(OPEN, S.CANCELLED, P.REFERRAL_CANCEL, E.REFERRAL_CANCELLED, needs=frozenset({"text"})),
+        A.CORRECT: Step(
+            frozenset(S) - {S.ENTERED_IN_ERROR},
+            S.ENTERED_IN_ERROR,
+            P.REFERRAL_SEND,
+            E.REFERRAL_CORRECTED,
+            needs=frozenset({"text"}),
+        ),
+    }
+)

@@ -1,0 +1,1 @@
+"""Reports: read-only over everything: the Today page and the auditor's pages."""

@@ -1,0 +1,1 @@
+"""What every blueprint shares: headers, languages, converters, pagination, filters. Knows no feature."""

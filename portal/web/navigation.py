@@ -1,0 +1,49 @@
+"""The main navigation: which pages each role finds at the top of every page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask, request, url_for
+from flask_babel import gettext
+from flask_login import current_user
+
+from portal.policy import Actor, Permission, can
+from portal.words import N_
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    url: str
+    label: str
+    current: bool
+    count: int | None = None
+
+
+# Endpoint, word, and what the reader must be allowed to do to find it useful.
+PAGES: tuple[tuple[str, str, Permission | None], ...] = (
+    ("today.index", N_("今日"), Permission.CASEWORK),
+    ("referrals.index", N_("つなぎ"), Permission.CASEWORK),
+    ("people.index", N_("相談者"), Permission.CASEWORK),
+    ("cases.index", N_("ケース"), Permission.CASEWORK),
+    ("consents.index", N_("同意"), Permission.CASEWORK),
+    ("audit.index", N_("監査"), Permission.AUDIT_READ),
+    ("agencies.index", N_("機関"), None),
+)
+
+
+def items(actor: Actor) -> list[Item]:
+    here = (request.endpoint or "").split(".")[0]
+    shown = [page for page in PAGES if page[2] is None or can(actor, page[2])]
+    found = [Item(url_for(e), gettext(word), e.split(".")[0] == here) for e, word, _needs in shown]
+    if actor.administers or actor.role in {"agency_admin", "system_admin"}:
+        found.append(Item(url_for("accounts.index"), gettext(N_("職員")), request.endpoint == "accounts.index"))
+    return found
+
+
+def init_app(app: Flask, signed_in: Callable[[], Actor]) -> None:
+    @app.context_processor
+    def navigation() -> dict[str, Any]:
+        return {"nav": items(signed_in()) if current_user.is_authenticated else []}

@@ -1,0 +1,41 @@
+"""Pages that belong to no feature: the language switch and the health check."""
+
+from flask import Blueprint, current_app, redirect, request, session
+from flask.typing import ResponseReturnValue
+from flask_babel import get_locale
+from sqlalchemy import text
+
+from portal.db import db
+from portal.errors import missing_page
+from portal.web.paths import local_path
+
+bp = Blueprint("web", __name__)
+
+
+def chosen_language() -> str:
+    """The language chosen in this browser, else Japanese whatever the browser asks for."""
+    chosen = session.get("language")
+    return chosen if chosen in current_app.config["LANGUAGES"] else str(current_app.config["BABEL_DEFAULT_LOCALE"])
+
+
+@bp.get("/language/<code>")
+def language(code: str) -> ResponseReturnValue:
+    if code not in current_app.config["LANGUAGES"]:
+        return missing_page()
+    session["language"] = code
+    return redirect(local_path(request.args.get("next")), 303)
+
+
+@bp.get("/healthz")
+def healthz() -> ResponseReturnValue:
+    """200 and no detail when the database answers."""
+    db.read.execute(text("SELECT 1"))
+    return "ok", 200, {"Content-Type": "text/plain; charset=utf-8"}
+
+
+for view in (language, healthz):
+    view.is_public = True  # type: ignore[attr-defined]
+
+
+def template_globals() -> dict[str, object]:
+    return {"get_locale": get_locale}

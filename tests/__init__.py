@@ -1,0 +1,1 @@
+"""The tests: through pages and services, on both databases."""

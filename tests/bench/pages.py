@@ -1,0 +1,181 @@
+"""Serves the portal and, beside it with the same settings, a bare Flask page; prints how they compare."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import cycle
+from pathlib import Path
+from random import Random
+from statistics import median
+
+import psycopg
+
+from portal.db import make_engine
+from tests.bench import bare
+from tests.bench.load import Load, Wrong, press
+from tests.bench.visits import PAGES, Page, Visitor
+from tests.databases import Databases, PostgreSQLDatabases, PostgreSQLServer, SQLiteFiles, flask
+from tests.servers import ROOT, Server, serve
+
+BARE = "tests.bench.bare:create_app()"
+SLOWER = 1.15  # at most so many times slower on the largest database than on the smallest
+LIST_BYTES = 60_000
+ASSET_BYTES = 60_000
+WORKER_MIB = 120
+# As in an office: every commit synced. Only the memory is what a small server would give it.
+DURABLE = "-c listen_addresses='' -c shared_buffers=256MB -c max_connections=60"
+
+
+@dataclass
+class Report:
+    """Prints each line as it comes; remembers what was missed, and the ratios to compare sizes by."""
+
+    missed: int = 0
+    ratios: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+
+    def say(self, line: str) -> None:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+    def check(self, good: bool, line: str) -> None:
+        self.missed += not good
+        self.say(f"  {'✓' if good else '✗'} {line}")
+
+
+def read(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.pages", description=__doc__)
+    parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
+    parser.add_argument("--referrals", default="1000,100000", help="sizes, smallest first, commas between")
+    parser.add_argument("--seconds", type=float, default=3.0, help="for each page in each round, at most 30")
+    parser.add_argument("--rounds", type=int, default=3, help="at most 20")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--page", default="", help="only pages whose name holds this")
+    chosen = parser.parse_args(arguments)
+    chosen.seconds, chosen.rounds = min(chosen.seconds, 30.0), min(chosen.rounds, 20)
+    return chosen
+
+
+@contextmanager
+def on_disk(kind: str) -> Iterator[Databases]:
+    """Databases where a sync costs what it costs; gone when the block ends."""
+    if kind == "sqlite":
+        with tempfile.TemporaryDirectory(prefix="tsunagu-bench-", dir="/var/tmp") as folder:
+            yield SQLiteFiles(Path(folder))
+        return
+    server = PostgreSQLServer(Path(tempfile.mkdtemp(prefix="tsunagu-bench-", dir="/var/tmp")), DURABLE)
+    try:
+        yield PostgreSQLDatabases(server.url)
+    finally:
+        server.close()
+
+
+def seed(url: str, referrals: int, report: Report) -> tuple[str, str]:
+    """Fill the database; the e-mail and password of somebody in a busy agency."""
+    started = time.perf_counter()
+    printed = flask(url, "seed", "scale", "--referrals", str(referrals))
+    report.say(f"  seeded in {time.perf_counter() - started:.0f} s")
+    if url.startswith("postgresql"):  # autovacuum does this within a minute
+        with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+            connection.execute("VACUUM ANALYZE")
+    for line in printed.splitlines():
+        match line.split("\t"):
+            case [email, password, "staff" | "coordinator", *_]:
+                return email, password
+    raise Wrong(f"seeding printed no sign-in of a member of staff: {printed[:200]}")
+
+
+def in_turn(
+    server: Server, ruler: Server, page: Page, requests: Iterator[bytes], chosen: argparse.Namespace
+) -> tuple[list[float], Load]:
+    """The bare page and the page in turn, so that whatever else the machine does falls on both."""
+    head = f" HTTP/1.1\r\nHost: 127.0.0.1:{ruler.port}\r\n\r\n"
+    random = Random(7)
+    plain = cycle([f"GET /{random.randint(1, bare.ROWS)}{head}".encode() for _ in range(500)])
+    press(ruler.port, plain, seconds=0.5)
+    press(server.port, requests, seconds=0.5, expect=page.expect)
+    ratios, whole = [], Load()
+    for _round in range(chosen.rounds):
+        ruled = press(ruler.port, plain, seconds=chosen.seconds)
+        load = press(server.port, requests, seconds=chosen.seconds, expect=page.expect)
+        ratios.append(load.rate / ruled.rate)
+        whole.latencies += load.latencies
+        whole.seconds += load.seconds
+        whole.size = max(whole.size, load.size)
+    return ratios, whole
+
+
+def line_of(page: Page, ratios: list[float], load: Load) -> str:
+    half, most = load.percentile(0.5) * 1000, load.percentile(0.95) * 1000
+    return (
+        f"{page.name:<24}{median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f}), "
+        f"wanted {page.share:.2f}; {load.rate:.0f} a second, half within {half:.1f} ms, "
+        f"95% within {most:.1f} ms, {load.size:,} bytes"
+    )
+
+
+def resident(server: Server) -> float:
+    """MiB of the largest worker, with what it shares with others."""
+    statuses = [Path(f"/proc/{pid}/status").read_text() for pid in server.workers()]
+    return max(int(status.partition("VmRSS:")[2].split()[0]) for status in statuses) / 1024
+
+
+def measure(kind: str, made: Databases, referrals: int, chosen: argparse.Namespace, report: Report) -> None:
+    """Every page on one kind of database of one size."""
+    report.say(f"{kind}, {referrals:,} referrals")
+    url, ruled = made.fresh(), made.create(f"bare{referrals}")
+    bare.fill(ruled)
+    email, password = seed(url, referrals, report)
+    engine = make_engine(url, readonly=True)
+    # As in an office, but for the certificate: the full cost of passwords, and forms with their tokens.
+    office = {"PORTAL_ENV": "development", "SECRET_KEY": "measured only here"}
+    with (
+        serve(url, workers=chosen.workers, environment=office) as server,
+        serve(ruled, workers=chosen.workers, application=BARE, ready="/1") as ruler,
+    ):
+        visitor = Visitor(server.port, email, password)
+        for page in (page for page in PAGES if chosen.page in page.name):
+            try:
+                ratios, load = in_turn(server, ruler, page, page.requests(visitor, engine, email), chosen)
+            except Wrong as error:
+                report.check(False, f"{page.name:<24}{error}")
+                continue
+            report.check(median(ratios) >= page.share, line_of(page, ratios, load))
+            report.ratios.setdefault((kind, page.name), []).append(median(ratios))
+            if page is PAGES[0]:
+                report.check(load.size <= LIST_BYTES, f"its HTML {load.size:,} bytes, at most {LIST_BYTES:,}")
+        used = resident(server)
+        beside = f"(bare page {resident(ruler):.0f})"
+        report.check(used <= WORKER_MIB, f"memory of a worker {used:.0f} MiB {beside}, at most {WORKER_MIB}")
+    engine.dispose()
+    made.drop(url)
+
+
+def compare_sizes(report: Report) -> None:
+    report.say("from the smallest to the largest")
+    for (kind, page), ratios in report.ratios.items():
+        if len(ratios) > 1:
+            slower = ratios[0] / ratios[-1]
+            report.check(slower <= SLOWER, f"{kind:<11}{page:<24}{slower:.2f} times slower, at most {SLOWER}")
+    files = [path for kind in ("css", "js") for path in (ROOT / "static").rglob(f"*.{kind}")]
+    assets = sum(path.stat().st_size for path in files)
+    report.check(assets <= ASSET_BYTES, f"all CSS and JS {assets:,} bytes, at most {ASSET_BYTES:,}")
+
+
+def main(arguments: list[str]) -> int:
+    chosen, report = read(arguments), Report()
+    for kind in ("sqlite", "postgresql") if chosen.database == "both" else (chosen.database,):
+        with on_disk(kind) as made:
+            for referrals in chosen.referrals.split(","):
+                measure(kind, made, int(referrals), chosen, report)
+    compare_sizes(report)
+    return 1 if report.missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

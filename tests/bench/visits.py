@@ -1,0 +1,111 @@
+"""What a visitor of the pages measured sends: signed in through the page, with real forms."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from html import unescape
+from itertools import count, cycle
+from urllib.parse import urlencode
+from uuid import UUID, uuid4
+
+from sqlalchemy import Engine, text
+
+from tests.bench.load import Connection, Wrong
+
+Fields = dict[str, str] | list[tuple[str, str]]
+INPUT = re.compile(r'<(?:input|button)\b[^>]*?\bname="([^"]+)"[^>]*?\bvalue="([^"]*)"')
+
+
+class Visitor:
+    """A browser with its cookies. Builds requests; `ask` sends one at once."""
+
+    def __init__(self, port: int, email: str, password: str) -> None:
+        self.port = port
+        self.cookies: dict[str, str] = {}
+        hidden = self.hidden("/sign-in")
+        status, _body = self.ask(self.post("/sign-in", hidden | {"email": email, "password": password}))
+        if status not in {302, 303}:
+            raise Wrong(f"{email} could not sign in: {status}")
+
+    def request(self, method: str, path: str, body: str = "", kind: str = "") -> bytes:
+        cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        lines = [f"{method} {path} HTTP/1.1", f"Host: 127.0.0.1:{self.port}", f"Cookie: {cookies}"]
+        if method == "POST":
+            lines += [f"Content-Type: {kind}", f"Content-Length: {len(body)}"]
+        return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
+
+    def get(self, path: str) -> bytes:
+        return self.request("GET", path)
+
+    def post(self, path: str, fields: Fields) -> bytes:
+        return self.request("POST", path, urlencode(fields), "application/x-www-form-urlencoded")
+
+    def ask(self, request: bytes) -> tuple[int, str]:
+        connection = Connection(self.port)
+        try:
+            status, head, body = connection.ask(request)
+        finally:
+            connection.socket.close()
+        for name, value in re.findall(r"(?im)^set-cookie: ([^=]+)=([^;\r]*)", head.decode()):
+            self.cookies[name] = value
+        return status, body.decode()
+
+    def hidden(self, path: str) -> dict[str, str]:
+        """The fields that a page's form brings with it."""
+        status, body = self.ask(self.get(path))
+        if status != 200:
+            raise Wrong(f"{path}: {status}")
+        fields = {name: unescape(value) for name, value in INPUT.findall(body) if value}
+        return {name: fields[name] for name in ("csrf_token", "acting", "idempotency_key") if name in fields}
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page measured: the requests for it, and the least share of the bare page's rate it must reach."""
+
+    name: str
+    share: float
+    requests: Callable[[Visitor, Engine, str], Iterator[bytes]]
+    expect: int = 200
+
+
+def referral_list(visitor: Visitor, _engine: Engine, _email: str) -> Iterator[bytes]:
+    return cycle([visitor.get("/referrals/")])
+
+
+def referral_with_20_events(visitor: Visitor, engine: Engine, email: str) -> Iterator[bytes]:
+    """Many such referrals in turn: one alone would sit in every cache."""
+    query = """
+        SELECT referral.id FROM referral
+        JOIN membership ON membership.agency_id IN (referral.from_agency_id, referral.to_agency_id)
+        JOIN staff ON staff.id = membership.staff_id
+        WHERE staff.email = :email AND membership.ended_at IS NULL
+        AND (SELECT count(*) FROM referral_event WHERE referral_event.referral_id = referral.id) = 20
+        LIMIT 200"""
+    with engine.connect() as connection:
+        ids = [UUID(str(key)) for key in connection.scalars(text(query), {"email": email})]
+    if not ids:
+        raise Wrong("no referral with 20 events in this agency")
+    return cycle([visitor.get(f"/referrals/{key}") for key in ids])
+
+
+def name_search(visitor: Visitor, _engine: Engine, _email: str) -> Iterator[bytes]:
+    fields = visitor.hidden("/people/")
+    names = ("山田", "やまだ", "ﾔﾏﾀﾞ", "髙橋", "さとう", "花子", "タロウ")
+    return cycle([visitor.post("/people/", fields | {"q": name}) for name in names])
+
+
+def send_referral(visitor: Visitor, _engine: Engine, _email: str) -> Iterator[bytes]:
+    fields = visitor.hidden("/referrals/new")
+    for _number in count():
+        yield visitor.post("/referrals/new", fields | {"idempotency_key": str(uuid4())})
+
+
+PAGES = (
+    Page("referral list of 25", 0.25, referral_list),
+    Page("referral with 20 events", 0.20, referral_with_20_events),
+    Page("sending a referral", 0.12, send_referral, expect=302),
+    Page("name search", 0.15, name_search),
+)

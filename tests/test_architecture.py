@@ -1,0 +1,175 @@
+"""The rules of the house: what may import what, who commits, what a module looks like, what lies where."""
+
+import ast
+import re
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+# Imports only ever point up this list.
+ORDER = [
+    *("words", "text", "errors", "clock", "db", "audit", "policy", "workflow", "extensions", "web"),
+    *("agencies", "accounts", "people", "consents", "disclosures", "cases"),
+    *("referrals", "meetings", "activities", "reports"),
+    *("scenario", "outbox", "jobs", "cli", "__init__"),
+]
+# Inside a feature, what is below may use what is above.
+LAYERS = [{"states", "models"}, {"queries", "services"}, {"forms"}, {"views"}]
+TOP_LEVEL = {
+    *("portal", "migrations", "templates", "static", "tests", "docs", "scenarios"),
+    *("config.py", "wsgi.py", "run", "test", "Makefile", "README.md", "pyproject.toml"),
+    *("requirements.lock", "requirements-dev.lock", ".ci", ".git", ".gitignore", ".editorconfig"),
+}
+ROOT = Path(__file__).resolve().parent.parent
+PORTAL = ROOT / "portal"
+MODULES = sorted(PORTAL.rglob("*.py"))
+TESTS = sorted(path for path in (ROOT / "tests").rglob("*.py") if path.stat().st_size)
+EVERY_MODULE = [*MODULES, *TESTS, ROOT / "config.py", ROOT / "wsgi.py"]
+TEMPLATES = sorted((ROOT / "templates").rglob("*.*"))
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imports(tree: ast.AST) -> Iterator[tuple[str, ast.AST]]:
+    """Every imported module, dotted, and what it is imported in; those for type checkers only left out."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, tree) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from ((f"{node.module}.{alias.name}", tree) for alias in node.names)
+        yield from imports(node)
+
+
+def own_imports(path: Path) -> Iterator[tuple[list[str], ast.AST]]:
+    for module, scope in imports(parse(path)):
+        parts = module.split(".")
+        if parts[0] == "portal":
+            yield parts[1:], scope
+
+
+def layer(stem: str) -> int | None:
+    """`services` is a layer, and so is what a long one was split into: `sending_services`."""
+    return next((i for i, names in enumerate(LAYERS) if stem.split("_")[-1] in names), None)
+
+
+def test_there_is_something_to_look_at() -> None:
+    assert len(MODULES) > 20
+    assert len(TEMPLATES) > 5
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_imports_point_up_the_list_and_sit_at_the_top(path: Path) -> None:
+    here = path.relative_to(PORTAL).parts[0].removesuffix(".py")
+    for parts, scope in own_imports(path):
+        assert not parts or parts[0] in ORDER, f"{parts[0]} has no place in the order"
+        assert ORDER.index(parts[0]) <= ORDER.index(here), f"{here} may not import {parts[0]}"
+        assert isinstance(scope, ast.Module), f"{name(path)} imports {parts} inside: a hidden cycle"
+
+
+def test_layers_of_a_feature_are_not_turned_round() -> None:
+    wrong = [
+        (name(path), ".".join(parts))
+        for path in MODULES
+        for parts, _scope in own_imports(path)
+        if (here := layer(path.stem)) is not None
+        and len(parts) > 1
+        and (there := layer(parts[1])) is not None
+        and there > here
+    ]
+    assert wrong == []
+
+
+def test_services_models_queries_and_states_know_nothing_of_the_web() -> None:
+    wrong = [
+        (name(path), module)
+        for path in MODULES
+        if layer(path.stem) in {0, 1}
+        for module, _scope in imports(parse(path))
+        if re.match(r"flask|werkzeug|wtforms", module)
+    ]
+    assert wrong == []
+
+
+def test_only_the_transaction_commits() -> None:
+    def commits(node: ast.AST) -> bool:
+        call = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr
+        return call in {"commit", "begin"}
+
+    assert [name(path) for path in MODULES if any(map(commits, ast.walk(parse(path))))] == ["portal/db.py"]
+
+
+def test_only_the_clock_tells_the_time() -> None:
+    sources = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time"}
+    wrong = [
+        (name(path), ast.unparse(node))
+        for path in MODULES
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in sources and path != PORTAL / "clock.py"
+    ]
+    assert wrong == []
+
+
+def test_a_child_knows_its_parent_and_never_the_reverse() -> None:
+    reverse = re.compile(r"\b(back_populates|backref)=|Mapped\[(list|set|dict)\[.*relationship\(")
+    wrong = [
+        (name(path), ast.unparse(node))
+        for path in MODULES
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.Assign | ast.AnnAssign) and reverse.search(ast.unparse(node))
+    ]
+    assert wrong == []
+
+
+def test_no_signals_steer_the_program() -> None:
+    flask_signals = r"flask\.(signals|request_started|request_finished|template_rendered|appcontext_\w+)"
+    wrong = [
+        (name(path), module)
+        for path in MODULES
+        for module, _scope in imports(parse(path))
+        if re.match(rf"blinker|{flask_signals}|flask_login\.(signals|user_)", module)
+    ]
+    assert wrong == []
+
+
+def test_a_package_is_opened_by_one_docstring() -> None:
+    for path in PORTAL.glob("*/**/__init__.py"):
+        body = parse(path).body
+        assert len(body) == 1, name(path)
+        assert isinstance(body[0], ast.Expr), name(path)
+
+
+def test_every_module_says_what_belongs_there() -> None:
+    assert [name(path) for path in EVERY_MODULE if not ast.get_docstring(parse(path))] == []
+
+
+def test_no_module_of_the_portal_is_long() -> None:
+    lines = {name(path): len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES}
+    assert {path: count for path, count in lines.items() if count > 300} == {}
+
+
+def test_no_drawer_for_odds_and_ends() -> None:
+    drawers = {"utils", "util", "helpers", "common", "misc", "tools", "base"}
+    assert [name(path) for path in EVERY_MODULE if path.stem in drawers or path.parent.name in drawers] == []
+
+
+def test_the_top_level_holds_only_what_belongs_there() -> None:
+    ignored = [line.rstrip("/") for line in (ROOT / ".gitignore").read_text().splitlines() if line]
+    found = {path.name for path in ROOT.iterdir()}
+    assert {found for found in found - TOP_LEVEL if not any(fnmatch(found, i) for i in ignored)} == set()
+
+
+def test_templates_hold_no_inline_style_or_script() -> None:
+    """The content security policy would refuse them without a word."""
+    pattern = r"""<style|<script(?![^>]*\ssrc=)|<[^>]*\s(style|on[a-z]+)\s*=|["']\s*javascript:"""
+    inline = re.compile(pattern, re.IGNORECASE)
+    assert [name(path) for path in TEMPLATES if inline.search(path.read_text(encoding="utf-8"))] == []

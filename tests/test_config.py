@@ -1,0 +1,34 @@
+"""What must be set before the portal starts anywhere but here."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from config import DevelopmentConfig
+from portal import create_app
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def start(**environment: str) -> subprocess.CompletedProcess[str]:
+    command = (sys.executable, "-c", "import wsgi; print(wsgi.app.config['SESSION_COOKIE_NAME'])")
+    settings = {k: v for k, v in os.environ.items() if k not in {"SECRET_KEY", "PORTAL_ENV"}} | environment
+    return subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True, check=False)
+
+
+def test_production_refuses_to_start_without_a_key() -> None:
+    refused = start(PORTAL_ENV="production", SECRET_KEY="")
+    assert refused.returncode
+    assert "SECRET_KEY" in refused.stderr
+
+    served = start(PORTAL_ENV="production", SECRET_KEY="a key of the office's own")
+    assert served.stdout.strip() == "__Host-session", served.stderr
+
+
+def test_no_key_is_known_to_whoever_reads_the_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DevelopmentConfig, "SECRET_KEY", "")
+    with pytest.raises(RuntimeError, match="SECRET_KEY"):
+        create_app(DevelopmentConfig)

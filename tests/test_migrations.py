@@ -1,0 +1,40 @@
+"""The migrations and the models describe the same database, and every step can be undone."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Engine, inspect
+
+from portal.db import Base, make_engine
+from tests.databases import Databases, flask, migrate
+
+
+@contextmanager
+def engine_of(url: str) -> Iterator[Engine]:
+    engine = make_engine(url, readonly=False)
+    yield engine
+    engine.dispose()
+
+
+def test_the_migrations_build_what_the_models_say(database: Databases) -> None:
+    url = database.fresh()
+    with engine_of(url) as engine, engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        differences = compare_metadata(context, Base.metadata)
+        tables = inspect(connection).get_table_names()
+    database.drop(url)
+    assert differences == []
+    assert set(tables) == {"alembic_version", *Base.metadata.tables}
+
+
+def test_every_step_can_be_undone_and_done_again(database: Databases) -> None:
+    url = database.empty()
+    migrate(url)
+    flask(url, "db", "downgrade", "base")
+    with engine_of(url) as engine:
+        left_over = inspect(engine).get_table_names()
+    migrate(url)
+    database.drop(url)
+    assert left_over == ["alembic_version"]

@@ -21,6 +21,7 @@ def run() -> None:
         context.configure(connection=connection, target_metadata=target.metadata, **options)
         with context.begin_transaction():
             context.run_migrations()
+    target.engine.dispose()  # the last connection to close puts the write-ahead log into the file
 
 
 run()

@@ -23,7 +23,7 @@ from portal.referrals.states import ReferralAction
 from portal.referrals.views import bp as referrals
 from portal.reports.audit_views import bp as audit
 from portal.reports.views import bp as today
-from portal.web import formats, headers, navigation
+from portal.web import assets, formats, headers, navigation
 from portal.web import views as web
 from portal.web.converters import enum_converter
 
@@ -52,6 +52,7 @@ def create_app(config: Any) -> Flask:
         app.url_map.converters[name] = enum_converter(members)
     formats.init_app(app)
     headers.init_app(app)
+    assets.init_app(app)
     errors.init_app(app)
     gate.init_app(app)
     guard.install(db.session)

@@ -105,7 +105,9 @@ class Versioned:
             StaleForm: the row has changed since the form that expected `expected` was shown.
         """
         if expected is not None and expected != self.version:
-            raise StaleForm(N_("入力している間に、ほかの人がこの記録を更新しました。内容を確認してください。"))
+            raise StaleForm(
+                N_("入力している間に、ほかの人がこの記録を更新しました。内容を確認してください。")
+            )
         self.version += 1
 
 
@@ -137,7 +139,9 @@ def make_engine(url: str, *, readonly: bool) -> Engine:
     """
     if make_url(url).get_backend_name() == "sqlite":
         if sound_sqlite.sqlite_version_info < OLDEST_SOUND_SQLITE:
-            raise RuntimeError(f"SQLite {sound_sqlite.sqlite_version} is not sound: install the locked pysqlite3")
+            raise RuntimeError(
+                f"SQLite {sound_sqlite.sqlite_version} is not sound: install the locked pysqlite3"
+            )
         engine = create_engine(url, module=sound_sqlite)
         prepare_sqlite(engine, readonly=readonly)
         return engine

@@ -12,8 +12,8 @@ from werkzeug.exceptions import HTTPException
 
 from portal.words import N_, Worded
 
-# Fields that belong to the form and not to the person who typed.
-PLUMBING = {"csrf_token", "idempotency_key", "acting", "version", "submit", "password"}
+# Never shown or sent on: the safety marks are made anew, and no password is ever echoed.
+PLUMBING = {"csrf_token", "acting", "password"}
 
 
 class PortalError(Exception):
@@ -103,6 +103,8 @@ def init_app(app: Flask) -> None:
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> ResponseReturnValue:
         status = error.code or 500
+        if status == 500:
+            return render_template("errors/500.html"), 500
         title = HTTP_TITLES.get(status, N_("手続きを完了できませんでした"))
         page = render_template("errors/problem.html", title=gettext(title), detail="", typed=typed())
         return page, status
@@ -114,5 +116,4 @@ HTTP_TITLES = {
     405: N_("この操作はできません"),
     413: N_("送信された内容が大きすぎます"),
     429: N_("しばらく待ってからもう一度お試しください"),
-    500: N_("システムで問題が起きました"),
 }

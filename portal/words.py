@@ -16,7 +16,7 @@ class Worded(StrEnum):
 
     word: str
 
-    def __new__(cls, code: str, word: str) -> Self:
+    def __new__(cls, code: str, word: str = "") -> Self:
         member = str.__new__(cls, code)
         member._value_ = code
         member.word = word

@@ -33,7 +33,7 @@ from portal.referrals import queries as referral_queries
 from portal.referrals import services as referrals
 from portal.referrals.drafts import Proposal
 from portal.referrals.services import Answer
-from portal.referrals.states import Refusal, ReferralAction, ReferralKind, ReferralStatus
+from portal.referrals.states import ReferralAction, ReferralKind, ReferralStatus, Refusal
 from tests.browsers import PASSWORD
 
 serial = count(1)

@@ -9,25 +9,95 @@ from portal.text import fold
 # Long passwords from published lists, and what people type when fifteen characters are asked for; folded.
 COMMON = frozenset(
     fold(line)
-    for line in """
-    passwordpassword passwordpassword1 password1234567 password12345678 password123456789
-    mypasswordispassword thisismypassword thisisapassword letmeinletmein letmeinplease iloveyouiloveyou
-    correcthorsebatterystaple correct horse battery staple trustno1trustno1 welcomewelcome adminadminadmin
-    administrator1234 administratoradministrator rootrootrootroot changemechangeme changeitchangeit
-    qwertyuiopasdfgh qwertyuiopasdfghjkl qwertyuiopasdfghjklzxcvbnm qwertyqwertyqwerty qwerty123456789
-    1qaz2wsx3edc4rfv 1qaz2wsx3edc4rfv5tgb zaq12wsxcde34rfv q1w2e3r4t5y6u7i8 q1w2e3r4t5y6u7i8o9p0
-    asdfghjklasdfghjkl zxcvbnmzxcvbnm abcdefghijklmno abcdefghijklmnop abcdefghijklmnopqrstuvwxyz
-    abc123abc123abc123 aaaabbbbccccdddd sunshinesunshine footballfootball baseballbaseball monkeymonkeymonkey
-    dragondragondragon superman123456789 princessprincess computercomputer internetinternet
-    arigatougozaimasu arigatogozaimasu otsukaresamadesu yoroshikuonegaishimasu yoroshikuonegai
-    konnichiwakonnichiwa ohayougozaimasu sakurasakurasakura nihonnihonnihon japanjapanjapan tokyotokyotokyo
-    ありがとうございます よろしくおねがいします おつかれさまです いろはにほへとちりぬるを あいうえおかきくけこさしすせそ
-    パスワードパスワード パスワードです
-    """.split()
+    for line in [
+        "passwordpassword",
+        "passwordpassword1",
+        "password1234567",
+        "password12345678",
+        "password123456789",
+        "mypasswordispassword",
+        "thisismypassword",
+        "thisisapassword",
+        "letmeinletmein",
+        "letmeinplease",
+        "iloveyouiloveyou",
+        "correcthorsebatterystaple",
+        "correct",
+        "horse",
+        "battery",
+        "staple",
+        "trustno1trustno1",
+        "welcomewelcome",
+        "adminadminadmin",
+        "administrator1234",
+        "administratoradministrator",
+        "rootrootrootroot",
+        "changemechangeme",
+        "changeitchangeit",
+        "qwertyuiopasdfgh",
+        "qwertyuiopasdfghjkl",
+        "qwertyuiopasdfghjklzxcvbnm",
+        "qwertyqwertyqwerty",
+        "qwerty123456789",
+        "1qaz2wsx3edc4rfv",
+        "1qaz2wsx3edc4rfv5tgb",
+        "zaq12wsxcde34rfv",
+        "q1w2e3r4t5y6u7i8",
+        "q1w2e3r4t5y6u7i8o9p0",
+        "asdfghjklasdfghjkl",
+        "zxcvbnmzxcvbnm",
+        "abcdefghijklmno",
+        "abcdefghijklmnop",
+        "abcdefghijklmnopqrstuvwxyz",
+        "abc123abc123abc123",
+        "aaaabbbbccccdddd",
+        "sunshinesunshine",
+        "footballfootball",
+        "baseballbaseball",
+        "monkeymonkeymonkey",
+        "dragondragondragon",
+        "superman123456789",
+        "princessprincess",
+        "computercomputer",
+        "internetinternet",
+        "arigatougozaimasu",
+        "arigatogozaimasu",
+        "otsukaresamadesu",
+        "yoroshikuonegaishimasu",
+        "yoroshikuonegai",
+        "konnichiwakonnichiwa",
+        "ohayougozaimasu",
+        "sakurasakurasakura",
+        "nihonnihonnihon",
+        "japanjapanjapan",
+        "tokyotokyotokyo",
+        "ありがとうございます",
+        "よろしくおねがいします",
+        "おつかれさまです",
+        "いろはにほへとちりぬるを",
+        "あいうえおかきくけこさしすせそ",
+        "パスワードパスワード",
+        "パスワードです",
+    ]
 ) | {fold("correct horse battery staple"), fold("the quick brown fox jumps over the lazy dog")}
 # Words that are no secret here: the portal's own name and what it is called about town.
-OWN_WORDS = ("tsunagu", "tunagu", "つなぐ", "つなく", "password", "ぱすわーど", "asagao", "あさがお", "administrator")
-RUNS = ("01234567890123456789", "abcdefghijklmnopqrstuvwxyz", "qwertyuiopasdfghjklzxcvbnm", "1qaz2wsx3edc4rfv5tgb6yhn")
+OWN_WORDS = (
+    "tsunagu",
+    "tunagu",
+    "つなぐ",
+    "つなく",
+    "password",
+    "ぱすわーど",
+    "asagao",
+    "あさがお",
+    "administrator",
+)
+RUNS = (
+    "01234567890123456789",
+    "abcdefghijklmnopqrstuvwxyz",
+    "qwertyuiopasdfghjklzxcvbnm",
+    "1qaz2wsx3edc4rfv5tgb6yhn",
+)
 RUNS_BOTH_WAYS = tuple(run for line in RUNS for run in (line, line[::-1]))
 # What is left once the known words are taken out must still be worth guessing.
 ENOUGH_LEFT = 8
@@ -47,7 +117,8 @@ def is_guessable(password: str, *, email: str, name: str) -> bool:
 def repeats(plain: str) -> bool:
     """One piece of up to half the length, over and over: kotobakotobakotoba."""
     return any(
-        (plain[:size] * (len(plain) // size + 1))[: len(plain)] == plain for size in range(1, len(plain) // 2 + 1)
+        (plain[:size] * (len(plain) // size + 1))[: len(plain)] == plain
+        for size in range(1, len(plain) // 2 + 1)
     )
 
 
@@ -60,4 +131,6 @@ def known_words(email: str, name: str) -> set[str]:
     """What others know of this person: the parts of his address and name, and the portal's own words."""
     mailbox, _at, domain = email.partition("@")
     parts = [mailbox, domain.partition(".")[0], name, *re.split(r"[._+-]", mailbox), *name.split()]
-    return {word for word in map(fold, (*parts, *OWN_WORDS)) if len(word) >= 3 or (word and not word.isascii())}
+    return {
+        word for word in map(fold, (*parts, *OWN_WORDS)) if len(word) >= 3 or (word and not word.isascii())
+    }

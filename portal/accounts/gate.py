@@ -8,12 +8,13 @@ from datetime import timedelta
 from typing import Any, TypeVar, cast
 from uuid import UUID, uuid4
 
-from flask import Flask, current_app, g, redirect, request, url_for
+from flask import Flask, current_app, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import UserMixin, current_user
 from sqlalchemy.exc import NoResultFound
 from werkzeug.exceptions import NotFound
 
+from portal import clock
 from portal.accounts import sessions
 from portal.accounts.passwords import hashing
 from portal.accounts.sessions import Limits, LiveSession
@@ -81,7 +82,7 @@ def readable(path: str) -> bool:
     adapter = current_app.url_map.bind("")
     try:
         adapter.match(path, method="GET")
-    except Exception:  # noqa: BLE001 - any failure to match means: nothing to come back to
+    except Exception:
         return False
     return True
 
@@ -122,9 +123,7 @@ def check_acting() -> None:
     """A form filled in under one sign-in is not carried out under another."""
     acting = request.form.get("acting") if request.method == "POST" else None
     if acting and acting != str(signed_in().membership_id):
-        raise Conflict(
-            N_("この画面は別の利用者として開いたものです。いまのサインインで開き直してください。")
-        )
+        raise Conflict(N_("この画面は別の利用者として開いたものです。いまのサインインで開き直してください。"))
 
 
 def init_app(app: Flask) -> None:
@@ -161,6 +160,7 @@ def init_app(app: Flask) -> None:
 
     @app.context_processor
     def who() -> dict[str, Any]:
-        if not current_user.is_authenticated or g.get("faceless"):
+        if not current_user.is_authenticated:
             return {"actor": None}
-        return {"actor": signed_in(), "session_seconds_left": live_session().seconds_left()}
+        left = live_session().seconds_left()
+        return {"actor": signed_in(), "session_seconds_left": left, "printed_at": clock.now()}

@@ -6,10 +6,17 @@ from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
 
 from portal.accounts.models import FormKey
 from portal.db import db
 from portal.policy import Actor
+
+
+def made_by(session: Session, actor: Actor, key: str | None) -> UUID | None:
+    """The record that this form made when it was sent before; None for a form not sent yet, or without a key."""
+    same = (FormKey.staff_id == actor.staff_id, FormKey.key == key)
+    return session.scalars(select(FormKey.made_id).where(*same)).one_or_none() if key else None
 
 
 def claim(actor: Actor, key: str | None, made_id: UUID) -> UUID | None:
@@ -25,5 +32,4 @@ def claim(actor: Actor, key: str | None, made_id: UUID) -> UUID | None:
         values = {"staff_id": actor.staff_id, "key": key, "made_id": made_id}
         if session.execute(insert(FormKey).values(**values).on_conflict_do_nothing()).rowcount:  # type: ignore[attr-defined]
             return None
-        same = (FormKey.staff_id == actor.staff_id, FormKey.key == key)
-        return session.scalars(select(FormKey.made_id).where(*same)).one()
+        return made_by(session, actor, key)

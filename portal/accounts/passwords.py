@@ -35,7 +35,9 @@ def check_new(password: str, *, email: str, name: str, field: str = "password") 
     """Raise `Invalid` unless this may become the password of this person."""
     plain = normalised(password)
     if len(plain) < SHORTEST:
-        raise Invalid(N_("パスワードは15文字以上にしてください。短い文を使うと覚えやすくなります。"), field=field)
+        raise Invalid(
+            N_("パスワードは15文字以上にしてください。短い文を使うと覚えやすくなります。"), field=field
+        )
     if len(plain) > LONGEST:
         raise Invalid(N_("パスワードは256文字以内にしてください。"), field=field)
     if is_guessable(plain, email=email, name=name):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from portal import clock
@@ -72,33 +72,37 @@ def start(
     return token
 
 
+# Run on every request, so built once.
+LIVE = (
+    select(
+        SignInSession.id,
+        SignInSession.last_seen_at,
+        SignInSession.expires_at,
+        Staff.id.label("staff_id"),
+        Staff.name,
+        Staff.language,
+        Membership.id.label("membership_id"),
+        Membership.role,
+        Membership.administers,
+        Membership.agency_id,
+        Agency.name.label("agency_name"),
+    )
+    .join(Staff, Staff.id == SignInSession.staff_id)
+    .join(Membership, Membership.id == SignInSession.membership_id)
+    .outerjoin(Agency, Agency.id == Membership.agency_id)
+    .where(
+        SignInSession.token_hash == bindparam("token_hash"),
+        SignInSession.ended_at.is_(None),
+        SignInSession.expires_at > bindparam("now"),
+        Staff.disabled_at.is_(None),
+        Membership.ended_at.is_(None),
+    )
+)
+
+
 def find(session: Session, token: str, limits: Limits) -> LiveSession | None:
     """The live session of this token: not ended or outlived, its person neither disabled nor moved."""
-    row = session.execute(
-        select(
-            SignInSession.id,
-            SignInSession.last_seen_at,
-            SignInSession.expires_at,
-            Staff.id.label("staff_id"),
-            Staff.name,
-            Staff.language,
-            Membership.id.label("membership_id"),
-            Membership.role,
-            Membership.administers,
-            Membership.agency_id,
-            Agency.name.label("agency_name"),
-        )
-        .join(Staff, Staff.id == SignInSession.staff_id)
-        .join(Membership, Membership.id == SignInSession.membership_id)
-        .outerjoin(Agency, Agency.id == Membership.agency_id)
-        .where(
-            SignInSession.token_hash == hashed(token),
-            SignInSession.ended_at.is_(None),
-            SignInSession.expires_at > clock.now(),
-            Staff.disabled_at.is_(None),
-            Membership.ended_at.is_(None),
-        )
-    ).one_or_none()
+    row = session.execute(LIVE, {"token_hash": hashed(token), "now": clock.now()}).one_or_none()
     if row is None:
         return None
     idle_end = row.last_seen_at + limits.idle_of(row.role)

@@ -57,7 +57,10 @@ class Closure(Identified, Audited, Base):
     """Days on which an agency is closed besides its rules, both ends included."""
 
     __tablename__ = "closure"
-    __table_args__ = (Index(None, "agency_id", "ends_on"), CheckConstraint("starts_on <= ends_on", name="order"))
+    __table_args__ = (
+        Index(None, "agency_id", "ends_on"),
+        CheckConstraint("starts_on <= ends_on", name="order"),
+    )
 
     agency_id: Mapped[UUID] = mapped_column(ForeignKey("agency.id"))
     starts_on: Mapped[date]

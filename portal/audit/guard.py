@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import event
 from sqlalchemy.orm import ORMExecuteState, Session, scoped_session
 
-from portal.audit.models import Audited, AuditDetail, AuditEntry
+from portal.audit.models import AuditDetail, Audited, AuditEntry
 
 
 class UnauditedChange(RuntimeError):
@@ -41,7 +41,9 @@ def refuse_unexplained(session: Session) -> None:
     session.flush()
     unexplained = session.info.pop("changed", set()) - session.info.pop("explained", set())
     if unexplained:
-        raise UnauditedChange(f"changed without an audit entry: {sorted(type(o).__name__ for o in unexplained)}")
+        raise UnauditedChange(
+            f"changed without an audit entry: {sorted(type(o).__name__ for o in unexplained)}"
+        )
 
 
 def forget(session: Session) -> None:

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 # Ties the entries of one request together; the web sets it, commands leave it empty.
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
+# Every page writes one entry: the statements are built once.
+NEXT_SEQ = update(AuditHead).where(AuditHead.id == 1).values(seq=AuditHead.seq + 1).returning(AuditHead.seq)
+NEW_ENTRY = insert(AuditEntry.__table__)
+NEW_DETAIL = insert(AuditDetail.__table__)
+
 BUCKETS = ((0, "0"), (1, "1"), (5, "2-5"), (25, "6-25"), (100, "26-100"))
 
 
@@ -83,9 +88,8 @@ def record(
             kind, object_id = subject.__tablename__, getattr(subject, "id", None)
         else:
             kind, object_id = subject or (None, None)
-        seq: int = session.execute(
-            update(AuditHead).where(AuditHead.id == 1).values(seq=AuditHead.seq + 1).returning(AuditHead.seq)
-        ).scalar_one()
+        connection = session.connection()
+        seq: int = connection.execute(NEXT_SEQ).scalar_one()
         at = clock.now()
         body: dict[str, Any] = {
             "v": 1,
@@ -109,20 +113,19 @@ def record(
         stored = canonical(details) if details else b""
         if details:
             body["commitment"] = hashlib.sha256(salt + stored).hexdigest()
-        session.execute(
-            insert(AuditEntry).values(
-                seq=seq,
-                at=at,
-                event=what.value,
-                staff_id=actor and actor.staff_id,
-                agency_id=actor and actor.agency_id,
-                object_id=object_id,
-                person_id=person_id,
-                body=canonical(body),
-            )
-        )
+        row = {
+            "seq": seq,
+            "at": at,
+            "event": what.value,
+            "staff_id": actor and actor.staff_id,
+            "agency_id": actor and actor.agency_id,
+            "object_id": object_id,
+            "person_id": person_id,
+            "body": canonical(body),
+        }
+        connection.execute(NEW_ENTRY, row)
         if details:
-            session.execute(insert(AuditDetail).values(seq=seq, salt=salt, details=stored))
+            connection.execute(NEW_DETAIL, {"seq": seq, "salt": salt, "details": stored})
 
 
 def record_reading(what: AuditEvent, subject: Any = None, *, actor: Actor, **more: Any) -> None:

@@ -49,7 +49,9 @@ def require_colleague(session: Session, actor: Actor, worker_id: UUID | None) ->
     if worker_id is None:
         return
     here = select(Membership.id).where(
-        Membership.staff_id == worker_id, Membership.agency_id == actor.agency_id, Membership.ended_at.is_(None)
+        Membership.staff_id == worker_id,
+        Membership.agency_id == actor.agency_id,
+        Membership.ended_at.is_(None),
     )
     if session.scalar(here) is None:
         raise Invalid(N_("担当者は自分の機関の職員から選んでください。"), field="worker")

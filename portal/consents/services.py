@@ -90,7 +90,9 @@ def record(
         if earlier := claim(actor, idempotency_key, consent_id):
             return earlier
         if not person.is_identified:
-            raise Conflict(N_("仮名のままでは本人の同意を記録できません。本人の同意を得て氏名を登録してください。"))
+            raise Conflict(
+                N_("仮名のままでは本人の同意を記録できません。本人の同意を得て氏名を登録してください。")
+            )
         known = session.scalars(select(Agency.id).where(Agency.id.in_(terms.recipients))).all()
         if len(known) != len(terms.recipients):
             raise Invalid(N_("提供先の機関を選び直してください。"), field="recipients")
@@ -131,20 +133,29 @@ def record(
 
 
 def withdraw(
-    actor: Actor, consent_id: UUID, *, recipients: Collection[UUID] = (), reason: str = ""
+    actor: Actor,
+    consent_id: UUID,
+    *,
+    recipients: Collection[UUID] = (),
+    reason: str = "",
+    idempotency_key: str | None = None,
 ) -> None:
     """Take a consent back, for these recipients or, when none is named, for all. It acts at once.
 
     The caller has found the consent through the wall.
 
     Raises:
-        Conflict: it was withdrawn already.
+        Conflict: it was withdrawn already, or renewed: then it is the newer one that tells.
         Invalid: a named recipient is not one of this consent.
     """
     require(actor, Permission.CONSENT_WITHDRAW)
     with db.transaction() as session:
         consent = session.scalars(select(Consent).where(Consent.id == consent_id)).one()
         lock_person(session, consent.person_id)
+        if claim(actor, idempotency_key, consent_id):
+            return
+        if session.scalar(select(Consent.id).where(Consent.replaces_id == consent_id)):
+            raise Conflict(N_("この同意は更新されています。更新後の同意を開いて撤回してください。"))
         named = set(session.scalars(queries.recipients_of(consent_id)))
         if set(recipients) - named:
             raise Invalid(N_("この同意に含まれていない機関です。"), field="recipients")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, exists, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import Select, bindparam, exists, select
+from sqlalchemy.orm import Session
 
 from portal import clock
 from portal.agencies.models import Agency
@@ -87,14 +88,11 @@ class PersonView:
         return ([Category.BASIC] if isinstance(self.basic, BasicView) else []) + filed
 
 
-def load(session: Session, actor: Actor, person_id: UUID, now: datetime) -> PersonView:
-    """What this reader may see of the person, in three statements.
-
-    Raises:
-        NoResultFound: there is no such person, or none that this reader may know of.
-    """
-    flags = [wall.sees(actor, category, now).label(category.value) for category in Category]
-    row = session.execute(
+@cache
+def presence() -> Select[*tuple[Any, ...]]:
+    """The person's row without anything that belongs to a category, and which categories the reader sees."""
+    flags = [wall.sees(wall.READER, category, wall.NOW).label(category.value) for category in Category]
+    return (
         select(
             Person.id,
             Person.version,
@@ -107,11 +105,55 @@ def load(session: Session, actor: Actor, person_id: UUID, now: datetime) -> Pers
             *flags,
         )
         .join(Agency, Agency.id == Person.home_agency_id)
-        .where(Person.id == person_id, wall.present(actor, now))
-    ).one()
+        .where(Person.id == bindparam("person_id"), wall.present(wall.READER, wall.NOW))
+    )
+
+
+BASIC = select(
+    Person.is_identified,
+    Person.pseudonym,
+    Person.family,
+    Person.given,
+    Person.family_kana,
+    Person.given_kana,
+    Person.birth,
+    Person.age_band,
+    Person.sex,
+    Person.address,
+    Person.telephone,
+    Person.household,
+    Person.protected_address,
+).where(Person.id == bindparam("person_id"))
+
+FILE = select(Information.category, Information.fields, Information.text, Information.version).where(
+    Information.person_id == bindparam("person_id"),
+    Information.category.in_(bindparam("categories", expanding=True)),
+)
+
+# The categories an agency was told at some time: what is withheld of them is withheld because it ended.
+ONCE_TOLD = select(DisclosureCategory.category).where(
+    exists().where(
+        Disclosure.id == DisclosureCategory.disclosure_id,
+        Disclosure.person_id == bindparam("person_id"),
+        Disclosure.to_agency_id == bindparam("agency_id"),
+        Disclosure.basis != Basis.ANONYMOUS,
+    )
+)
+
+
+def load(session: Session, actor: Actor, person_id: UUID, now: datetime) -> PersonView:
+    """What this reader may see of the person, in four statements at most.
+
+    Raises:
+        NoResultFound: there is no such person, or none that this reader may know of.
+    """
+    row = session.execute(presence(), wall.bound(actor, now, person_id=person_id)).one()
     is_home = row.home_agency_id == actor.agency_id
     seen = [category for category in Category if getattr(row, category.value)]
-    ended = {} if is_home else dict.fromkeys(once_told(session, actor, person_id), Withheld.ENDED)
+    ended: dict[Category, Withheld] = {}
+    if len(seen) < len(Category):
+        told = session.scalars(ONCE_TOLD, {"person_id": person_id, "agency_id": actor.agency_id})
+        ended = dict.fromkeys(told, Withheld.ENDED)
     filed = load_information(session, person_id, [c for c in seen if c is not Category.BASIC])
     return PersonView(
         id=row.id,
@@ -130,23 +172,7 @@ def load(session: Session, actor: Actor, person_id: UUID, now: datetime) -> Pers
 
 
 def load_basic(session: Session, person_id: UUID, *, is_home: bool, today: date) -> BasicView:
-    row: Any = session.execute(
-        select(
-            Person.is_identified,
-            Person.pseudonym,
-            Person.family,
-            Person.given,
-            Person.family_kana,
-            Person.given_kana,
-            Person.birth,
-            Person.age_band,
-            Person.sex,
-            Person.address,
-            Person.telephone,
-            Person.household,
-            Person.protected_address,
-        ).where(Person.id == person_id)
-    ).one()
+    row = session.execute(BASIC, {"person_id": person_id}).one()
     hidden = row.protected_address and not is_home
     return BasicView(
         is_identified=row.is_identified,
@@ -171,28 +197,5 @@ def load_information(
 ) -> dict[Category, InformationView]:
     if not categories:
         return {}
-    rows = session.execute(
-        select(Information.category, Information.fields, Information.text, Information.version).where(
-            Information.person_id == person_id, Information.category.in_(categories)
-        )
-    )
+    rows = session.execute(FILE, {"person_id": person_id, "categories": categories})
     return {row.category: InformationView(row.category, row.fields, row.text, row.version) for row in rows}
-
-
-def once_told(session: Session, actor: Actor, person_id: UUID) -> set[Category]:
-    """The categories this agency was told at some time: what is withheld of them is withheld because it ended."""
-    told = aliased(Disclosure)
-    return set(
-        session.scalars(
-            select(DisclosureCategory.category).where(
-                exists().where(
-                    and_(
-                        told.id == DisclosureCategory.disclosure_id,
-                        told.person_id == person_id,
-                        told.to_agency_id == actor.agency_id,
-                        told.basis != Basis.ANONYMOUS,
-                    )
-                )
-            )
-        )
-    )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Select, exists, false, or_, select
+from sqlalchemy import Select, and_, exists, false, or_, select
+from sqlalchemy.orm.attributes import InstrumentedAttribute
 from sqlalchemy.sql import ColumnElement
 
 from portal.consents.models import Consent
@@ -14,6 +15,8 @@ from portal.disclosures.models import Basis, Disclosure, DisclosureCategory, Sto
 from portal.people.categories import Category
 from portal.people.models import Person
 from portal.policy import Actor, Permission, can
+
+Column = InstrumentedAttribute[UUID]
 
 
 def lines_from(source_id: UUID) -> Select[Disclosure]:
@@ -27,12 +30,20 @@ def categories_told(disclosure_id: UUID) -> Select[Category]:
 
 
 def visible_to(actor: Actor) -> ColumnElement[bool]:
-    """Lines of the ledger: all of a person whose record is kept here, else those from or to one's own agency."""
+    """Lines of the ledger: all of a person whose record is kept here, else those from or to one's own agency.
+
+    What was asked without a name shows to the agency that asked alone: the line says whom it was about.
+    """
     if actor.agency_id is None or not can(actor, Permission.CASEWORK):
         return false()
     kept_here = exists().where(Person.id == Disclosure.person_id, Person.home_agency_id == actor.agency_id)
-    return or_(
-        kept_here, Disclosure.from_agency_id == actor.agency_id, Disclosure.to_agency_id == actor.agency_id
+    return and_(
+        or_(
+            kept_here,
+            Disclosure.from_agency_id == actor.agency_id,
+            Disclosure.to_agency_id == actor.agency_id,
+        ),
+        or_(Disclosure.basis != Basis.ANONYMOUS, Disclosure.from_agency_id == actor.agency_id),
     )
 
 
@@ -54,7 +65,7 @@ def consents_visible_to(actor: Actor) -> Select[Consent]:
     return statement.where(or_(kept_here, Consent.agency_id == actor.agency_id))
 
 
-def lives_for(source: ColumnElement[UUID], agency: ColumnElement[UUID], now: datetime) -> ColumnElement[bool]:
+def lives_for(source: Column, agency: Column, now: datetime) -> ColumnElement[bool]:
     """A live line from this source to this agency: what the source told may still be read there."""
     return exists().where(
         Disclosure.source_id == source,
@@ -66,7 +77,8 @@ def lives_for(source: ColumnElement[UUID], agency: ColumnElement[UUID], now: dat
 def to_confirm(actor: Actor, now: datetime) -> Select[Disclosure]:
     """What this agency was told on a consent that has died, and has not confirmed to have stopped using.
 
-    A line that was renewed lives on in its successor and is not asked about.
+    A line that was renewed lives on in its successor and is not asked about; nor is what became this agency's
+    own record by a transfer.
     """
     successor = Disclosure.__table__.alias("successor")
     return (
@@ -77,6 +89,7 @@ def to_confirm(actor: Actor, now: datetime) -> Select[Disclosure]:
             Disclosure.ended_at.is_(None),
             ~wall.disclosure_lives(Disclosure, now),
             ~exists().where(StopConfirmation.disclosure_id == Disclosure.id),
+            ~exists().where(Person.id == Disclosure.person_id, Person.home_agency_id == actor.agency_id),
             ~exists().where(
                 successor.c.source_id == Disclosure.source_id,
                 successor.c.to_agency_id == Disclosure.to_agency_id,

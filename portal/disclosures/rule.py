@@ -53,7 +53,9 @@ class DisclosureFacts:
 
     def tells(self, category: Category, now: datetime) -> bool:
         covered = self.consent is None or category in self.consent.categories
-        return self.basis is not Basis.ANONYMOUS and category in self.categories and covered and self.lives(now)
+        return (
+            self.basis is not Basis.ANONYMOUS and category in self.categories and covered and self.lives(now)
+        )
 
 
 def is_visible(

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal import clock
+from portal.accounts.once import made_by
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.consents import services as consents
@@ -147,6 +148,8 @@ def record_consent(
     """
     with db.transaction() as session:
         person = present_person(session, actor, person_id)
+        if earlier := made_by(session, actor, idempotency_key):
+            return earlier
         if Category.BASIC not in known_categories(session, actor, person_id):
             raise Conflict(N_("本人の基本情報を見られない機関では、同意を記録できません。"))
         live: list[Disclosure] = []
@@ -157,9 +160,7 @@ def record_consent(
             if session.scalar(select(Consent.id).where(Consent.replaces_id == replaces)):
                 raise Conflict(N_("この同意はすでに更新されています。"))
             live = list(session.scalars(live_lines_on(replaces, clock.now())))
-        consent_id = consents.record(
-            actor, person, terms, replaces=replaces, idempotency_key=idempotency_key
-        )
+        consent_id = consents.record(actor, person, terms, replaces=replaces, idempotency_key=idempotency_key)
         if live:
             carry_on(session, actor, live, consent_id)
         return consent_id
@@ -192,7 +193,12 @@ def carry_on(session: Session, actor: Actor, lines: list[Disclosure], consent_id
 
 
 def withdraw_consent(
-    actor: Actor, consent_id: UUID, *, recipients: Collection[UUID] = (), reason: str = ""
+    actor: Actor,
+    consent_id: UUID,
+    *,
+    recipients: Collection[UUID] = (),
+    reason: str = "",
+    idempotency_key: str | None = None,
 ) -> None:
     """Take back a consent of a person whose record this agency keeps, or that this agency recorded.
 
@@ -201,7 +207,9 @@ def withdraw_consent(
     """
     with db.transaction() as session:
         session.scalars(queries.consents_visible_to(actor).where(Consent.id == consent_id)).one()
-        consents.withdraw(actor, consent_id, recipients=recipients, reason=reason)
+        consents.withdraw(
+            actor, consent_id, recipients=recipients, reason=reason, idempotency_key=idempotency_key
+        )
 
 
 def confirm_stop(actor: Actor, line: Disclosure, *, note: str = "") -> None:

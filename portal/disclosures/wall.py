@@ -5,36 +5,68 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import and_, exists, false, or_
+from sqlalchemy import BindParameter, Date, Uuid, and_, bindparam, exists, false, or_
 from sqlalchemy.orm import aliased
 from sqlalchemy.orm.attributes import InstrumentedAttribute
 from sqlalchemy.sql import ColumnElement
 
 from portal import clock
 from portal.consents.models import Consent, ConsentCategory, ConsentRecipient, Withdrawal
+from portal.db import UTCDateTime
 from portal.disclosures.models import Basis, Disclosure, DisclosureCategory
 from portal.people.categories import Category
 from portal.people.models import Person
-from portal.policy import Actor, Permission, can
+from portal.policy import Actor, Permission, Role, can
+
+# Building these predicates costs more than running them. A page that is opened all day builds its statement
+# once, with these in the place of its reader and the moment, and runs it with `bound(actor, now)`.
+NOW = cast(datetime, bindparam("now", type_=UTCDateTime()))
+READER = Actor(
+    staff_id=cast(UUID, bindparam("reader_staff", type_=Uuid())),
+    membership_id=cast(UUID, None),
+    name="",
+    role=Role.STAFF,
+    agency_id=cast(UUID, bindparam("reader_agency", type_=Uuid())),
+    agency_name="",
+)
 
 Value = InstrumentedAttribute[UUID] | InstrumentedAttribute[UUID | None] | UUID
+
+
+def bound(actor: Actor, now: datetime, **more: Any) -> dict[str, Any]:
+    """The values for a statement built with `READER` and `NOW`; who does no casework sees nothing by it."""
+    agency_id = actor.agency_id if can(actor, Permission.CASEWORK) else None
+    return {"reader_agency": agency_id, "now": now, "today": clock.japan_date(now), **more}
+
+
+def day_of(now: datetime) -> date:
+    """The day in Japan, or the place where `bound` will put it."""
+    if isinstance(now, BindParameter):
+        return cast(date, bindparam("today", type_=Date()))
+    return clock.japan_date(now)
 
 
 def consent_lives(consent: type[Consent], recipient: Value, now: datetime) -> ColumnElement[bool]:
     """It names this recipient, today is within its days in Japan, and nobody took it back or renewed it."""
     newer = aliased(Consent)
-    day = clock.japan_date(now)
+    day = day_of(now)
     return and_(
         consent.valid_from <= day,
         consent.valid_until >= day,
-        exists().where(ConsentRecipient.consent_id == consent.id, ConsentRecipient.agency_id == recipient),
-        ~exists().where(
+        # `recipient` may stand two levels up, where SQLAlchemy does not correlate by itself.
+        exists()
+        .where(ConsentRecipient.consent_id == consent.id, ConsentRecipient.agency_id == recipient)
+        .correlate_except(ConsentRecipient),
+        ~exists()
+        .where(
             Withdrawal.consent_id == consent.id,
             or_(Withdrawal.recipient_id.is_(None), Withdrawal.recipient_id == recipient),
-        ),
+        )
+        .correlate_except(Withdrawal),
         ~exists().where(newer.replaces_id == consent.id),
     )
 
@@ -53,20 +85,24 @@ def disclosure_lives(told: type[Disclosure], now: datetime) -> ColumnElement[boo
     )
 
 
-def told_to(agency_id: UUID, person: type[Person], category: Category, now: datetime) -> ColumnElement[bool]:
-    """A live disclosure tells this agency this category of the person, and its consent still covers it."""
-    told = aliased(Disclosure)
+def tells(told: type[Disclosure], agency_id: UUID, category: Category, now: datetime) -> ColumnElement[bool]:
+    """This line tells this agency this category now, and its consent still covers it."""
     covered = exists().where(
         ConsentCategory.consent_id == told.consent_id, ConsentCategory.category == category
     )
-    return exists().where(
-        told.person_id == person.id,
+    return and_(
         told.to_agency_id == agency_id,
         told.basis != Basis.ANONYMOUS,
         exists().where(DisclosureCategory.disclosure_id == told.id, DisclosureCategory.category == category),
         or_(told.basis != Basis.CONSENT, covered),
         disclosure_lives(told, now),
     )
+
+
+def told_to(agency_id: UUID, person: type[Person], category: Category, now: datetime) -> ColumnElement[bool]:
+    """A live disclosure tells this agency this category of the person."""
+    told = aliased(Disclosure)
+    return exists().where(told.person_id == person.id, tells(told, agency_id, category, now))
 
 
 def sees(

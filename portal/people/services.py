@@ -49,7 +49,9 @@ def check(basics: Basics) -> None:
     if named and not (basics.family and basics.given):
         raise Invalid(N_("姓と名の両方を入力してください。"), field="given" if basics.family else "family")
     if not named and not basics.pseudonym:
-        raise Invalid(N_("氏名を入力してください。氏名がわからないときは仮名を入力してください。"), field="family")
+        raise Invalid(
+            N_("氏名を入力してください。氏名がわからないときは仮名を入力してください。"), field="family"
+        )
     if named and not (basics.family_kana and basics.given_kana):
         raise Invalid(N_("ふりがなを入力してください。"), field="family_kana")
     for field in ("family_kana", "given_kana"):
@@ -129,7 +131,9 @@ def update_basics(actor: Actor, person_id: UUID, basics: Basics, *, version: int
     with db.transaction() as session:
         person = own_person(session, actor, person_id)
         if bool(basics.family) != person.is_identified:
-            raise Conflict(N_("仮名の人を氏名で登録するには、「本人が同意したので氏名を登録する」から進んでください。"))
+            raise Conflict(
+                N_("仮名の人を氏名で登録するには、「本人が同意したので氏名を登録する」から進んでください。")
+            )
         if changes := person.apply(**columns_of(basics)):
             person.advance(version)
             audit.record(
@@ -227,7 +231,12 @@ def update_information(
 
 
 def tie_family(
-    actor: Actor, person_id: UUID, relative_id: UUID, relation: Relation, *, idempotency_key: str | None = None
+    actor: Actor,
+    person_id: UUID,
+    relative_id: UUID,
+    relation: Relation,
+    *,
+    idempotency_key: str | None = None,
 ) -> UUID:
     """Say that `relative` is the `relation` of `person`; both are on this agency's own record.
 
@@ -251,17 +260,23 @@ def tie_family(
         tie = FamilyTie(id=tie_id, person_id=person_id, relative_id=relative_id, relation=relation)
         session.add(tie)
         audit.record(
-            AuditEvent.FAMILY_TIED, tie, actor=actor, person_id=person_id, relative=relative_id,
+            AuditEvent.FAMILY_TIED,
+            tie,
+            actor=actor,
+            person_id=person_id,
+            relative=relative_id,
             relation=relation,
         )
     return tie_id
 
 
 def untie_family(actor: Actor, tie_id: UUID) -> None:
-    """Take back a tie that was entered wrongly."""
+    """Take back a tie that was entered wrongly; either side may be on this agency's own record."""
     with db.transaction() as session:
         tie = session.scalars(select(FamilyTie).where(FamilyTie.id == tie_id)).one()
-        own_person(session, actor, tie.person_id)
+        ends = (tie.person_id, tie.relative_id)
+        own = select(Person.id).where(Person.id.in_(ends), Person.home_agency_id == actor.agency_id)
+        own_person(session, actor, session.scalars(own.order_by(Person.id).limit(1)).one())
         audit.record(
             AuditEvent.FAMILY_UNTIED, tie, actor=actor, person_id=tie.person_id, relative=tie.relative_id
         )

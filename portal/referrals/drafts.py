@@ -72,7 +72,9 @@ def check(session: Session, actor: Actor, proposal: Proposal) -> None:
         check_anonymous(session, proposal)
     elif Category.BASIC not in proposal.categories:
         raise Invalid(
-            N_("基本情報を含めずに紹介することはできません。名前を伝えずに相談するときは、匿名の助言依頼を使ってください。"),
+            N_(
+                "基本情報を含めずに紹介することはできません。名前を伝えずに相談するときは、匿名の助言依頼を使ってください。"
+            ),
             field="categories",
         )
     if proposal.part_of_id:
@@ -86,7 +88,10 @@ def check_anonymous(session: Session, proposal: Proposal) -> None:
     if proposal.kind is not ReferralKind.ADVICE:
         raise Invalid(N_("匿名で送れるのは助言依頼だけです。"), field="basis")
     if proposal.categories:
-        raise Invalid(N_("匿名の助言依頼では、情報の区分は提供できません。区分の選択を外してください。"), field="categories")
+        raise Invalid(
+            N_("匿名の助言依頼では、情報の区分は提供できません。区分の選択を外してください。"),
+            field="categories",
+        )
     words = " ".join([proposal.need, *(text for _domain, text in proposal.goals)])
     require_nameless(session, proposal.person_id, words, field="need")
 
@@ -109,7 +114,10 @@ def require_nameless(session: Session, person_id: UUID, words: str, *, field: st
         given_away += [f"{born.year}年{born.month}月{born.day}日", f"{born.year}/{born.month}/{born.day}"]
     if any(len(key) > 1 and key in folded for key in map(search_key, filter(None, given_away))):
         raise Invalid(
-            N_("匿名の依頼に、氏名・住所・電話番号・生年月日のいずれかが含まれています。取り除いてください。"), field=field
+            N_(
+                "匿名の依頼に、氏名・住所・電話番号・生年月日のいずれかが含まれています。取り除いてください。"
+            ),
+            field=field,
         )
 
 

@@ -14,7 +14,7 @@ from portal.clock import now
 from portal.db import Base, Identified, Versioned
 from portal.disclosures.models import Basis
 from portal.people.categories import Category
-from portal.referrals.states import OPEN, Refusal, ReferralKind, ReferralStatus
+from portal.referrals.states import OPEN, ReferralKind, ReferralStatus, Refusal
 from portal.words import N_, Worded
 
 
@@ -28,7 +28,9 @@ class Referral(Identified, Versioned, Audited, Base):
     __tablename__ = "referral"
     __table_args__ = (
         CheckConstraint("from_agency_id <> to_agency_id", name="agencies_differ"),
-        CheckConstraint("basis <> 'consent' OR consent_id IS NOT NULL OR sent_at IS NULL", name="consent_is_named"),
+        CheckConstraint(
+            "basis <> 'consent' OR consent_id IS NOT NULL OR sent_at IS NULL", name="consent_is_named"
+        ),
         CheckConstraint("basis = 'consent' OR consent_id IS NULL", name="no_other_consent"),
         CheckConstraint("sent_at IS NOT NULL OR status IN ('draft', 'entered_in_error')", name="sent"),
         Index(None, "to_agency_id", "listed_at", "id"),

@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, case, exists, false, literal, null, or_, select, tuple_, union_all
+from sqlalchemy import (
+    Integer,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    case,
+    exists,
+    false,
+    func,
+    null,
+    or_,
+    select,
+    tuple_,
+    union_all,
+)
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql import ColumnElement
 
 from portal import clock
 from portal.agencies.models import Agency
 from portal.disclosures import wall
-from portal.disclosures.models import Basis
-from portal.disclosures.queries import lives_for
+from portal.disclosures.models import Basis, Disclosure
+from portal.disclosures.queries import lives_for, to_confirm
 from portal.people.categories import Category
 from portal.people.models import Person
 from portal.people.names import search_key
 from portal.policy import Actor, Permission, can
 from portal.referrals.models import FollowUp, Referral, ReferralEvent, ReferralGoal, ReferralNews
 from portal.referrals.states import OPEN, ReferralStatus
-from portal.text import like_pattern
+from portal.text import LIKE_ESCAPE, like_pattern
 
 
 class Box(StrEnum):
@@ -40,8 +57,30 @@ class Filter:
     statuses: frozenset[ReferralStatus] = frozenset()
     overdue: bool = False
     unopened: bool = False
+    news: bool = False
+    stopped: bool = False
+    unattended: bool = False
     q: str = ""
     person_id: UUID | None = None
+
+    def shape(self) -> Filter:
+        """The same without its values: filters of one shape share one statement."""
+        return replace(
+            self,
+            statuses=frozenset({ReferralStatus.DRAFT} if self.statuses else ()),
+            q="q" if self.q else "",
+            person_id=UUID(int=0) if self.person_id else None,
+        )
+
+    def values(self) -> dict[str, Any]:
+        """The values for the statement of this shape."""
+        return {
+            "statuses": sorted(self.statuses),
+            "number": self.q.strip(),
+            # Asked for no name at all, e.g. only punctuation, it matches nothing rather than everything.
+            "pattern": like_pattern(search_key(self.q)) if search_key(self.q) else "",
+            "person_id": self.person_id,
+        }
 
 
 def visible_to(actor: Actor) -> ColumnElement[bool]:
@@ -90,56 +129,65 @@ def events_of(referral_id: UUID) -> Select[ReferralEvent]:
     return select(ReferralEvent).where(ReferralEvent.referral_id == referral_id).order_by(ReferralEvent.id)
 
 
-def narrowed(actor: Actor, wanted: Filter, now: datetime) -> list[ColumnElement[bool]]:
+def narrowed(shape: Filter) -> list[ColumnElement[bool]]:
+    reader, now = wall.READER, wall.NOW
     tests: list[ColumnElement[bool]] = []
-    if wanted.statuses:
-        tests.append(Referral.status.in_(sorted(wanted.statuses)))
-    if wanted.overdue:
-        tests += [
-            Referral.status == ReferralStatus.REQUESTED,
-            Referral.respond_by < clock.japan_date(now),
-        ]
-    if wanted.unopened:
+    if shape.statuses:
+        tests.append(Referral.status.in_(bindparam("statuses", expanding=True)))
+    if shape.overdue:
+        tests += [Referral.status == ReferralStatus.REQUESTED, Referral.respond_by < wall.day_of(now)]
+    if shape.unopened:
         tests += [Referral.status == ReferralStatus.REQUESTED, Referral.received_at.is_(None)]
-    if wanted.person_id:
-        tests.append(Referral.person_id == wanted.person_id)
-    if wanted.q:
-        person = aliased(Person)
-        named = exists().where(
-            person.id == Referral.person_id,
-            person.search_key.like(like_pattern(search_key(wanted.q)), escape="\\"),
-            wall.sees(actor, Category.BASIC, now, person),
+    if shape.news:
+        tests.append(
+            exists().where(
+                ReferralNews.referral_id == Referral.id, ReferralNews.agency_id == reader.agency_id
+            )
         )
-        # Asked for no name at all, e.g. only punctuation, the name matches nothing rather than everything.
-        by_name = and_(named, Referral.basis != Basis.ANONYMOUS) if search_key(wanted.q) else false()
-        own = and_(named, Referral.from_agency_id == actor.agency_id) if search_key(wanted.q) else false()
-        tests.append(or_(Referral.number == wanted.q.strip(), by_name, own))
+    if shape.stopped:
+        waiting = to_confirm(reader, now).with_only_columns(Disclosure.source_id).order_by(None)
+        tests.append(or_(is_stopped(now), Referral.id.in_(waiting)))
+    if shape.unattended:
+        tests.append(is_unattended(reader))
+    if shape.person_id:
+        tests.append(Referral.person_id == bindparam("person_id"))
+    if shape.q:
+        tests.append(or_(Referral.number == bindparam("number"), is_named(reader, now)))
     return tests
 
 
-def side(actor: Actor, box: Box) -> list[ColumnElement[bool]]:
-    if actor.agency_id is None or not can(actor, Permission.CASEWORK):
-        return [false()]
+def is_named(reader: Actor, now: datetime) -> ColumnElement[bool]:
+    """The name matches, and the reader may see it: who is asked about anonymously is found by no recipient."""
+    person = aliased(Person)
+    return and_(
+        exists().where(
+            person.id == Referral.person_id,
+            person.search_key.like(bindparam("pattern"), escape=LIKE_ESCAPE),
+            wall.sees(reader, Category.BASIC, now, person),
+        ),
+        or_(Referral.basis != Basis.ANONYMOUS, Referral.from_agency_id == reader.agency_id),
+    )
+
+
+def side(box: Box) -> list[ColumnElement[bool]]:
     if box is Box.OUT:
-        return [Referral.from_agency_id == actor.agency_id]
-    return [Referral.to_agency_id == actor.agency_id, Referral.sent_at.is_not(None)]
+        return [Referral.from_agency_id == wall.READER.agency_id]
+    return [Referral.to_agency_id == wall.READER.agency_id, Referral.sent_at.is_not(None)]
 
 
-def keys(
-    actor: Actor, wanted: Filter, now: datetime, *, after: tuple[datetime, UUID] | None, size: int
-) -> Select[Any]:
+def keys(shape: Filter, *, is_first: bool) -> Select[Any]:
     """The keys of one page, newest first: each side is read off its own index and never sorted as a whole."""
     order = (Referral.listed_at.desc(), Referral.id.desc())
+    size = bindparam("size", type_=Integer())
     parts = []
-    for box in (Box.IN, Box.OUT) if wanted.box is Box.ALL else (wanted.box,):
-        part = select(Referral.listed_at, Referral.id).where(
-            *side(actor, box), *narrowed(actor, wanted, now)
-        )
-        if after:
-            moment = literal(after[0], Referral.listed_at.type)
-            part = part.where(
-                tuple_(Referral.listed_at, Referral.id) < tuple_(moment, literal(after[1], Referral.id.type))
+    for box in (Box.IN, Box.OUT) if shape.box is Box.ALL else (shape.box,):
+        part = select(Referral.listed_at, Referral.id).where(*side(box), *narrowed(shape))
+        if not is_first:
+            last = tuple_(
+                bindparam("after_at", type_=Referral.listed_at.type),
+                bindparam("after_id", type_=Referral.id.type),
             )
+            part = part.where(tuple_(Referral.listed_at, Referral.id) < last)
         parts.append(select(part.order_by(*order).limit(size).subquery()))
     both = union_all(*parts).subquery()
     return select(both).order_by(both.c.listed_at.desc(), both.c.id.desc()).limit(size)
@@ -154,16 +202,19 @@ def is_stopped(now: datetime) -> ColumnElement[bool]:
     )
 
 
-def listing(
-    actor: Actor, wanted: Filter, now: datetime, *, after: tuple[datetime, UUID] | None = None, size: int = 25
-) -> Select[Any]:
-    """One page of rows with all that the list shows; the name only where the wall lets it through."""
-    page = keys(actor, wanted, now, after=after, size=size).subquery()
+@cache
+def listing(shape: Filter, *, is_first: bool = True) -> Select[*tuple[Any, ...]]:
+    """One page of rows with all that the list shows; the name only where the wall lets it through.
+
+    Built once for each shape; `rows` runs it.
+    """
+    reader, now = wall.READER, wall.NOW
+    page = keys(shape, is_first=is_first).subquery()
     sender, recipient = aliased(Agency), aliased(Agency)
     # An anonymous asking names the person to nobody but the agency that asks.
     named = and_(
-        wall.sees(actor, Category.BASIC, now),
-        or_(Referral.basis != Basis.ANONYMOUS, Referral.from_agency_id == actor.agency_id),
+        wall.sees(reader, Category.BASIC, now),
+        or_(Referral.basis != Basis.ANONYMOUS, Referral.from_agency_id == reader.agency_id),
     )
     return (
         select(
@@ -191,9 +242,31 @@ def listing(
     )
 
 
-def counted(statement: Select[Any], *, most: int = 100) -> Select[Any]:
-    """How many rows, counting no further than `most`: a counter must not grow with the years."""
-    return statement.order_by(None).limit(most)
+def rows(
+    session: Session,
+    actor: Actor,
+    wanted: Filter,
+    now: datetime,
+    *,
+    after: tuple[datetime, UUID] | None = None,
+    size: int = 25,
+) -> Sequence[Row[*tuple[Any, ...]]]:
+    """The rows of one page of a list, newest first, beginning behind the key `after`."""
+    values = wall.bound(actor, now, **wanted.values(), size=size)
+    if after:
+        values |= {"after_at": after[0], "after_id": after[1]}
+    return session.execute(listing(wanted.shape(), is_first=after is None), values).all()
+
+
+@cache
+def counting(shape: Filter) -> Select[int]:
+    return select(func.count()).select_from(keys(shape, is_first=True).subquery())
+
+
+def count(session: Session, actor: Actor, wanted: Filter, now: datetime, *, most: int = 100) -> int:
+    """How many rows the list has, counting no further than `most`: a counter must not grow with the years."""
+    values = wall.bound(actor, now, **wanted.values(), size=most)
+    return session.execute(counting(wanted.shape()), values).scalar_one()
 
 
 def open_twins(actor: Actor, person_id: UUID, to_agency_id: UUID) -> Select[Referral]:
@@ -206,15 +279,13 @@ def open_twins(actor: Actor, person_id: UUID, to_agency_id: UUID) -> Select[Refe
     )
 
 
-def unattended(actor: Actor) -> Select[Referral]:
+def is_unattended(actor: Actor) -> ColumnElement[bool]:
     """One's own that ended badly and that nobody has taken further yet."""
     sequel = aliased(Referral)
-    return select(Referral).where(
+    return and_(
         Referral.from_agency_id == actor.agency_id,
         Referral.status.in_([ReferralStatus.REJECTED, ReferralStatus.FAILED]),
-        ~exists().where(
-            sequel.part_of_id == Referral.id, sequel.status != ReferralStatus.ENTERED_IN_ERROR
-        ),
+        ~exists().where(sequel.part_of_id == Referral.id, sequel.status != ReferralStatus.ENTERED_IN_ERROR),
         ~exists().where(FollowUp.referral_id == Referral.id, FollowUp.agency_id == actor.agency_id),
     )
 

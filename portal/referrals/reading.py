@@ -1,14 +1,14 @@
-"""What a reader is shown of a referral: frozen views, with what he may not see left out, and the reading logged."""
+"""What a reader is shown of a referral: frozen views within the wall, and the reading logged."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, exists, select
+from sqlalchemy import Row, Select, bindparam, exists, func, select
 from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session, aliased
 
@@ -17,10 +17,10 @@ from portal.accounts.models import Staff
 from portal.agencies.models import Agency, Service
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.cases.codes import Domain, Outcome, Score
+from portal.cases.codes import Outcome
 from portal.consents.models import Consent
 from portal.db import db
-from portal.disclosures import person_view
+from portal.disclosures import person_view, wall
 from portal.disclosures.models import Basis, Disclosure
 from portal.disclosures.person_view import PersonView, Withheld
 from portal.disclosures.queries import lives_for, to_confirm
@@ -36,113 +36,39 @@ from portal.referrals.models import (
     ReferralNews,
 )
 from portal.referrals.queries import Filter
-from portal.referrals.states import OPEN, Refusal, ReferralKind, ReferralStatus
+from portal.referrals.referral_view import GoalView, Line, ReferralView
+from portal.referrals.states import OPEN, Refusal
 
 # What the sender does on its own side is no business of the recipient's.
 SENDERS_OWN = {Happening.DRAFTED, Happening.REROUTED}
 
 
-@dataclass(frozen=True, slots=True)
-class GoalView:
-    id: UUID
-    domain: Domain
-    text: str | Withheld
-    score: Score | None
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of the timeline. `code` is the refusal or the outcome that came with a step."""
-
-    at: datetime
-    who: str
-    agency: str
-    mine: bool
-    what: Happening
-    code: Refusal | Outcome | None
-    text: str | Withheld
-    sequel_id: UUID | None
-
-
-@dataclass(frozen=True, slots=True)
-class ReferralView:
-    """A referral as one of its two agencies may see it at one moment.
-
-    `person` is None where the reader may not know who it is: an anonymous asking, or a basis that died with
-    nothing left to account for. `is_stopped`: open on a dead basis. `row` has the plain columns.
-    """
-
-    id: UUID
-    number: str
-    kind: ReferralKind
-    status: ReferralStatus
-    basis: Basis
-    version: int
-    is_sender: bool
-    from_agency_id: UUID
-    from_name: str
-    to_agency_id: UUID
-    to_name: str
-    service_id: UUID | None
-    service_name: str
-    worker_id: UUID | None
-    worker_name: str
-    person: PersonView | None
-    person_id: UUID | None
-    consent_id: UUID | None
-    consent_until: date | None
-    categories: Sequence[Category]
-    need: str | Withheld
-    goals: Sequence[GoalView]
-    timeline: Sequence[Line]
-    anonymous_age_band: str
-    appointment_at: datetime | None
-    appointment_place: str
-    created_at: datetime
-    sent_at: datetime | None
-    received_at: datetime | None
-    answered_at: datetime | None
-    ended_at: datetime | None
-    acknowledge_by: date | None
-    respond_by: date | None
-    first_contact_on: date | None
-    refusal: Refusal | None
-    outcome: Outcome | None
-    part_of_id: UUID | None
-    is_live: bool
-    is_stopped: bool
-    must_confirm_stop: bool
-
-    @property
-    def is_anonymous(self) -> bool:
-        return self.basis is Basis.ANONYMOUS
-
-    @property
-    def is_overdue(self) -> bool:
-        waiting = self.status is ReferralStatus.REQUESTED
-        return waiting and self.respond_by is not None and self.respond_by < clock.today()
-
-
-def header(session: Session, actor: Actor, referral_id: UUID, now: datetime) -> Row[Any]:
-    """The referral's own columns with the names beside them, in one statement.
-
-    Raises:
-        NoResultFound: none that this actor may know of.
-    """
+@cache
+def header_statement() -> Select[*tuple[Any, ...]]:
+    """The referral's own columns with the names beside them; built once, run with `wall.bound`."""
     sender, recipient = aliased(Agency), aliased(Agency)
-    waiting = to_confirm(actor, now).where(Disclosure.source_id == Referral.id)
+    waiting = to_confirm(wall.READER, wall.NOW).where(Disclosure.source_id == Referral.id)
     has_news = exists().where(
-        ReferralNews.referral_id == Referral.id, ReferralNews.agency_id == actor.agency_id
+        ReferralNews.referral_id == Referral.id, ReferralNews.agency_id == wall.READER.agency_id
     )
-    return session.execute(
+    # A renewed consent carries the referral on under a new line of the ledger.
+    renewed_until = (
+        select(Consent.valid_until)
+        .join(Disclosure, Disclosure.consent_id == Consent.id)
+        .where(Disclosure.source_id == Referral.id)
+        .order_by(Disclosure.starts_at.desc(), Disclosure.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    return (
         select(
             *Referral.__table__.columns,
             sender.name.label("from_name"),
             recipient.name.label("to_name"),
             Service.name.label("service_name"),
             Staff.name.label("worker_name"),
-            Consent.valid_until.label("consent_until"),
-            lives_for(Referral.id, Referral.to_agency_id, now).label("is_live"),
+            func.coalesce(renewed_until, Consent.valid_until).label("consent_until"),
+            lives_for(Referral.id, Referral.to_agency_id, wall.NOW).label("is_live"),
             waiting.exists().label("must_confirm"),
             has_news.label("has_news"),
         )
@@ -151,11 +77,20 @@ def header(session: Session, actor: Actor, referral_id: UUID, now: datetime) -> 
         .outerjoin(Service, Service.id == Referral.service_id)
         .outerjoin(Staff, Staff.id == Referral.worker_id)
         .outerjoin(Consent, Consent.id == Referral.consent_id)
-        .where(Referral.id == referral_id, queries.visible_to(actor))
-    ).one()
+        .where(Referral.id == bindparam("referral_id"), queries.visible_to(wall.READER))
+    )
 
 
-def person_of(session: Session, actor: Actor, row: Row[Any], now: datetime) -> PersonView | None:
+def header(session: Session, actor: Actor, referral_id: UUID, now: datetime) -> Row[*tuple[Any, ...]]:
+    """The one row of `header_statement`.
+
+    Raises:
+        NoResultFound: none that this actor may know of.
+    """
+    return session.execute(header_statement(), wall.bound(actor, now, referral_id=referral_id)).one()
+
+
+def person_of(session: Session, actor: Actor, row: Row[*tuple[Any, ...]], now: datetime) -> PersonView | None:
     if row.basis is Basis.ANONYMOUS and row.from_agency_id != actor.agency_id:
         return None
     try:
@@ -164,25 +99,33 @@ def person_of(session: Session, actor: Actor, row: Row[Any], now: datetime) -> P
         return None
 
 
-def timeline_of(session: Session, actor: Actor, row: Row[Any], *, readable: bool) -> list[Line]:
-    statement = (
-        select(
-            ReferralEvent.created_at,
-            ReferralEvent.agency_id,
-            ReferralEvent.what,
-            ReferralEvent.code,
-            ReferralEvent.text,
-            ReferralEvent.sequel_id,
-            Staff.name.label("who"),
-            Agency.name.label("agency"),
-        )
-        .join(Staff, Staff.id == ReferralEvent.staff_id)
-        .join(Agency, Agency.id == ReferralEvent.agency_id)
-        .where(ReferralEvent.referral_id == row.id)
-        .order_by(ReferralEvent.id)
+TIMELINE = (
+    select(
+        ReferralEvent.created_at,
+        ReferralEvent.agency_id,
+        ReferralEvent.what,
+        ReferralEvent.code,
+        ReferralEvent.text,
+        ReferralEvent.sequel_id,
+        Staff.name.label("who"),
+        Agency.name.label("agency"),
     )
-    if row.from_agency_id != actor.agency_id:
-        statement = statement.where(ReferralEvent.what.not_in(sorted(SENDERS_OWN)))
+    .join(Staff, Staff.id == ReferralEvent.staff_id)
+    .join(Agency, Agency.id == ReferralEvent.agency_id)
+    .where(ReferralEvent.referral_id == bindparam("referral_id"))
+    .order_by(ReferralEvent.id)
+)
+RECIPIENTS_TIMELINE = TIMELINE.where(ReferralEvent.what.not_in(sorted(SENDERS_OWN)))
+GOALS = (
+    select(ReferralGoal.id, ReferralGoal.domain, ReferralGoal.text, ReferralGoal.score)
+    .where(ReferralGoal.referral_id == bindparam("referral_id"))
+    .order_by(ReferralGoal.id)
+)
+CATEGORIES = select(ReferralCategory.category).where(ReferralCategory.referral_id == bindparam("referral_id"))
+
+
+def timeline_of(session: Session, actor: Actor, row: Row[*tuple[Any, ...]], *, readable: bool) -> list[Line]:
+    statement = TIMELINE if row.from_agency_id == actor.agency_id else RECIPIENTS_TIMELINE
     return [
         Line(
             at=line.created_at,
@@ -191,10 +134,12 @@ def timeline_of(session: Session, actor: Actor, row: Row[Any], *, readable: bool
             mine=line.agency_id == actor.agency_id,
             what=line.what,
             code=code_of(line.what, line.code),
-            text=line.text if readable or line.agency_id == actor.agency_id or not line.text else Withheld.ENDED,
+            text=line.text
+            if readable or line.agency_id == actor.agency_id or not line.text
+            else Withheld.ENDED,
             sequel_id=line.sequel_id,
         )
-        for line in session.execute(statement)
+        for line in session.execute(statement, {"referral_id": row.id})
     ]
 
 
@@ -204,9 +149,8 @@ def code_of(what: Happening, code: str) -> Refusal | Outcome | None:
     return Refusal(code) if what is Happening.REJECT else Outcome(code)
 
 
-def goals_of(session: Session, row: Row[Any], *, readable: bool) -> list[GoalView]:
-    statement = select(ReferralGoal.id, ReferralGoal.domain, ReferralGoal.text, ReferralGoal.score)
-    rows = session.execute(statement.where(ReferralGoal.referral_id == row.id).order_by(ReferralGoal.id))
+def goals_of(session: Session, row: Row[*tuple[Any, ...]], *, readable: bool) -> list[GoalView]:
+    rows = session.execute(GOALS, {"referral_id": row.id})
     return [GoalView(g.id, g.domain, g.text if readable else Withheld.ENDED, g.score) for g in rows]
 
 
@@ -223,9 +167,7 @@ def show(actor: Actor, referral_id: UUID, *, channel: str = "portal") -> tuple[R
     is_sender = row.from_agency_id == actor.agency_id
     readable = is_sender or row.is_live
     person = person_of(session, actor, row, now)
-    categories = session.scalars(
-        select(ReferralCategory.category).where(ReferralCategory.referral_id == referral_id)
-    )
+    categories = session.scalars(CATEGORIES, {"referral_id": referral_id})
     order = list(Category)
     view = ReferralView(
         id=row.id,
@@ -284,9 +226,9 @@ def show(actor: Actor, referral_id: UUID, *, channel: str = "portal") -> tuple[R
 
 def page(
     actor: Actor, wanted: Filter, *, after: tuple[datetime, UUID] | None = None, size: int = 25
-) -> Sequence[Row[Any]]:
+) -> Sequence[Row[*tuple[Any, ...]]]:
     """The rows of a list, one more than `size` when there are more; names only within the wall; logged."""
-    rows = db.read.execute(queries.listing(actor, wanted, clock.now(), after=after, size=size + 1)).all()
+    rows = queries.rows(db.read(), actor, wanted, clock.now(), after=after, size=size + 1)
     audit.record_reading(
         AuditEvent.REFERRALS_LISTED,
         ("referral", None),
@@ -295,9 +237,3 @@ def page(
         count=min(len(rows), size),
     )
     return rows
-
-
-def label_of(row: Row[Any]) -> str:
-    """The name a list row may show: empty where it is withheld."""
-    return f"{row.family} {row.given}".strip() if row.family else (row.pseudonym or "")
-

@@ -33,10 +33,10 @@ from portal.referrals.models import Happening, Referral, ReferralCategory
 from portal.referrals.states import (
     ENDED,
     FLOW,
-    Refusal,
     ReferralAction,
     ReferralKind,
     ReferralStatus,
+    Refusal,
 )
 from portal.words import N_
 
@@ -61,7 +61,7 @@ def perform(
     actor: Actor,
     action: ReferralAction,
     referral_id: UUID,
-    answer: Answer = Answer(),  # noqa: B008 - frozen
+    answer: Answer = Answer(),
     *,
     version: int | None = None,
     idempotency_key: str | None = None,
@@ -126,7 +126,8 @@ def check_answer(session: Session, needs: frozenset[str], referral: Referral, an
             raise Invalid(N_("初回の連絡・面談の日付を入力してください。"), field="first_contact_on")
         if not sent_on <= answer.first_contact_on <= clock.today():
             raise Invalid(
-                N_("初回の連絡・面談の日付は、送付日から今日までの日付にしてください。"), field="first_contact_on"
+                N_("初回の連絡・面談の日付は、送付日から今日までの日付にしてください。"),
+                field="first_contact_on",
             )
     if "outcome" in needs and answer.outcome is None:
         raise Invalid(N_("結果を選んでください。"), field="outcome")
@@ -142,9 +143,7 @@ def send(session: Session, actor: Actor, referral: Referral) -> None:
     if not recipient.is_active:
         raise Invalid(N_("この機関は現在利用を停止しています。別の機関を選んでください。"), field="to")
     categories = set(
-        session.scalars(
-            select(ReferralCategory.category).where(ReferralCategory.referral_id == referral.id)
-        )
+        session.scalars(select(ReferralCategory.category).where(ReferralCategory.referral_id == referral.id))
     )
     consent = None
     if referral.basis is Basis.CONSENT:

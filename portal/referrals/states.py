@@ -60,7 +60,7 @@ OPEN = WORKING | {S.REQUESTED}
 ENDED = frozenset(S) - OPEN - {S.DRAFT}
 
 # On a dead basis a referral may only be ended: every step that goes on with it needs a live one.
-# `needs` names what the form asks for: a refusal code, a text, the first contact, an outcome with scored goals.
+# `needs` names what the form asks for: refusal code, text, first contact, outcome, a score for each goal.
 FLOW = Workflow(
     {
         A.SEND: Step({S.DRAFT}, S.REQUESTED, P.REFERRAL_SEND, E.REFERRAL_SENT, needs_basis=True),

@@ -31,7 +31,8 @@ def init_app(app: Flask) -> None:
     def add(response: Response) -> Response:
         response.headers.update(HEADERS)
         if request.endpoint == "static":
-            response.headers["Cache-Control"] = "public, max-age=3600"
+            kept = "public, max-age=31536000, immutable" if "v" in request.args else "public, no-cache"
+            response.headers["Cache-Control"] = kept
         else:
             response.headers["Cache-Control"] = "no-store"
         if request.is_secure:

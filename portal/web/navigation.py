@@ -10,7 +10,7 @@ from flask import Flask, request, url_for
 from flask_babel import gettext
 from flask_login import current_user
 
-from portal.policy import Actor, Permission, can
+from portal.policy import Actor, Permission, Role, can
 from portal.words import N_
 
 
@@ -38,8 +38,9 @@ def items(actor: Actor) -> list[Item]:
     here = (request.endpoint or "").split(".")[0]
     shown = [page for page in PAGES if page[2] is None or can(actor, page[2])]
     found = [Item(url_for(e), gettext(word), e.split(".")[0] == here) for e, word, _needs in shown]
-    if actor.administers or actor.role in {"agency_admin", "system_admin"}:
-        found.append(Item(url_for("accounts.index"), gettext(N_("職員")), request.endpoint == "accounts.index"))
+    if actor.administers or actor.role in {Role.AGENCY_ADMIN, Role.SYSTEM_ADMIN}:
+        url = url_for("accounts.index")
+        found.append(Item(url, gettext("職員"), request.path.startswith(url)))
     return found
 
 

@@ -1,0 +1,198 @@
+"""Consents as lists show them: those that stand, those about to lapse, those that ended."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, exists, false, literal, select, tuple_, union
+from sqlalchemy.orm import Session, aliased
+from sqlalchemy.sql import ColumnElement
+
+from portal import clock
+from portal.agencies.models import Agency
+from portal.consents.models import Consent, ConsentMethod, ConsentRecipient, Withdrawal
+from portal.consents.queries import stands
+from portal.disclosures import queries, wall
+from portal.disclosures.heading import label_columns, label_of
+from portal.people.categories import Category
+from portal.people.models import Person
+from portal.policy import Actor, Permission, can
+from portal.words import N_, Worded
+
+
+class Show(StrEnum):
+    """The tabs of the list, as they stand in its address."""
+
+    LIVE = "live"
+    IN_60_DAYS = "60"
+    IN_30_DAYS = "30"
+    ENDED = "ended"
+
+    @property
+    def days(self) -> int | None:
+        return int(self.value) if self.value.isdigit() else None
+
+
+class ConsentState(Worded):
+    LIVE = "live", N_("有効")
+    PARTLY = "partly", N_("一部撤回")
+    WITHDRAWN = "withdrawn", N_("撤回")
+    RENEWED = "renewed", N_("更新済み")
+    EXPIRED = "expired", N_("期限切れ")
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentRow:
+    """One line of a list. `label` is empty where the person's name may not be seen."""
+
+    id: UUID
+    person_id: UUID
+    label: str
+    recipients: tuple[str, ...]
+    method: ConsentMethod
+    valid_from: date
+    valid_until: date
+    days_left: int
+    state: ConsentState
+    replaces_id: UUID | None
+
+    @property
+    def stands(self) -> bool:
+        return self.state in {ConsentState.LIVE, ConsentState.PARTLY}
+
+
+def within(show: Show, today: date) -> list[ColumnElement[bool]]:
+    if show is Show.ENDED:
+        return [~stands(today)]
+    if show.days is None:
+        return [stands(today)]
+    return [stands(today), Consent.valid_until <= today + timedelta(days=show.days)]
+
+
+def ids(actor: Actor, *tests: ColumnElement[bool]) -> Any:
+    """The ids of `queries.consents_visible_to`, as two selections that an index serves each."""
+    if actor.agency_id is None or not can(actor, Permission.CASEWORK):
+        return select(Consent.id).where(false()).subquery()
+    kept_here = (
+        select(Consent.id)
+        .join(Person, Person.id == Consent.person_id)
+        .where(Person.home_agency_id == actor.agency_id, *tests)
+    )
+    recorded_here = select(Consent.id).where(Consent.agency_id == actor.agency_id, *tests)
+    return union(kept_here, recorded_here).subquery()
+
+
+def lapsing(actor: Actor, show: Show, now: datetime) -> Select[Any]:
+    """The ids on one tab, for counting."""
+    return select(ids(actor, *within(show, clock.japan_date(now))).c.id)
+
+
+def columns(actor: Actor, now: datetime) -> list[Any]:
+    newer = aliased(Consent)
+    return [
+        Consent.id,
+        Consent.person_id,
+        Consent.method,
+        Consent.valid_from,
+        Consent.valid_until,
+        Consent.replaces_id,
+        *label_columns(wall.sees(actor, Category.BASIC, now)),
+        exists()
+        .where(Withdrawal.consent_id == Consent.id, Withdrawal.recipient_id.is_(None))
+        .label("is_withdrawn"),
+        exists().where(Withdrawal.consent_id == Consent.id).label("is_touched"),
+        exists().where(newer.replaces_id == Consent.id).label("is_renewed"),
+    ]
+
+
+def page(
+    session: Session,
+    actor: Actor,
+    show: Show,
+    now: datetime,
+    *,
+    after: tuple[date, UUID] | None = None,
+    size: int = 25,
+) -> list[ConsentRow]:
+    """One page: what lapses first stands first; of the ended, what ended last."""
+    wanted = ids(actor, *within(show, clock.japan_date(now)))
+    place = tuple_(Consent.valid_until, Consent.id)
+    statement = (
+        select(*columns(actor, now))
+        .join(wanted, wanted.c.id == Consent.id)
+        .join(Person, Person.id == Consent.person_id)
+        .limit(size)
+    )
+    newest_first = show is Show.ENDED
+    if after:
+        mark = tuple_(literal(after[0], Consent.valid_until.type), literal(after[1], Consent.id.type))
+        statement = statement.where(place < mark if newest_first else place > mark)
+    order = (Consent.valid_until, Consent.id)
+    statement = statement.order_by(*(c.desc() if newest_first else c for c in order))
+    return rows_of(session, session.execute(statement).all(), now)
+
+
+def of_person(session: Session, actor: Actor, person_id: UUID, now: datetime) -> list[ConsentRow]:
+    """The consents of one person that this reader may see, the latest ending first."""
+    statement = (
+        queries.consents_visible_to(actor)
+        .with_only_columns(*columns(actor, now))
+        .join(Person, Person.id == Consent.person_id)
+        .where(Consent.person_id == person_id)
+    )
+    return rows_of(session, session.execute(statement).all(), now)
+
+
+def rows_of(session: Session, rows: Sequence[Any], now: datetime) -> list[ConsentRow]:
+    today = clock.japan_date(now)
+    names = recipient_names(session, [row.id for row in rows])
+    return [
+        ConsentRow(
+            id=row.id,
+            person_id=row.person_id,
+            label=label_of(row),
+            recipients=tuple(names.get(row.id, ())),
+            method=row.method,
+            valid_from=row.valid_from,
+            valid_until=row.valid_until,
+            days_left=(row.valid_until - today).days,
+            state=state_of(row, today),
+            replaces_id=row.replaces_id,
+        )
+        for row in rows
+    ]
+
+
+def state_of(row: Any, today: date) -> ConsentState:
+    if row.is_withdrawn:
+        return ConsentState.WITHDRAWN
+    if row.is_renewed:
+        return ConsentState.RENEWED
+    if row.valid_until < today:
+        return ConsentState.EXPIRED
+    return ConsentState.PARTLY if row.is_touched else ConsentState.LIVE
+
+
+def recipient_names(session: Session, consent_ids: Collection[UUID]) -> dict[UUID, list[str]]:
+    """Whom each of these consents still lets be told, by name; those taken out are left out."""
+    found: dict[UUID, list[str]] = {}
+    rows = session.execute(
+        select(ConsentRecipient.consent_id, Agency.name)
+        .join(Agency, Agency.id == ConsentRecipient.agency_id)
+        .where(
+            ConsentRecipient.consent_id.in_(consent_ids),
+            ~exists().where(
+                Withdrawal.consent_id == ConsentRecipient.consent_id,
+                Withdrawal.recipient_id == ConsentRecipient.agency_id,
+            ),
+        )
+        .order_by(Agency.name, Agency.id)
+    )
+    for consent_id, name in rows:
+        found.setdefault(consent_id, []).append(name)
+    return found

@@ -1,0 +1,184 @@
+"""Lists of people and of relatives behind the wall: columns of those whom this reader may see, never entities."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, case, false, literal, select, true, union, union_all
+from sqlalchemy.orm import Session
+
+from portal.agencies.models import Agency
+from portal.disclosures import wall
+from portal.disclosures.heading import label_columns, label_of
+from portal.disclosures.models import Disclosure
+from portal.people.categories import MIRROR, Category, Relation
+from portal.people.models import FamilyTie, Person
+from portal.people.names import LIKE_ESCAPE, like_pattern, search_key
+from portal.policy import Actor, Permission, can
+from portal.text import LONGEST_QUERY
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRow:
+    """One line of the list. `number` is empty outside the home."""
+
+    id: UUID
+    created_at: datetime
+    label: str
+    kana: str
+    number: str
+    is_home: bool
+    is_identified: bool
+    home_agency_name: str
+    contact_prohibited: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RelativeRow:
+    """A relative of the person on the page. `label` is empty where the name may not be seen."""
+
+    tie_id: UUID
+    id: UUID
+    label: str
+    relation: Relation
+    is_identified: bool
+    contact_prohibited: bool
+
+
+def page(
+    session: Session, actor: Actor, now: datetime, *, q: str = "", after: UUID | None = None, size: int = 25
+) -> list[PersonRow]:
+    """Those whose basic information this reader may see now, the latest registered first, in one statement.
+
+    `q` is any spelling of a name or a part of it, or a whole number of the reader's own agency.
+    """
+    if actor.agency_id is None or not can(actor, Permission.CASEWORK):
+        return []
+    wanted = keys(actor.agency_id, now, q=q, after=after, size=size)
+    if wanted is None:
+        return []
+    ids = wanted.subquery()
+    home = Person.home_agency_id == actor.agency_id
+    rows = session.execute(
+        select(
+            Person.id,
+            Person.created_at,
+            Person.family,
+            Person.given,
+            Person.pseudonym,
+            Person.family_kana,
+            Person.given_kana,
+            case((home, Person.number), else_="").label("number"),
+            home.label("is_home"),
+            Person.is_identified,
+            Person.contact_prohibited,
+            Agency.name.label("home_agency_name"),
+        )
+        .join(ids, ids.c.id == Person.id)
+        .join(Agency, Agency.id == Person.home_agency_id)
+        .order_by(Person.id.desc())
+    )
+    return [
+        PersonRow(
+            id=row.id,
+            created_at=row.created_at,
+            label=label_of(row),
+            kana=f"{row.family_kana} {row.given_kana}".strip(),
+            number=row.number,
+            is_home=row.is_home,
+            is_identified=row.is_identified,
+            home_agency_name=row.home_agency_name,
+            contact_prohibited=row.contact_prohibited,
+        )
+        for row in rows
+    ]
+
+
+def keys(agency_id: UUID, now: datetime, *, q: str, after: UUID | None, size: int) -> Select[Any] | None:
+    """The ids of one page; None when nothing can match.
+
+    Two walks, each down an index of its own from the newest: the people at home, and the lines that told this
+    agency something. Nothing begins with all people, and no OR joins the two.
+    """
+    own: Any = select(Person.id).where(Person.home_agency_id == agency_id)
+    told: Any = (
+        select(Disclosure.person_id.label("id"))
+        .where(wall.tells(Disclosure, agency_id, Category.BASIC, now))
+        .distinct()
+    )
+    walks = [(own, Person.id), (told, Disclosure.person_id)]
+    if q:
+        key = search_key(q[:LONGEST_QUERY])
+        named = Person.search_key.like(like_pattern(key), escape=LIKE_ESCAPE)
+        numbered = select(Person.id).where(
+            Person.home_agency_id == agency_id, Person.number.in_(spellings(q))
+        )
+        walks = [(numbered, Person.id)]
+        if key:
+            walks.append((own.where(named), Person.id))
+            walks.append(
+                (told.join(Person, Person.id == Disclosure.person_id).where(named), Disclosure.person_id)
+            )
+    parts = [
+        select(
+            walk.where(*([column < literal(after, Person.id.type)] if after else []))
+            .order_by(column.desc())
+            .limit(size)
+            .subquery()
+        )
+        for walk, column in walks
+    ]
+    both = union(*parts).subquery()
+    return select(both.c.id).order_by(both.c.id.desc()).limit(size)
+
+
+def spellings(number: str) -> set[str]:
+    """A number as it may have been typed: any width, small letters, any dash."""
+    short = number[:LONGEST_QUERY].strip()
+    narrow = unicodedata.normalize("NFKC", short).upper()
+    return {short, narrow, narrow.translate(str.maketrans(dict.fromkeys("‐‑‒–—―−─", "-")))}
+
+
+def relatives(session: Session, actor: Actor, person_id: UUID, now: datetime) -> list[RelativeRow]:
+    """The person's relatives of whom this reader may know, oldest tie first; the caller shows basic information.
+
+    A relation reads from this person: what the other is to him.
+    """
+    forward = select(
+        FamilyTie.id, FamilyTie.relation, FamilyTie.relative_id.label("other_id"), true().label("forward")
+    )
+    backward = select(
+        FamilyTie.id, FamilyTie.relation, FamilyTie.person_id.label("other_id"), false().label("forward")
+    )
+    ties = union_all(
+        forward.where(FamilyTie.person_id == person_id), backward.where(FamilyTie.relative_id == person_id)
+    ).subquery()
+    rows = session.execute(
+        select(
+            ties.c.id.label("tie_id"),
+            ties.c.relation,
+            ties.c.forward,
+            Person.id,
+            Person.is_identified,
+            Person.contact_prohibited,
+            *label_columns(wall.sees(actor, Category.BASIC, now)),
+        )
+        .join(Person, Person.id == ties.c.other_id)
+        .where(wall.present(actor, now))
+        .order_by(ties.c.id)
+    )
+    return [
+        RelativeRow(
+            tie_id=row.tie_id,
+            id=row.id,
+            label=label_of(row),
+            relation=row.relation if row.forward else MIRROR[row.relation],
+            is_identified=row.is_identified,
+            contact_prohibited=row.contact_prohibited,
+        )
+        for row in rows
+    ]

@@ -1,0 +1,201 @@
+"""What a person may type about people."""
+
+from __future__ import annotations
+
+from dataclasses import fields as columns
+from dataclasses import replace
+from typing import Any, ClassVar
+from uuid import UUID
+
+from flask_babel import gettext, lazy_gettext
+from wtforms import BooleanField, Field, HiddenField, RadioField, SelectField
+from wtforms.validators import ValidationError
+
+from portal import clock
+from portal.disclosures.person_view import BasicView, InformationView, PersonView
+from portal.people.categories import FILED, Category, Relation
+from portal.people.fields import ASKED, Asked
+from portal.people.queries import OwnPerson
+from portal.people.services import Basics
+from portal.web.fields import (
+    BaseForm,
+    CleanString,
+    CleanText,
+    EraDateField,
+    MaxLength,
+    Required,
+    TelephoneField,
+    not_after_today,
+)
+
+LINE, TEXT = MaxLength(200), MaxLength(100_000)
+
+
+class VersionField(HiddenField):
+    """The version of the record that the form was filled in on; what is no number matches none."""
+
+    @property
+    def number(self) -> int:
+        return int(self.data) if self.data and str(self.data).isascii() and str(self.data).isdigit() else -1
+
+
+def age_bands() -> list[tuple[str, str]]:
+    return [("", gettext("わからない")), *((code, gettext(word)) for code, word in clock.AGE_BANDS.items())]
+
+
+class BasicsForm(BaseForm):
+    """Parts of the basic information; each form below has those that its page asks for."""
+
+    def basics(self, kept: Basics | None = None) -> Basics:
+        """As typed; what the form does not ask for stays as in `kept`."""
+        typed = {one.name: self[one.name].data for one in columns(Basics) if one.name in self}
+        return replace(kept or Basics(), **typed)
+
+
+class Names:
+    family = CleanString(lazy_gettext("姓"), [LINE])
+    given = CleanString(lazy_gettext("名"), [LINE])
+    family_kana = CleanString(lazy_gettext("姓のふりがな"), [LINE])
+    given_kana = CleanString(lazy_gettext("名のふりがな"), [LINE])
+
+
+class Pseudonym:
+    pseudonym = CleanString(lazy_gettext("仮名"), [LINE])
+
+
+class Born:
+    birth = EraDateField(lazy_gettext("生年月日"), [not_after_today])
+
+
+class Described:
+    """What is asked of everyone, named or not."""
+
+    age_band = SelectField(lazy_gettext("年代"), choices=age_bands)
+    sex = CleanString(lazy_gettext("性別"), [LINE])
+    address = CleanString(lazy_gettext("住所"), [LINE])
+    telephone = TelephoneField(lazy_gettext("電話番号"), [LINE])
+    household = CleanText(lazy_gettext("世帯の状況"), [TEXT])
+    contact_prohibited = BooleanField(lazy_gettext("連絡禁止（本人や家族に連絡してはいけない）"))
+    contact_prohibited_reason = CleanString(lazy_gettext("連絡禁止の理由と範囲"), [LINE])
+    protected_address = BooleanField(lazy_gettext("住所と電話番号をほかの機関に見せない（支援措置など）"))
+
+
+class RegisterForm(BasicsForm, Names, Pseudonym, Born, Described):
+    """A new person: by name, or by a pseudonym alone."""
+
+    def validate_pseudonym(self, field: Field) -> None:
+        if field.data and (self.family.data or self.given.data):
+            raise ValidationError(gettext("氏名と仮名は、どちらか一方だけを入力してください。"))
+
+
+class NamedForm(BasicsForm, Names, Born, Described):
+    version = VersionField()
+
+
+class PseudonymForm(BasicsForm, Pseudonym, Born, Described):
+    version = VersionField()
+
+
+class IdentifyForm(BasicsForm, Names, Born):
+    """The name of someone who was registered under a pseudonym, and how he agreed."""
+
+    agreed = CleanText(
+        lazy_gettext("本人の同意"),
+        [Required(lazy_gettext("本人がいつ、どのように同意したかを入力してください。")), TEXT],
+    )
+    version = VersionField()
+
+
+class RelativeForm(BasicsForm, Pseudonym, Described):
+    """The person whom a relative came to speak of, who has agreed to nothing yet."""
+
+    relation = SelectField(lazy_gettext("続柄"), coerce=Relation)
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.relation.choices = relations()
+
+
+def relations() -> list[tuple[str, str]]:
+    return [(relation.value, gettext(relation.word)) for relation in Relation]
+
+
+class TieForm(BaseForm):
+    """A relative who is on record already: looked for first, then chosen."""
+
+    q = CleanString(lazy_gettext("家族の氏名か番号"), [LINE])
+    relative = RadioField(lazy_gettext("登録する人"), validate_choice=False)
+    relation = SelectField(lazy_gettext("続柄"), coerce=Relation)
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.relation.choices = relations()
+
+    def offer(self, found: list[OwnPerson], birth: Any) -> None:
+        """Show these to choose from; `birth` words a date."""
+        self.relative.choices = [
+            (str(one.id), "　".join(filter(None, (one.label, one.kana, one.number, birth(one.birth)))))
+            for one in found
+        ]
+
+    def chosen(self) -> UUID | None:
+        """The one chosen, if it is among those offered."""
+        offered = {value for value, *_rest in self.relative.choices or ()}
+        return UUID(self.relative.data) if self.relative.data in offered else None
+
+
+class SearchForm(BaseForm):
+    q = CleanString(lazy_gettext("氏名・ふりがな・番号で探す"), [LINE])
+
+
+class InformationForm(BaseForm):
+    """One category: its short answers and its text. `form_for` makes the one of each category."""
+
+    asked: ClassVar[tuple[Asked, ...]] = ()
+    version = VersionField()
+
+    def answers(self) -> dict[str, str]:
+        return {one.code: self[one.code].data for one in self.asked if self[one.code].data}
+
+    @property
+    def text_field(self) -> Any:
+        return self["text"]
+
+
+def form_for(category: Category) -> type[InformationForm]:
+    asked = ASKED[category]
+    members: dict[str, Any] = {one.code: CleanString(lazy_gettext(one.label), [LINE]) for one in asked}
+    members["text"] = CleanText(lazy_gettext("くわしい内容"), [TEXT])
+    return type(f"{category.name.title()}Form", (InformationForm,), {**members, "asked": asked})
+
+
+INFORMATION_FORMS = {category: form_for(category) for category in FILED}
+
+
+def basics_of(view: PersonView) -> Basics:
+    """The basic information on record, for the home agency, to which all of it is shown."""
+    shown = view.basic
+    if not isinstance(shown, BasicView):
+        raise TypeError("basic information is never withheld at home")
+    return Basics(
+        family=shown.family,
+        given=shown.given,
+        family_kana=shown.family_kana,
+        given_kana=shown.given_kana,
+        pseudonym="" if shown.is_identified else shown.label,
+        birth=shown.birth,
+        age_band=shown.age_band,
+        sex=shown.sex,
+        address=str(shown.address),
+        telephone=str(shown.telephone),
+        household=shown.household,
+        contact_prohibited=view.contact_prohibited,
+        contact_prohibited_reason=view.contact_prohibited_reason,
+        protected_address=view.protected_address,
+    )
+
+
+def filed(view: PersonView, category: Category) -> InformationView | None:
+    """What the home agency has on file in a category."""
+    shown = view.information[category]
+    return shown if isinstance(shown, InformationView) else None

@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, false, select
+from sqlalchemy import Select, false, func, literal, select, tuple_
+from sqlalchemy.orm import aliased
 from sqlalchemy.sql import ColumnElement
 
+from portal import clock
+from portal.accounts.models import Membership, Staff
 from portal.cases.models import Case, CaseGoal, ProgressNote
-from portal.policy import Actor, Permission, can
+from portal.disclosures import wall
+from portal.disclosures.heading import label_columns
+from portal.people.categories import Category
+from portal.people.models import Person
+from portal.policy import Actor, Permission, Role, can
+
+
+class Show(StrEnum):
+    """The tabs of the list, as they stand in its address."""
+
+    OPEN = "open"
+    MINE = "mine"
+    CLOSED = "closed"
 
 
 def visible_to(actor: Actor) -> ColumnElement[bool]:
@@ -32,3 +51,100 @@ def goals_of(case_id: UUID) -> Select[CaseGoal]:
 def notes_of(case_id: UUID) -> Select[ProgressNote]:
     statement = select(ProgressNote).where(ProgressNote.case_id == case_id)
     return statement.order_by(ProgressNote.held_on.desc(), ProgressNote.id.desc())
+
+
+def is_carried_over(opened_on: date, closed_on: date | None, today: date) -> bool:
+    """継続: opened before this fiscal year began, and worked on in it."""
+    begins = clock.fiscal_year_bounds(clock.fiscal_year(today))[0]
+    return opened_on < begins and (closed_on is None or closed_on >= begins)
+
+
+def columns(actor: Actor, now: datetime) -> Select[*tuple[Any, ...]]:
+    """Cases as lists show them, with the name where the wall lets it through."""
+    worker = aliased(Staff)
+    last_note = (
+        select(func.max(ProgressNote.held_on)).where(ProgressNote.case_id == Case.id).scalar_subquery()
+    )
+    return (
+        select(
+            Case.id,
+            Case.number,
+            Case.person_id,
+            Case.opened_on,
+            Case.closed_on,
+            Case.outcome,
+            worker.name.label("worker_name"),
+            last_note.label("last_note_on"),
+            *label_columns(wall.sees(actor, Category.BASIC, now)),
+        )
+        .join(Person, Person.id == Case.person_id)
+        .outerjoin(worker, worker.id == Case.worker_id)
+        .where(visible_to(actor))
+        .order_by(Case.opened_on.desc(), Case.id.desc())
+    )
+
+
+def page(
+    actor: Actor, show: Show, now: datetime, *, after: tuple[date, UUID] | None = None, size: int = 25
+) -> Select[*tuple[Any, ...]]:
+    """One page of a tab, the latest opened first. The keys first, so that only what is shown is looked up."""
+    keys = select(Case.id).where(
+        visible_to(actor), Case.closed_on.is_not(None) if show is Show.CLOSED else Case.closed_on.is_(None)
+    )
+    if show is Show.MINE:
+        keys = keys.where(Case.worker_id == actor.staff_id)
+    if after:
+        mark = tuple_(literal(after[0], Case.opened_on.type), literal(after[1], Case.id.type))
+        keys = keys.where(tuple_(Case.opened_on, Case.id) < mark)
+    chosen = keys.order_by(Case.opened_on.desc(), Case.id.desc()).limit(size).subquery()
+    return columns(actor, now).join(chosen, chosen.c.id == Case.id)
+
+
+def people_in_open_cases(actor: Actor, person_ids: Collection[UUID]) -> Select[tuple[UUID]]:
+    """Of these people, those whom this agency is supporting now."""
+    return select(Case.person_id).where(
+        visible_to(actor), Case.closed_on.is_(None), Case.person_id.in_(person_ids)
+    )
+
+
+def notes_page(
+    case_id: UUID, *, after: tuple[date, UUID] | None = None, size: int = 25
+) -> Select[*tuple[Any, ...]]:
+    """Columns of the notes of one case, the latest contact first."""
+    statement = (
+        select(
+            ProgressNote.id,
+            ProgressNote.created_at,
+            ProgressNote.author_id,
+            ProgressNote.held_on,
+            ProgressNote.method,
+            ProgressNote.minutes,
+            ProgressNote.category,
+            ProgressNote.text,
+            ProgressNote.version,
+            Staff.name.label("author_name"),
+        )
+        .join(Staff, Staff.id == ProgressNote.author_id)
+        .where(ProgressNote.case_id == case_id)
+        .order_by(ProgressNote.held_on.desc(), ProgressNote.id.desc())
+        .limit(size)
+    )
+    if after:
+        mark = tuple_(literal(after[0], ProgressNote.held_on.type), literal(after[1], ProgressNote.id.type))
+        statement = statement.where(tuple_(ProgressNote.held_on, ProgressNote.id) < mark)
+    return statement
+
+
+def colleagues(actor: Actor) -> Select[tuple[UUID, str]]:
+    """Who does casework in this agency now, by name: one of them is the worker of a case."""
+    return (
+        select(Staff.id, Staff.name)
+        .join(Membership, Membership.staff_id == Staff.id)
+        .where(
+            Membership.agency_id == actor.agency_id,
+            Membership.ended_at.is_(None),
+            Membership.role.in_([Role.STAFF, Role.COORDINATOR]),
+            Staff.disabled_at.is_(None),
+        )
+        .order_by(Staff.name, Staff.id)
+    )

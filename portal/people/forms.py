@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields as columns
 from dataclasses import replace
+from datetime import date
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -27,6 +29,7 @@ from portal.web.fields import (
     TelephoneField,
     not_after_today,
 )
+from portal.web.formats import era_date
 
 LINE, TEXT = MaxLength(200), MaxLength(100_000)
 
@@ -41,6 +44,10 @@ class VersionField(HiddenField):
 
 def age_bands() -> list[tuple[str, str]]:
     return [("", gettext("わからない")), *((code, gettext(word)) for code, word in clock.AGE_BANDS.items())]
+
+
+def relations() -> list[tuple[str, str]]:
+    return [(relation.value, gettext(relation.word)) for relation in Relation]
 
 
 class BasicsForm(BaseForm):
@@ -109,39 +116,33 @@ class IdentifyForm(BasicsForm, Names, Born):
 class RelativeForm(BasicsForm, Pseudonym, Described):
     """The person whom a relative came to speak of, who has agreed to nothing yet."""
 
-    relation = SelectField(lazy_gettext("続柄"), coerce=Relation)
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.relation.choices = relations()
-
-
-def relations() -> list[tuple[str, str]]:
-    return [(relation.value, gettext(relation.word)) for relation in Relation]
+    relation = SelectField(lazy_gettext("続柄"), choices=relations, coerce=Relation, default=Relation.CHILD)
 
 
 class TieForm(BaseForm):
     """A relative who is on record already: looked for first, then chosen."""
 
     q = CleanString(lazy_gettext("家族の氏名か番号"), [LINE])
-    relative = RadioField(lazy_gettext("登録する人"), validate_choice=False)
-    relation = SelectField(lazy_gettext("続柄"), coerce=Relation)
+    relative = RadioField(
+        lazy_gettext("家族"), [Required(lazy_gettext("家族を選んでください。"))], choices=[], validate_choice=False
+    )
+    relation = RadioField(
+        lazy_gettext("続柄"), [Required(lazy_gettext("続柄を選んでください。"))], choices=relations, validate_choice=False
+    )
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.relation.choices = relations()
-
-    def offer(self, found: list[OwnPerson], birth: Any) -> None:
-        """Show these to choose from; `birth` words a date."""
+    def offer(self, found: list[OwnPerson]) -> None:
         self.relative.choices = [
-            (str(one.id), "　".join(filter(None, (one.label, one.kana, one.number, birth(one.birth)))))
+            (str(one.id), "　".join(filter(None, (one.label, one.kana, era_date(one.birth), one.number))))
             for one in found
         ]
 
-    def chosen(self) -> UUID | None:
-        """The one chosen, if it is among those offered."""
-        offered = {value for value, *_rest in self.relative.choices or ()}
-        return UUID(self.relative.data) if self.relative.data in offered else None
+    def chosen(self) -> tuple[UUID, Relation] | None:
+        """Whom and what he is; None when somebody sent what was never offered."""
+        offered = {value for value, _label in self.relative.choices or ()}
+        known = {relation.value for relation in Relation}
+        if self.relative.data not in offered or self.relation.data not in known:
+            return None
+        return UUID(self.relative.data), Relation(self.relation.data)
 
 
 class SearchForm(BaseForm):
@@ -156,10 +157,6 @@ class InformationForm(BaseForm):
 
     def answers(self) -> dict[str, str]:
         return {one.code: self[one.code].data for one in self.asked if self[one.code].data}
-
-    @property
-    def text_field(self) -> Any:
-        return self["text"]
 
 
 def form_for(category: Category) -> type[InformationForm]:
@@ -193,6 +190,26 @@ def basics_of(view: PersonView) -> Basics:
         contact_prohibited_reason=view.contact_prohibited_reason,
         protected_address=view.protected_address,
     )
+
+
+def worded(field: Field, value: Any) -> str:
+    """A value of this field as a reader says it."""
+    if isinstance(value, bool):
+        return gettext("はい") if value else gettext("いいえ")
+    if isinstance(value, date):
+        return era_date(value)
+    if isinstance(field, SelectField):
+        return str(dict(age_bands()).get(value, value)) if value else ""
+    return str(value or "")
+
+
+def differences(form: BaseForm, theirs: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Where the form and what a colleague saved meanwhile say different things: label, mine, theirs."""
+    return [
+        (str(form[name].label.text), worded(form[name], form[name].data), worded(form[name], value))
+        for name, value in theirs.items()
+        if name in form and form[name].data != value
+    ]
 
 
 def filed(view: PersonView, category: Category) -> InformationView | None:

@@ -18,7 +18,7 @@ from portal.agencies.models import Agency, Closure, Service
 from portal.consents.models import ConsentCategory
 from portal.disclosures import consent_list
 from portal.people.categories import Category
-from portal.policy import Actor
+from portal.policy import Actor, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,12 @@ def colleagues(session: Session, agency_id: UUID) -> Sequence[tuple[UUID, str]]:
     rows = session.execute(
         select(Staff.id, Staff.name)
         .join(Membership, Membership.staff_id == Staff.id)
-        .where(Membership.agency_id == agency_id, Membership.ended_at.is_(None), Staff.disabled_at.is_(None))
+        .where(
+            Membership.agency_id == agency_id,
+            Membership.role.in_([Role.STAFF, Role.COORDINATOR]),
+            Membership.ended_at.is_(None),
+            Staff.disabled_at.is_(None),
+        )
         .order_by(Staff.name, Staff.id)
     )
     return [(row.id, row.name) for row in rows]

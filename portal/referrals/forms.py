@@ -1,0 +1,261 @@
+"""What a person may type about a referral."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from flask_babel import gettext, lazy_gettext
+from wtforms import FieldList, HiddenField, RadioField, SelectField, SelectMultipleField
+from wtforms.validators import ValidationError
+from wtforms.widgets import CheckboxInput, ListWidget
+
+from portal.cases.codes import Domain, Outcome, Score
+from portal.clock import AGE_BANDS
+from portal.disclosures.models import Basis
+from portal.people.categories import Category
+from portal.referrals.choices import Recipient
+from portal.referrals.models import FollowUpKind
+from portal.referrals.services import Answer
+from portal.referrals.states import FLOW, ReferralAction, ReferralKind, Refusal
+from portal.web.fields import (
+    BaseForm,
+    CleanString,
+    CleanText,
+    EraDateField,
+    EraDateTimeField,
+    MaxLength,
+    Required,
+    not_after_today,
+)
+from portal.words import Worded
+
+GOALS = 3
+Choices = list[tuple[str, Any]]
+
+
+def choices_of(words: Iterable[Worded]) -> Choices:
+    return [(word.value, lazy_gettext(word.word)) for word in words]
+
+
+def uuid_or_none(text: Any) -> UUID | None:
+    """An id that came from outside, or nothing."""
+    try:
+        return UUID(str(text))
+    except ValueError:
+        return None
+
+
+class OneOf(RadioField):
+    """One of several; without a choice it is `Required` that speaks."""
+
+    def pre_validate(self, form: Any) -> None:
+        if self.data and all(not match for _value, _label, match, *_ in self.iter_choices()):
+            raise ValidationError(gettext("一覧から選んでください。"))
+
+
+class Chosen(SelectField):
+    """The same as a drop-down list; its first line is no choice."""
+
+    def pre_validate(self, form: Any) -> None:
+        groups = self.choices.values() if isinstance(self.choices, dict) else [self.choices or []]
+        if self.data and self.data not in {str(value) for group in groups for value, _label in group}:
+            raise ValidationError(gettext("一覧から選んでください。"))
+
+
+class ManyOf(SelectMultipleField):
+    """Several of several, as boxes to tick."""
+
+    widget = ListWidget(prefix_label=False)
+    option_widget = CheckboxInput()
+
+    def pre_validate(self, form: Any) -> None:
+        known = {str(value) for value, _label in self.choices or []}
+        if set(self.data or []) - known:
+            raise ValidationError(gettext("一覧から選んでください。"))
+
+
+class SearchForm(BaseForm):
+    q = CleanString(lazy_gettext("番号・氏名・ふりがな"), [MaxLength(200)])
+
+
+class ProposalForm(BaseForm):
+    """What is to be asked and told. A draft is checked by the services, which name the field."""
+
+    person = HiddenField()
+    part_of = HiddenField()
+    version = HiddenField()
+    kind = OneOf(
+        lazy_gettext("種別"),
+        [Required()],
+        choices=choices_of(ReferralKind),
+        default=ReferralKind.REFERRAL.value,
+    )
+    to = Chosen(lazy_gettext("つなぎ先の機関"), [Required(lazy_gettext("つなぎ先の機関を選んでください。"))])
+    service = Chosen(lazy_gettext("支援メニュー"))
+    basis = OneOf(
+        lazy_gettext("提供根拠"),
+        [Required()],
+        choices=choices_of([Basis.CONSENT, Basis.ANONYMOUS]),
+        default=Basis.CONSENT.value,
+    )
+    categories = ManyOf(
+        lazy_gettext("伝える情報の区分"), choices=choices_of(Category), default=[Category.BASIC.value]
+    )
+    need = CleanText(
+        lazy_gettext("お願いしたいこと"),
+        [Required(lazy_gettext("つなぐ理由（お願いしたいこと）を入力してください。")), MaxLength(4000)],
+    )
+    goal_domain = FieldList(
+        Chosen(lazy_gettext("領域"), choices=choices_of(Domain)), min_entries=GOALS, max_entries=GOALS
+    )
+    goal_text = FieldList(
+        CleanString(lazy_gettext("目標"), [MaxLength(300)]), min_entries=GOALS, max_entries=GOALS
+    )
+    appointment_at = EraDateTimeField(lazy_gettext("同席の日時"))
+    appointment_place = CleanString(lazy_gettext("同席の場所"), [MaxLength(200)])
+    anonymous_age_band = Chosen(
+        lazy_gettext("年代"),
+        choices=[
+            ("", lazy_gettext("伝えない")),
+            *((code, lazy_gettext(word)) for code, word in AGE_BANDS.items()),
+        ],
+    )
+
+    def offer(self, recipients: Sequence[Recipient], covered: frozenset[str]) -> None:
+        """Fill the lists of agencies and services; agencies that a consent covers stand first."""
+        groups: dict[str, Choices] = {gettext("選んでください"): [("", gettext("つなぎ先を選ぶ"))]}
+        if covered:
+            groups[gettext("本人の同意がある機関")] = [entry(r) for r in recipients if r.name in covered]
+            groups[gettext("同意がまだない機関")] = [entry(r) for r in recipients if r.name not in covered]
+        else:
+            groups[gettext("機関")] = [entry(r) for r in recipients]
+        self.to.choices = {word: lines for word, lines in groups.items() if lines}
+        self.service.choices = {
+            gettext("メニューを決めない"): [("", gettext("相手の機関にまかせる"))],
+            **{r.name: [service_entry(offer) for offer in r.offers] for r in recipients if r.offers},
+        }
+
+    def goals(self) -> tuple[tuple[Domain, str], ...]:
+        lines = zip(self.goal_domain.entries, self.goal_text.entries, strict=True)
+        return tuple((Domain(domain.data or Domain.DAILY), text.data) for domain, text in lines if text.data)
+
+    def set_goals(self, goals: Iterable[tuple[Domain, str]]) -> None:
+        for number, (domain, text) in enumerate(list(goals)[:GOALS]):
+            self.goal_domain.entries[number].data = domain.value
+            self.goal_text.entries[number].data = text
+
+
+def entry(recipient: Recipient) -> tuple[str, str]:
+    """An agency as one line of the list, with what stands in the way of sending to it today."""
+    marks = []
+    if recipient.never_opens:
+        marks.append(gettext("休業中"))
+    elif not recipient.is_open_today:
+        marks.append(gettext("本日休み"))
+    if recipient.is_full:
+        marks.append(gettext("受入の空きなし"))
+    return str(recipient.id), recipient.name + "".join(f"［{mark}］" for mark in marks)
+
+
+def service_entry(offer: Any) -> tuple[str, str]:
+    room = "" if offer.room.value == "open" else f"［{gettext(offer.room.word)}］"
+    return str(offer.id), f"{offer.name}{room}"
+
+
+class SendForm(BaseForm):
+    """Confirms what the check page shows; `version` is that of the draft it showed."""
+
+    version = HiddenField()
+
+
+class StepForm(BaseForm):
+    """One step of the flow: asks for what the step needs and for nothing else.
+
+    `seen` is how many lines the timeline had, so that a refusal can tell what happened meanwhile.
+    """
+
+    version = HiddenField()
+    seen = HiddenField()
+    refusal = OneOf(lazy_gettext("受け入れられない理由"), choices=choices_of(Refusal))
+    text = CleanText(lazy_gettext("理由"), [MaxLength(2000)])
+    first_contact_on = EraDateField(lazy_gettext("初回の連絡・面談の日"), [not_after_today])
+    outcome = OneOf(lazy_gettext("結果"), choices=choices_of(Outcome))
+    scores = FieldList(OneOf(choices=choices_of(Score)))
+    worker = Chosen(lazy_gettext("担当者"))
+
+    NEEDS = {
+        "refusal": ("refusal", lazy_gettext("受け入れられない理由を選んでください。")),
+        "text": ("text", lazy_gettext("理由を入力してください。")),
+        "first_contact": ("first_contact_on", lazy_gettext("初回の連絡・面談の日付を入力してください。")),
+        "outcome": ("outcome", lazy_gettext("結果を選んでください。")),
+        "scores": ("scores", None),
+    }
+
+    def ask(
+        self, action: ReferralAction, goals: Sequence[UUID], colleagues: Sequence[tuple[UUID, str]]
+    ) -> None:
+        """Keep the fields of this step alone, and make those that it needs required."""
+        needs = FLOW[action].needs
+        for need, (name, message) in self.NEEDS.items():
+            if need not in needs:
+                delattr(self, name)
+            elif message is not None:
+                self[name].validators = [Required(message), *self[name].validators]
+                self[name].flags.required = True
+        if action is ReferralAction.ACCEPT:
+            undecided = ("", gettext("あとで決める"))
+            self.worker.choices = [undecided, *((str(key), name) for key, name in colleagues)]
+        else:
+            del self.worker
+        if "scores" in needs:
+            while len(self.scores.entries) < len(goals):
+                self.scores.append_entry()
+            while len(self.scores.entries) > len(goals):
+                self.scores.pop_entry()
+            for score in self.scores.entries:
+                score.validators = [Required(lazy_gettext("達成の状況を選んでください。"))]
+                score.flags.required = True
+
+    def answer(self, goals: Sequence[UUID]) -> Answer:
+        typed: Mapping[str, Any] = self.data
+        scores = zip(goals, typed.get("scores", ()), strict=False)
+        return Answer(
+            text=typed.get("text") or "",
+            refusal=Refusal(typed["refusal"]) if typed.get("refusal") else None,
+            first_contact_on=typed.get("first_contact_on"),
+            outcome=Outcome(typed["outcome"]) if typed.get("outcome") else None,
+            scores={goal: Score(score) for goal, score in scores if score},
+            worker_id=uuid_or_none(typed.get("worker")),
+        )
+
+
+class MessageForm(BaseForm):
+    text = CleanText(
+        lazy_gettext("連絡の内容"), [Required(lazy_gettext("連絡の内容を入力してください。")), MaxLength(4000)]
+    )
+
+
+class WorkerForm(BaseForm):
+    version = HiddenField()
+    worker = Chosen(lazy_gettext("担当者"))
+
+    def offer(self, colleagues: Sequence[tuple[UUID, str]]) -> None:
+        undecided = ("", gettext("決めない"))
+        self.worker.choices = [undecided, *((str(key), name) for key, name in colleagues)]
+
+
+class ConfirmStopForm(BaseForm):
+    note = CleanText(lazy_gettext("補足"), [MaxLength(1000)])
+
+
+class FollowUpForm(BaseForm):
+    kind = HiddenField()
+    text = CleanText(
+        lazy_gettext("内容"), [Required(lazy_gettext("内容を入力してください。")), MaxLength(2000)]
+    )
+
+    @property
+    def about(self) -> FollowUpKind:
+        return FollowUpKind(self.kind.data)

@@ -1,0 +1,239 @@
+"""The wall in Python, the wall in SQL and the oracle: the same answer on every combination of what can differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from itertools import product
+from typing import Any
+from uuid import UUID, uuid4
+
+from flask import Flask
+from sqlalchemy import insert, select
+
+from portal.consents import queries as consent_queries
+from portal.consents.models import Consent, ConsentCategory, ConsentRecipient, Withdrawal
+from portal.db import db
+from portal.disclosures import rule, wall
+from portal.disclosures.models import Basis, Disclosure, DisclosureCategory
+from portal.disclosures.queries import lives_for
+from portal.people.categories import Category
+from portal.people.models import Person
+from portal.policy import Role
+from portal.referrals.models import Referral
+from tests.factories import Member, make_member
+from tests.wall import oracle
+
+# The last day in Japan ends at 15:00 UTC: the moments lie close around it and around the beginning.
+BEGINS = datetime(2026, 6, 10, 3, 0, tzinfo=UTC)
+LAST_DAY = date(2026, 6, 30)
+ENDS = datetime(2026, 6, 30, 15, 0, tzinfo=UTC)
+TICK = timedelta(microseconds=1)
+MOMENTS = (BEGINS - TICK, BEGINS, BEGINS + timedelta(days=9), ENDS - TICK, ENDS, ENDS + timedelta(days=1))
+DAYS = (
+    (date(2026, 6, 1), LAST_DAY),
+    (date(2026, 6, 10), date(2026, 6, 10)),
+    (date(2026, 6, 11), LAST_DAY),
+    (date(2026, 6, 1), date(2026, 6, 18)),
+    (date(2026, 6, 1), date(2026, 7, 31)),
+)
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One way in which a line of the ledger and its consent can stand."""
+
+    basis: Basis
+    to_me: bool
+    tells_health: bool
+    open_ended: bool
+    ended: bool
+    days: tuple[date, date] = DAYS[0]
+    names_me: bool = True
+    covers_health: bool = True
+    withdrawn: str = "no"
+    replaced: bool = False
+
+
+def combinations() -> list[Fact]:
+    yes_no = (True, False)
+    plain = [Fact(*each) for each in product(Basis, yes_no, yes_no, yes_no, yes_no)]
+    consents = [
+        replace(fact, days=days, names_me=names, covers_health=covers, withdrawn=withdrawn, replaced=again)
+        for fact in plain
+        if fact.basis is Basis.CONSENT
+        for days, names, covers, withdrawn, again in product(
+            DAYS, yes_no, yes_no, ("no", "all", "me", "other"), yes_no
+        )
+    ]
+    return [fact for fact in plain if fact.basis is not Basis.CONSENT] + consents
+
+
+class World:
+    """Every combination, a person each; all of `home`, told to `me` or to `other`."""
+
+    def __init__(self) -> None:
+        self.home, self.me, self.other = make_member(), make_member(), make_member()
+        self.facts = {uuid4(): fact for fact in combinations()}
+        self.consent_of: dict[UUID, UUID] = {}
+        self.rows: dict[Any, list[dict[str, Any]]] = {}
+        for number, (person_id, fact) in enumerate(self.facts.items()):
+            self.note_person(person_id, number)
+            if fact.basis is Basis.CONSENT:
+                self.note_consent(person_id, fact)
+            self.note_line(person_id, fact)
+        with db.engine.begin() as connection:
+            for model, rows in self.rows.items():
+                connection.execute(insert(model.__table__), rows)
+
+    def note(self, model: Any, **row: Any) -> None:
+        self.rows.setdefault(model, []).append(row)
+
+    def note_person(self, person_id: UUID, number: int) -> None:
+        self.note(
+            Person,
+            **{c.name: "" for c in Person.__table__.columns if str(c.type) == "TEXT"},
+            **dict.fromkeys(("contact_prohibited", "protected_address", "is_identified"), False),
+            **{"id": person_id, "created_at": BEGINS, "version": 1, "birth": None},
+            **{"home_agency_id": self.home.agency_id, "registered_by_id": self.home.staff_id},
+        )
+        self.rows[Person][-1] |= {"number": f"n{number}", "pseudonym": "見本"}
+
+    def note_consent(self, person_id: UUID, fact: Fact) -> None:
+        consent_id = self.consent_of[person_id] = uuid4()
+        self.write_consent(consent_id, person_id, fact, None)
+        told = [self.me, self.other] if fact.names_me else [self.other]
+        for one in told:
+            self.note(ConsentRecipient, consent_id=consent_id, agency_id=one.agency_id)
+        for category in [Category.BASIC, *([Category.HEALTH] if fact.covers_health else [])]:
+            self.note(ConsentCategory, consent_id=consent_id, category=category)
+        if fact.withdrawn != "no":
+            taken = {"all": None, "me": self.me.agency_id, "other": self.other.agency_id}[fact.withdrawn]
+            self.note(
+                Withdrawal,
+                **{"id": uuid4(), "created_at": BEGINS, "consent_id": consent_id, "recipient_id": taken},
+                **{"agency_id": self.home.agency_id, "recorded_by_id": self.home.staff_id},
+                **{"withdrawn_at": BEGINS, "reason": ""},
+            )
+        if fact.replaced:
+            self.write_consent(uuid4(), person_id, fact, consent_id)
+
+    def write_consent(self, consent_id: UUID, person_id: UUID, fact: Fact, replaces: UUID | None) -> None:
+        self.note(
+            Consent,
+            **{c.name: "" for c in Consent.__table__.columns if str(c.type) == "TEXT"},
+            **{"id": consent_id, "created_at": BEGINS, "person_id": person_id, "method": "written"},
+            **{"agency_id": self.home.agency_id, "recorded_by_id": self.home.staff_id},
+            **{"valid_from": fact.days[0], "valid_until": fact.days[1], "replaces_id": replaces},
+        )
+
+    def note_line(self, person_id: UUID, fact: Fact) -> None:
+        line_id = uuid4()
+        self.note(
+            Disclosure,
+            **{"id": line_id, "created_at": BEGINS, "person_id": person_id, "basis": fact.basis},
+            **{"from_agency_id": self.home.agency_id, "made_by_id": self.home.staff_id},
+            **{"to_agency_id": (self.me if fact.to_me else self.other).agency_id, "channel": "referral"},
+            **{"consent_id": self.consent_of.get(person_id), "source_id": person_id, "starts_at": BEGINS},
+            **{"ends_at": None if fact.open_ended else ENDS, "ended_at": BEGINS if fact.ended else None},
+        )
+        for category in [Category.BASIC, *([Category.HEALTH] if fact.tells_health else [])]:
+            self.note(DisclosureCategory, disclosure_id=line_id, category=category)
+
+    def python(self, fact: Fact) -> rule.DisclosureFacts:
+        """The same line as `rule.py` wants it."""
+        me, other = self.me.agency_id, self.other.agency_id
+        assert me
+        assert other
+        consent = None
+        if fact.basis is Basis.CONSENT:
+            withdrawn: dict[str, set[UUID | None]] = {"no": set(), "all": {None}, "me": {me}, "other": {other}}
+            consent = rule.ConsentFacts(
+                recipients={me, other} if fact.names_me else {other},
+                categories={Category.BASIC, Category.HEALTH} if fact.covers_health else {Category.BASIC},
+                valid_from=fact.days[0],
+                valid_until=fact.days[1],
+                withdrawn_for=withdrawn[fact.withdrawn],
+                is_replaced=fact.replaced,
+            )
+        return rule.DisclosureFacts(
+            to_agency_id=me if fact.to_me else other,
+            basis=fact.basis,
+            categories={Category.BASIC, Category.HEALTH} if fact.tells_health else {Category.BASIC},
+            starts_at=BEGINS,
+            ends_at=None if fact.open_ended else ENDS,
+            ended_at=BEGINS if fact.ended else None,
+            consent=consent,
+        )
+
+
+def seen(reader: Member, category: Category, now: datetime) -> set[UUID]:
+    return set(db.read().scalars(select(Person.id).where(wall.sees(reader.actor, category, now))))
+
+
+def test_the_rule_the_sql_and_the_oracle_agree_everywhere(app: Flask) -> None:
+    world = World()
+    wise = oracle.read(app.config["DATABASE_URL"])
+    home = world.home.agency_id
+    assert home
+    both_answers = set()
+    for now, reader, category in product(
+        MOMENTS, (world.me, world.other, world.home), (Category.BASIC, Category.HEALTH, Category.FINANCES)
+    ):
+        sql = seen(reader, category, now)
+        for person_id, fact in world.facts.items():
+            python = rule.is_visible(reader.agency_id, home, [world.python(fact)], category, now)
+            said = wise.sees(reader.agency_id, person_id, category.value, now)
+            assert python == (person_id in sql) == said, (fact, now, reader is world.me, category)
+            both_answers.add((reader is world.home, said))
+    assert both_answers == {(False, True), (False, False), (True, True)}
+
+
+def test_who_may_know_of_a_person_is_as_the_oracle_says(app: Flask) -> None:
+    world = World()
+    wise = oracle.read(app.config["DATABASE_URL"])
+    for now, reader in product(MOMENTS, (world.me, world.other, world.home, make_member())):
+        sql = set(db.read().scalars(select(Person.id).where(wall.present(reader.actor, now))))
+        assert sql == {p for p in world.facts if wise.knows_of(reader.agency_id, p, now)}
+
+
+def test_a_live_line_is_live_in_the_list_of_lines_too(app: Flask) -> None:
+    """`lives_for` decides what of a referral may be read: it must die with the line."""
+    world = World()
+    wise = oracle.read(app.config["DATABASE_URL"])
+    by_person = {line.person: line for line in wise.lines.values()}
+    columns = (Person.id, Person.id)
+    for now, reader in product(MOMENTS, (world.me, world.other)):
+        agency = type("One", (), {"id": reader.agency_id})
+        statement = select(*columns).where(lives_for(Person.id, agency.id, now))
+        sql = {row[0] for row in db.read().execute(statement)}
+        assert sql == {
+            p for p, line in by_person.items() if line.told == reader.agency_id and wise.is_alive(line, now)
+        }
+    assert Referral.__tablename__ == "referral"
+
+
+def test_a_consent_that_may_carry_a_new_telling_is_one_that_covers(app: Flask) -> None:
+    world = World()
+    wise = oracle.read(app.config["DATABASE_URL"])
+    tried = {world.facts[p]: p for p in world.consent_of}
+    kinds = {(f.days, f.names_me, f.withdrawn, f.replaced): p for f, p in tried.items()}
+    assert len(kinds) == len(DAYS) * 2 * 4 * 2
+    for now, reader in product(MOMENTS, (world.me, world.other)):
+        assert reader.agency_id
+        for person_id in kinds.values():
+            found = consent_queries.covering(person_id, reader.agency_id, now.astimezone(oracle.JAPAN).date())
+            sql = {consent.id for consent in db.read().scalars(found)}
+            told = {c for c, one in wise.consents.items() if one.person == person_id}
+            assert sql == {c for c in told if wise.consents[c].covers(reader.agency_id, now)}
+
+
+def test_those_without_casework_see_nobody(app: Flask) -> None:
+    world = World()
+    now = BEGINS + timedelta(days=1)
+    assert seen(world.home, Category.BASIC, now)
+    for role in (Role.AGENCY_ADMIN, Role.AUDITOR, Role.SYSTEM_ADMIN):
+        agency = world.home.agency_id if role is Role.AGENCY_ADMIN else None
+        reader = make_member(agency, role)
+        assert seen(reader, Category.BASIC, now) == set()
+        assert not db.read().scalars(select(Person.id).where(wall.present(reader.actor, now))).all()

@@ -26,6 +26,7 @@ from portal.reports.views import bp as today
 from portal.web import assets, formats, headers, navigation
 from portal.web import views as web
 from portal.web.converters import enum_converter
+from portal.web.logs import Portal
 
 BLUEPRINTS = (web.bp, today, referrals, people, consents, cases, agencies, accounts, audit)
 URL_ENUMS = {"referral_action": ReferralAction, "category": Category}
@@ -37,7 +38,7 @@ def create_app(config: Any) -> Flask:
     Raises:
         RuntimeError: no secret key, or a database library that is not sound.
     """
-    app = Flask(__name__, template_folder="../templates", static_folder="../static")
+    app = Portal(__name__, template_folder="../templates", static_folder="../static")
     app.config.from_object(config)
     if not app.config["SECRET_KEY"]:
         raise RuntimeError("SECRET_KEY is not set")

@@ -132,7 +132,7 @@ def prepare_sqlite(engine: Engine, *, readonly: bool) -> None:
 
 
 def make_engine(url: str, *, readonly: bool) -> Engine:
-    """An engine for the writer, or one whose connections cannot write.
+    """An engine for the writer, or one whose connections cannot write; its errors do not show what was typed.
 
     Raises:
         RuntimeError: this SQLite can corrupt its file.
@@ -142,14 +142,14 @@ def make_engine(url: str, *, readonly: bool) -> Engine:
             raise RuntimeError(
                 f"SQLite {sound_sqlite.sqlite_version} is not sound: install the locked pysqlite3"
             )
-        engine = create_engine(url, module=sound_sqlite)
+        engine = create_engine(url, module=sound_sqlite, hide_parameters=True)
         prepare_sqlite(engine, readonly=readonly)
         return engine
     if readonly:
         # One snapshot per request: a page never shows half of somebody's act.
         options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        return create_engine(url, execution_options=options, pool_pre_ping=True)
-    return create_engine(url, pool_pre_ping=True)
+        return create_engine(url, execution_options=options, pool_pre_ping=True, hide_parameters=True)
+    return create_engine(url, pool_pre_ping=True, hide_parameters=True)
 
 
 class Database:

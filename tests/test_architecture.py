@@ -10,7 +10,7 @@ import pytest
 
 # Imports only ever point up this list.
 ORDER = [
-    *("words", "text", "errors", "clock", "db", "audit", "policy", "workflow", "extensions", "web"),
+    *("words", "text", "errors", "clock", "db", "audit", "policy", "once", "workflow", "extensions", "web"),
     *("agencies", "accounts", "people", "consents", "disclosures", "cases"),
     *("referrals", "meetings", "activities", "reports"),
     *("scenario", "outbox", "jobs", "cli", "__init__"),

@@ -1,4 +1,4 @@
-"""Staff, the agency and role each has, sessions, invitations, and the keys of forms already sent."""
+"""Staff, the agency and role each has, sessions, and invitations."""
 
 from __future__ import annotations
 
@@ -101,14 +101,3 @@ class Invitation(Identified, Audited, Base):
     def is_settled(self) -> bool:
         """Whether there is nothing left to do: taken back, or become a member of staff."""
         return self.revoked_at is not None or self.staff_id is not None
-
-
-class FormKey(Base):
-    """A form that was sent, and the record it made: sent twice, it makes one."""
-
-    __tablename__ = "form_key"
-
-    staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"), primary_key=True)
-    key: Mapped[str] = mapped_column(primary_key=True)
-    made_id: Mapped[UUID]
-    created_at: Mapped[datetime] = mapped_column(default=now)

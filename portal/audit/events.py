@@ -37,6 +37,7 @@ class AuditEvent(Worded):
     STOP_CONFIRMED = "stop:confirmed", N_("停止を確認")
     CASE_OPENED = "case:opened", N_("ケースを開始")
     CASE_READ = "case:read", N_("ケースを閲覧")
+    CASES_LISTED = "case:listed", N_("ケースの一覧を閲覧")
     CASE_UPDATED = "case:updated", N_("ケースを更新")
     CASE_CLOSED = "case:closed", N_("ケースを終結")
     NOTE_WRITTEN = "note:written", N_("経過を記録")

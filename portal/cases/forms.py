@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
 from flask_babel import gettext, lazy_gettext
-from wtforms import IntegerField, RadioField, SelectField
-from wtforms.validators import NumberRange, Optional
+from wtforms import RadioField, SelectField
+from wtforms.validators import ValidationError
 
 from portal.cases.codes import Domain, Method, Outcome, Score
 from portal.people.categories import Category
-from portal.people.forms import VersionField
-from portal.web.fields import BaseForm, CleanText, EraDateField, MaxLength, Required, not_after_today
+from portal.people.forms import Chosen, VersionField
+from portal.web.fields import (
+    BaseForm,
+    CleanString,
+    CleanText,
+    EraDateField,
+    MaxLength,
+    Required,
+    not_after_today,
+)
 from portal.words import Worded
 
 TEXT = MaxLength(100_000)
@@ -35,6 +45,21 @@ class WorkerField(SelectField):
         self.choices = [("", gettext("決めていない")), *((one.id, one.name) for one in colleagues)]
 
 
+class MinutesField(CleanString):
+    """How long it took, in minutes, in digits of any width; None when blank."""
+
+    @property
+    def number(self) -> int | None:
+        return int(self.data) if self.data else None
+
+    def tidy(self, text: str) -> str:
+        return unicodedata.normalize("NFKC", text).strip().removesuffix("分").strip()
+
+    def pre_validate(self, form: Any) -> None:
+        if self.data and not re.fullmatch("[0-9]{1,4}", self.data):
+            raise ValidationError(gettext("時間は分で、0 から 1440 までの数字を入力してください。"))
+
+
 class OpenForm(BaseForm):
     opened_on = EraDateField(
         lazy_gettext("開始日"), [Required(lazy_gettext("開始日を入力してください。")), not_after_today]
@@ -53,16 +78,15 @@ class NoteForm(BaseForm):
     held_on = EraDateField(
         lazy_gettext("日付"), [Required(lazy_gettext("日付を入力してください。")), not_after_today]
     )
-    method = SelectField(lazy_gettext("方法"), choices=lambda: words(Method), coerce=Method, default=Method.OFFICE)
-    minutes = IntegerField(
-        lazy_gettext("時間（分）"),
-        [
-            Optional(),
-            NumberRange(0, 24 * 60, lazy_gettext("分で、0 から 1440 までの数字を入力してください。")),
-        ],
+    method = SelectField(
+        lazy_gettext("方法"), choices=lambda: words(Method), coerce=Method, default=Method.OFFICE
     )
+    minutes = MinutesField(lazy_gettext("時間（分）"))
     category = SelectField(
-        lazy_gettext("情報区分"), choices=lambda: words(Category), coerce=Category, default=Category.LIFE_HISTORY
+        lazy_gettext("情報区分"),
+        choices=lambda: words(Category),
+        coerce=Category,
+        default=Category.LIFE_HISTORY,
     )
     text = CleanText(lazy_gettext("内容"), [Required(lazy_gettext("内容を入力してください。")), TEXT])
 
@@ -74,7 +98,7 @@ class CorrectionForm(NoteForm):
 class GoalForm(BaseForm):
     domain = RadioField(
         lazy_gettext("領域"),
-        [Required(lazy_gettext("領域を選んでください。"))],
+        [Chosen(Domain, lazy_gettext("領域を選んでください。"))],
         choices=lambda: words(Domain),
         validate_choice=False,
     )
@@ -82,17 +106,18 @@ class GoalForm(BaseForm):
 
 
 class ScoreForm(BaseForm):
-    score = SelectField(lazy_gettext("達成度"), coerce=str, validate_choice=False)
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.score.choices = [("", gettext("まだ評価していない")), *words(Score)]
+    score = RadioField(
+        lazy_gettext("達成度"),
+        [Chosen(["", *Score], lazy_gettext("達成度を選んでください。"))],
+        choices=lambda: [*words(Score), ("", gettext("まだ評価していない"))],
+        validate_choice=False,
+    )
 
 
 class CloseForm(BaseForm):
     outcome = SelectField(
         lazy_gettext("支援の結果"),
-        [Required(lazy_gettext("支援の結果を選んでください。"))],
+        [Chosen(Outcome, lazy_gettext("支援の結果を選んでください。"))],
         choices=lambda: [("", gettext("選んでください")), *words(Outcome)],
         validate_choice=False,
     )

@@ -100,11 +100,26 @@ def page(
     return columns(actor, now).join(chosen, chosen.c.id == Case.id)
 
 
+def detail(actor: Actor, case_id: UUID, now: datetime) -> Select[*tuple[Any, ...]]:
+    """One case of this agency with all that its page shows of it."""
+    more = (Case.version, Case.worker_id, Case.source_id, Case.closing_text)
+    return columns(actor, now).add_columns(*more).where(Case.id == case_id)
+
+
+def columns_of_person(actor: Actor, person_id: UUID, now: datetime) -> Select[*tuple[Any, ...]]:
+    """This agency's cases of one person, the latest opened first."""
+    return columns(actor, now).where(Case.person_id == person_id)
+
+
 def people_in_open_cases(actor: Actor, person_ids: Collection[UUID]) -> Select[tuple[UUID]]:
     """Of these people, those whom this agency is supporting now."""
     return select(Case.person_id).where(
         visible_to(actor), Case.closed_on.is_(None), Case.person_id.in_(person_ids)
     )
+
+
+def note(case_id: UUID, note_id: UUID) -> Select[*tuple[Any, ...]]:
+    return notes_page(case_id).where(ProgressNote.id == note_id)
 
 
 def notes_page(

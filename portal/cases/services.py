@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -10,7 +11,6 @@ from sqlalchemy.orm import Session
 
 from portal import clock
 from portal.accounts.models import Membership
-from portal.accounts.once import claim
 from portal.agencies.numbers import next_number
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
@@ -19,7 +19,8 @@ from portal.cases.codes import Domain, Method, Outcome, Score
 from portal.cases.models import Case, CaseGoal, ProgressNote
 from portal.db import db, new_id
 from portal.disclosures.services import present_person
-from portal.errors import Conflict, Invalid
+from portal.errors import Conflict, Invalid, NotAllowed
+from portal.once import claim
 from portal.people.categories import Category
 from portal.policy import Actor, Permission, require
 from portal.words import N_
@@ -137,7 +138,7 @@ def score_goal(actor: Actor, goal_id: UUID, score: Score | None) -> None:
             )
 
 
-def require_open(case: Case) -> None:
+def require_open(case: Any) -> None:
     if case.closed_on is not None:
         raise Conflict(N_("このケースは終結しています。書き足すには、ケースを新しく開始してください。"))
 
@@ -213,6 +214,8 @@ def correct_note(
     with db.transaction() as session:
         note = session.scalars(select(ProgressNote).where(ProgressNote.id == note_id)).one()
         case = own_case(session, actor, note.case_id)
+        if note.author_id != actor.staff_id:
+            raise NotAllowed(N_("経過を訂正できるのは、書いた人だけです。書いた人に訂正を頼んでください。"))
         require_open(case)
         check_note(held_on, minutes, text)
         changes = note.apply(method=method, category=category, text=text, held_on=held_on, minutes=minutes)
@@ -226,6 +229,13 @@ def correct_note(
                 categories=[category],
                 changes=changes,
             )
+
+
+def check_closing(case: Any, closed_on: date) -> None:
+    """Raise unless the case (the row, or what a page read of it) may be closed on that day."""
+    require_open(case)
+    if not case.opened_on <= closed_on <= clock.today():
+        raise Invalid(N_("終結日は、開始日から今日までの日付にしてください。"), field="closed_on")
 
 
 def close_case(
@@ -246,9 +256,7 @@ def close_case(
     closed_on = closed_on or clock.today()
     with db.transaction() as session:
         case = own_case(session, actor, case_id)
-        require_open(case)
-        if not case.opened_on <= closed_on <= clock.today():
-            raise Invalid(N_("終結日は、開始日から今日までの日付にしてください。"), field="closed_on")
+        check_closing(case, closed_on)
         case.advance(version)
         case.apply(closed_on=closed_on, outcome=outcome, closing_text=text)
         audit.record(

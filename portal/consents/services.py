@@ -11,7 +11,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal import clock
-from portal.accounts.once import claim
 from portal.agencies.models import Agency
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
@@ -19,6 +18,7 @@ from portal.consents import queries
 from portal.consents.models import Consent, ConsentCategory, ConsentMethod, ConsentRecipient, Withdrawal
 from portal.db import db, new_id
 from portal.errors import Conflict, Invalid, NoBasis
+from portal.once import claim
 from portal.people.categories import Category
 from portal.people.models import Person
 from portal.policy import Actor, Permission, require

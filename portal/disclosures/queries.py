@@ -9,7 +9,7 @@ from sqlalchemy import Select, and_, exists, false, or_, select
 from sqlalchemy.orm.attributes import InstrumentedAttribute
 from sqlalchemy.sql import ColumnElement
 
-from portal.consents.models import Consent
+from portal.consents.models import Consent, Withdrawal
 from portal.disclosures import wall
 from portal.disclosures.models import Basis, Disclosure, DisclosureCategory, StopConfirmation
 from portal.people.categories import Category
@@ -81,13 +81,18 @@ def to_confirm(actor: Actor, now: datetime) -> Select[Disclosure]:
     own record by a transfer.
     """
     successor = Disclosure.__table__.alias("successor")
+    # Cancelling or refusing after a withdrawal ends the line, and not the duty to say that its use has stopped.
+    taken_back = exists().where(
+        Withdrawal.consent_id == Disclosure.consent_id,
+        or_(Withdrawal.recipient_id.is_(None), Withdrawal.recipient_id == Disclosure.to_agency_id),
+        Withdrawal.withdrawn_at <= Disclosure.ended_at,
+    )
     return (
         select(Disclosure)
         .where(
             Disclosure.to_agency_id == actor.agency_id,
             Disclosure.basis == Basis.CONSENT,
-            Disclosure.ended_at.is_(None),
-            ~wall.disclosure_lives(Disclosure, now),
+            or_(and_(Disclosure.ended_at.is_(None), ~wall.disclosure_lives(Disclosure, now)), taken_back),
             ~exists().where(StopConfirmation.disclosure_id == Disclosure.id),
             ~exists().where(Person.id == Disclosure.person_id, Person.home_agency_id == actor.agency_id),
             ~exists().where(

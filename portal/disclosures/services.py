@@ -10,7 +10,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal import clock
-from portal.accounts.once import made_by
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.consents import services as consents
@@ -22,6 +21,7 @@ from portal.disclosures import person_view, queries, wall
 from portal.disclosures.models import Basis, Channel, Disclosure, DisclosureCategory, StopConfirmation
 from portal.disclosures.person_view import PersonView
 from portal.errors import Conflict
+from portal.once import made_by
 from portal.people.categories import Category
 from portal.people.models import Person
 from portal.policy import Actor, Permission, require

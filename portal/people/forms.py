@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import fields as columns
 from dataclasses import replace
 from datetime import date
@@ -11,7 +12,7 @@ from uuid import UUID
 
 from flask_babel import gettext, lazy_gettext
 from wtforms import BooleanField, Field, HiddenField, RadioField, SelectField
-from wtforms.validators import ValidationError
+from wtforms.validators import StopValidation, ValidationError
 
 from portal import clock
 from portal.disclosures.person_view import BasicView, InformationView, PersonView
@@ -39,7 +40,21 @@ class VersionField(HiddenField):
 
     @property
     def number(self) -> int:
-        return int(self.data) if self.data and str(self.data).isascii() and str(self.data).isdigit() else -1
+        return int(self.data) if re.fullmatch("[0-9]{1,9}", str(self.data)) else -1
+
+
+class Chosen:
+    """Refuses everything but one of these codes: nothing chosen, and what was never offered."""
+
+    field_flags = {"required": True}
+
+    def __init__(self, codes: Iterable[str], message: Any) -> None:
+        self.codes = frozenset(codes)
+        self.message = message
+
+    def __call__(self, form: Any, field: Field) -> None:
+        if field.data not in self.codes:
+            raise StopValidation(str(self.message))
 
 
 def age_bands() -> list[tuple[str, str]]:
@@ -124,10 +139,16 @@ class TieForm(BaseForm):
 
     q = CleanString(lazy_gettext("家族の氏名か番号"), [LINE])
     relative = RadioField(
-        lazy_gettext("家族"), [Required(lazy_gettext("家族を選んでください。"))], choices=[], validate_choice=False
+        lazy_gettext("家族"),
+        [Required(lazy_gettext("家族を選んでください。"))],
+        choices=[],
+        validate_choice=False,
     )
     relation = RadioField(
-        lazy_gettext("続柄"), [Required(lazy_gettext("続柄を選んでください。"))], choices=relations, validate_choice=False
+        lazy_gettext("続柄"),
+        [Chosen(Relation, lazy_gettext("続柄を選んでください。"))],
+        choices=relations,
+        validate_choice=False,
     )
 
     def offer(self, found: list[OwnPerson]) -> None:
@@ -137,10 +158,9 @@ class TieForm(BaseForm):
         ]
 
     def chosen(self) -> tuple[UUID, Relation] | None:
-        """Whom and what he is; None when somebody sent what was never offered."""
+        """Whom, and what he is; None for one who was never offered."""
         offered = {value for value, _label in self.relative.choices or ()}
-        known = {relation.value for relation in Relation}
-        if self.relative.data not in offered or self.relation.data not in known:
+        if self.relative.data not in offered:
             return None
         return UUID(self.relative.data), Relation(self.relation.data)
 

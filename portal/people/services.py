@@ -10,12 +10,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal import clock
-from portal.accounts.once import claim
 from portal.agencies.numbers import next_number
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import db, new_id
 from portal.errors import Conflict, Invalid
+from portal.once import claim
 from portal.people.categories import MIRROR, Category, Relation
 from portal.people.models import FamilyTie, Information, Person
 from portal.people.names import is_kana, search_key

@@ -1,11 +1,228 @@
-"""Pages about people."""
+"""Pages about people: the list and the search, registering, the person's own page, and changing what is known."""
 
-from flask import Blueprint
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+
+from portal import clock
+from portal.accounts.gate import refusals, signed_in
+from portal.audit import services as audit
+from portal.audit.events import AuditEvent
+from portal.cases import queries as case_queries
+from portal.cases import services as cases
+from portal.cases.forms import OpenForm
+from portal.db import db
+from portal.disclosures import consent_list, people_list
+from portal.disclosures import services as disclosures
+from portal.disclosures.person_view import BasicView, PersonView, Withheld
+from portal.errors import NotAllowed
+from portal.people import family_views, queries, services
+from portal.people.categories import Category
+from portal.people.fields import labelled
+from portal.people.forms import (
+    INFORMATION_FORMS,
+    IdentifyForm,
+    NamedForm,
+    PseudonymForm,
+    RegisterForm,
+    SearchForm,
+    basics_of,
+    differences,
+    filed,
+)
+from portal.people.queries import OwnPerson
+from portal.policy import Actor, Permission, require
+from portal.referrals import queries as referrals
+from portal.referrals.queries import Filter
+from portal.web.pagination import after, page_of, page_size
+from portal.words import N_
 
 bp = Blueprint("people", __name__, url_prefix="/people")
+bp.register_blueprint(family_views.bp)
 
 
-@bp.get("/")
+@bp.route("/", methods=["GET", "POST"])
 def index() -> ResponseReturnValue:
-    return "skeleton"
+    """The list; what is searched for comes by POST, so that no name ever stands in an address."""
+    actor, form, now = signed_in(), SearchForm(), clock.now()
+    require(actor, Permission.CASEWORK)
+    q = (form.q.data or "") if form.is_submitted() else ""
+    rows: list[people_list.PersonRow] = []
+    if not form.is_submitted() or form.validate():
+        cursor = after()
+        rows = people_list.page(db.read(), actor, now, q=q, after=cursor and cursor[1], size=page_size() + 1)
+    page = page_of(rows, lambda row: (row.created_at, row.id))
+    ids = [row.id for row in page.rows]
+    supported = set(db.read().scalars(case_queries.people_in_open_cases(actor, ids)))
+    note_list(actor, len(ids))
+    return render_template("people/index.html", page=page, form=form, q=q, supported=supported)
+
+
+def note_list(actor: Actor, count: int, ground: str | None = None) -> None:
+    audit.record_reading(
+        AuditEvent.PEOPLE_LISTED, actor=actor, categories=[Category.BASIC], ground=ground, count=count
+    )
+
+
+def alike(actor: Actor, found: list[OwnPerson], **page: Any) -> ResponseReturnValue:
+    """Is it one of these? Everything that was typed goes with the answer."""
+    note_list(actor, len(found), "home")
+    return render_template("people/duplicates.html", found=found, **page)
+
+
+@bp.route("/new", methods=["GET", "POST"])
+def new() -> ResponseReturnValue:
+    actor, form = signed_in(), RegisterForm()
+    require(actor, Permission.CASEWORK)
+    if form.validate_on_submit() and "back" not in request.form:
+        with refusals(form):
+            basics, key = form.basics(), form.idempotency_key.data
+            services.check(basics)
+            if "distinct" not in request.form and not queries.was_sent(db.read(), actor, key):
+                if found := queries.possible_duplicates(db.read(), actor, basics):
+                    return alike(actor, found, typed=basics)
+            person_id = services.register(actor, basics, idempotency_key=key)
+            flash("person-new", "draft-clear")
+            return redirect(url_for(".registered", person_id=person_id))
+    return render_template("people/new.html", form=form), form.status
+
+
+@bp.get("/<uuid:person_id>/registered")
+def registered(person_id: UUID) -> ResponseReturnValue:
+    """The person has been registered: the number, and what can be done next."""
+    return render_template("people/registered.html", view=family_views.at_home(signed_in(), person_id))
+
+
+@bp.get("/<uuid:person_id>")
+def show(person_id: UUID) -> ResponseReturnValue:
+    actor, now, session = signed_in(), clock.now(), db.read()
+    view = disclosures.show(actor, person_id)
+    named = isinstance(view.basic, BasicView)
+    wanted = Filter(person_id=person_id)
+    return render_template(
+        "people/show.html",
+        view=view,
+        is_withheld=lambda shown: isinstance(shown, Withheld),
+        labelled=labelled,
+        age_bands=clock.AGE_BANDS,
+        relatives=people_list.relatives(session, actor, person_id, now) if named else [],
+        cases=session.execute(case_queries.columns_of_person(actor, person_id, now)).all(),
+        referrals=session.execute(referrals.listing(actor, wanted, now, size=10)).all(),
+        consents=consent_list.of_person(session, actor, person_id, now),
+    )
+
+
+@bp.route("/<uuid:person_id>/edit", methods=["GET", "POST"])
+def edit(person_id: UUID) -> ResponseReturnValue:
+    actor = signed_in()
+    view = family_views.at_home(actor, person_id)
+    known = basics_of(view)
+    make = NamedForm if known.family else PseudonymForm
+    form = make(data={**asdict(known), "version": view.version})
+    clashes: list[tuple[str, str, str]] = []
+    if form.validate_on_submit():
+        with refusals(form):
+            services.update_basics(actor, person_id, form.basics(known), version=form.version.number)
+            flash(f"person-edit-{person_id}", "draft-clear")
+            flash(gettext("基本情報を変更しました。"), "success")
+            return redirect(url_for(".show", person_id=person_id))
+        view = disclosures.show(actor, person_id)
+        clashes = overtaken(form, view, asdict(basics_of(view)))
+    return render_template("people/edit.html", view=view, form=form, clashes=clashes), form.status
+
+
+def overtaken(form: Any, view: PersonView, theirs: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """What a colleague saved while this form was open; the next sending is knowingly over it."""
+    if form.version.number == view.version:
+        return []
+    form.version.data = str(view.version)
+    return differences(form, theirs)
+
+
+@bp.route("/<uuid:person_id>/identify", methods=["GET", "POST"])
+def identify(person_id: UUID) -> ResponseReturnValue:
+    """A pseudonymous person gets his name, because he agreed."""
+    actor = signed_in()
+    view = family_views.at_home(actor, person_id)
+    known = basics_of(view)
+    if known.family:
+        raise NotAllowed(N_("この人はすでに氏名で登録されています。"))
+    form = IdentifyForm(data={"birth": known.birth, "version": view.version})
+    clashes: list[tuple[str, str, str]] = []
+    if form.validate_on_submit() and "back" not in request.form:
+        with refusals(form):
+            basics = form.basics(known)
+            services.check(basics)
+            if "distinct" not in request.form:
+                if found := queries.possible_duplicates(db.read(), actor, basics, but=person_id):
+                    return alike(actor, found, typed=basics, view=view)
+            services.identify(actor, person_id, basics, agreed=form.agreed.data, version=form.version.number)
+            flash(f"person-identify-{person_id}", "draft-clear")
+            flash(gettext("氏名を登録しました。"), "success")
+            return redirect(url_for(".show", person_id=person_id))
+        view = disclosures.show(actor, person_id)
+        clashes = overtaken(form, view, asdict(basics_of(view)))
+    return render_template("people/identify.html", view=view, form=form, clashes=clashes), form.status
+
+
+@bp.route("/<uuid:person_id>/information/<category:category>", methods=["GET", "POST"])
+def information(person_id: UUID, category: Category) -> ResponseReturnValue:
+    """What is known in one category, written down by the agency that keeps the record."""
+    if category is Category.BASIC:
+        return redirect(url_for(".edit", person_id=person_id))
+    actor = signed_in()
+    view = family_views.at_home(actor, person_id)
+    on_file = filed(view, category)
+    known = {**on_file.fields, "text": on_file.text} if on_file else {}
+    form = INFORMATION_FORMS[category](data={**known, "version": on_file.version if on_file else 0})
+    clashes: list[tuple[str, str, str]] = []
+    if form.validate_on_submit():
+        with refusals(form):
+            services.update_information(
+                actor,
+                person_id,
+                category,
+                text=form["text"].data,
+                fields=form.answers(),
+                version=form.version.number,
+            )
+            flash(f"person-{category.value}-{person_id}", "draft-clear")
+            flash(gettext("%(category)sを保存しました。", category=gettext(category.word)), "success")
+            return redirect(f"{url_for('.show', person_id=person_id)}#{category.value}")
+        view = disclosures.show(actor, person_id)
+        on_file = filed(view, category)
+        if on_file and form.version.number != on_file.version:
+            blank = {one.code: "" for one in form.asked}
+            clashes = differences(form, {**blank, **on_file.fields, "text": on_file.text})
+            form.version.data = str(on_file.version)
+    page = render_template(
+        "people/information.html", view=view, category=category, form=form, clashes=clashes
+    )
+    return page, form.status
+
+
+@bp.route("/<uuid:person_id>/cases/new", methods=["GET", "POST"])
+def open_case(person_id: UUID) -> ResponseReturnValue:
+    """One's own agency begins to support the person."""
+    actor = signed_in()
+    view = disclosures.show(actor, person_id)
+    form = OpenForm(data={"opened_on": clock.today(), "worker": actor.staff_id})
+    form.worker.offer(db.read().execute(case_queries.colleagues(actor)).all())
+    if form.validate_on_submit():
+        with refusals(form):
+            case_id = cases.open_case(
+                actor,
+                person_id,
+                opened_on=form.opened_on.data,
+                worker_id=form.worker.data,
+                idempotency_key=form.idempotency_key.data,
+            )
+            flash(gettext("ケースを開始しました。"), "success")
+            return redirect(url_for("cases.show", case_id=case_id))
+    return render_template("people/open_case.html", view=view, form=form), form.status

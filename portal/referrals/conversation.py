@@ -9,7 +9,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from portal import clock
-from portal.accounts.once import claim
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.cases import services as cases
@@ -18,6 +17,7 @@ from portal.disclosures import services as disclosures
 from portal.disclosures.models import Basis, Disclosure
 from portal.disclosures.queries import to_confirm
 from portal.errors import Conflict, Invalid, NoBasis
+from portal.once import claim
 from portal.policy import Actor, Permission, can, require
 from portal.referrals import queries
 from portal.referrals.drafts import require_nameless

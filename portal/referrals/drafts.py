@@ -10,7 +10,6 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from portal import clock
-from portal.accounts.once import claim
 from portal.agencies.models import Agency, Service
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
@@ -21,6 +20,7 @@ from portal.db import db, new_id
 from portal.disclosures.models import Basis
 from portal.disclosures.services import known_categories, present_person
 from portal.errors import Conflict, Invalid, NoBasis
+from portal.once import claim
 from portal.people.categories import Category
 from portal.people.models import Information, Person
 from portal.people.names import search_key

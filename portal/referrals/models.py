@@ -117,6 +117,9 @@ class Happening(Worded):
     MESSAGE = "message", N_("連絡を送りました")
     REROUTED = "rerouted", N_("別の機関へつなぎ直しました")
     STOP_CONFIRMED = "stop_confirmed", N_("停止を確認しました")
+    # Never stored: what became of the consent is read off the consent.
+    CONSENT_WITHDRAWN = "consent_withdrawn", N_("本人が同意を撤回しました")
+    CONSENT_EXPIRED = "consent_expired", N_("本人の同意の期限が過ぎました")
 
 
 class ReferralEvent(Identified, Base):

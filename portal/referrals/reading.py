@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, bindparam, exists, func, select
+from sqlalchemy import Row, Select, bindparam, exists, func, or_, select
 from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session, aliased
 
@@ -18,7 +18,7 @@ from portal.agencies.models import Agency, Service
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.cases.codes import Outcome
-from portal.consents.models import Consent
+from portal.consents.models import Consent, Withdrawal
 from portal.db import db
 from portal.disclosures import person_view, wall
 from portal.disclosures.models import Basis, Disclosure
@@ -36,7 +36,7 @@ from portal.referrals.models import (
     ReferralNews,
 )
 from portal.referrals.queries import Filter
-from portal.referrals.referral_view import GoalView, Line, ReferralView
+from portal.referrals.referral_view import GoalView, Line, ReferralView, Stop
 from portal.referrals.states import OPEN, Refusal
 
 # What the sender does on its own side is no business of the recipient's.
@@ -46,7 +46,7 @@ SENDERS_OWN = {Happening.DRAFTED, Happening.REROUTED}
 @cache
 def header_statement() -> Select[*tuple[Any, ...]]:
     """The referral's own columns with the names beside them; built once, run with `wall.bound`."""
-    sender, recipient = aliased(Agency), aliased(Agency)
+    sender, recipient, author = aliased(Agency), aliased(Agency), aliased(Staff)
     waiting = to_confirm(wall.READER, wall.NOW).where(Disclosure.source_id == Referral.id)
     has_news = exists().where(
         ReferralNews.referral_id == Referral.id, ReferralNews.agency_id == wall.READER.agency_id
@@ -64,7 +64,10 @@ def header_statement() -> Select[*tuple[Any, ...]]:
         select(
             *Referral.__table__.columns,
             sender.name.label("from_name"),
+            sender.telephone.label("from_telephone"),
             recipient.name.label("to_name"),
+            recipient.telephone.label("to_telephone"),
+            author.name.label("author_name"),
             Service.name.label("service_name"),
             Staff.name.label("worker_name"),
             func.coalesce(renewed_until, Consent.valid_until).label("consent_until"),
@@ -74,6 +77,7 @@ def header_statement() -> Select[*tuple[Any, ...]]:
         )
         .join(sender, sender.id == Referral.from_agency_id)
         .join(recipient, recipient.id == Referral.to_agency_id)
+        .join(author, author.id == Referral.created_by_id)
         .outerjoin(Service, Service.id == Referral.service_id)
         .outerjoin(Staff, Staff.id == Referral.worker_id)
         .outerjoin(Consent, Consent.id == Referral.consent_id)
@@ -154,10 +158,34 @@ def goals_of(session: Session, row: Row[*tuple[Any, ...]], *, readable: bool) ->
     return [GoalView(g.id, g.domain, g.text if readable else Withheld.ENDED, g.score) for g in rows]
 
 
-def show(actor: Actor, referral_id: UUID, *, channel: str = "portal") -> tuple[ReferralView, bool]:
-    """The referral, and whether this agency has something to note by having looked (`conversation.opened`).
+def end_of_consent(session: Session, row: Row[*tuple[Any, ...]], now: datetime) -> Line | None:
+    """What ended the consent while the referral was open, as a line of the timeline; whoever noted it stays out."""
+    if row.is_live or row.basis is not Basis.CONSENT or row.sent_at is None:
+        return None
+    at = session.scalar(
+        select(func.max(Withdrawal.withdrawn_at))
+        .join(Disclosure, Disclosure.consent_id == Withdrawal.consent_id)
+        .where(
+            Disclosure.source_id == row.id,
+            or_(Withdrawal.recipient_id.is_(None), Withdrawal.recipient_id == row.to_agency_id),
+        )
+    )
+    what = Happening.CONSENT_WITHDRAWN
+    if at is None and row.consent_until is not None:
+        at, what = clock.end_of_day(row.consent_until), Happening.CONSENT_EXPIRED
+    if at is None or at > (row.ended_at or now):
+        return None
+    return Line(at, "", "", mine=False, what=what, code=None, text="", sequel_id=None)
 
-    The reading is logged before it is returned.
+
+def stop_of(line: Line | None) -> Stop:
+    if line is None:
+        return Stop.CHANGED
+    return Stop.WITHDRAWN if line.what is Happening.CONSENT_WITHDRAWN else Stop.EXPIRED
+
+
+def load(actor: Actor, referral_id: UUID) -> tuple[ReferralView, Row[*tuple[Any, ...]]]:
+    """The referral and its row, for a page that has logged this reading or is about to.
 
     Raises:
         NoResultFound: none that this actor may know of.
@@ -169,6 +197,9 @@ def show(actor: Actor, referral_id: UUID, *, channel: str = "portal") -> tuple[R
     person = person_of(session, actor, row, now)
     categories = session.scalars(CATEGORIES, {"referral_id": referral_id})
     order = list(Category)
+    timeline = timeline_of(session, actor, row, readable=readable)
+    end = end_of_consent(session, row, now)
+    is_stopped = row.status in OPEN and not row.is_live
     view = ReferralView(
         id=row.id,
         number=row.number,
@@ -179,8 +210,11 @@ def show(actor: Actor, referral_id: UUID, *, channel: str = "portal") -> tuple[R
         is_sender=is_sender,
         from_agency_id=row.from_agency_id,
         from_name=row.from_name,
+        from_telephone=row.from_telephone,
         to_agency_id=row.to_agency_id,
         to_name=row.to_name,
+        to_telephone=row.to_telephone,
+        author_name=row.author_name,
         service_id=row.service_id,
         service_name=row.service_name or "",
         worker_id=row.worker_id,
@@ -192,7 +226,7 @@ def show(actor: Actor, referral_id: UUID, *, channel: str = "portal") -> tuple[R
         categories=sorted(categories, key=order.index),
         need=row.need if readable else Withheld.ENDED,
         goals=goals_of(session, row, readable=readable),
-        timeline=timeline_of(session, actor, row, readable=readable),
+        timeline=sorted([*timeline, end], key=lambda line: line.at) if end else timeline,
         anonymous_age_band=row.anonymous_age_band,
         appointment_at=row.appointment_at if readable else None,
         appointment_place=row.appointment_place if readable else "",
@@ -208,9 +242,23 @@ def show(actor: Actor, referral_id: UUID, *, channel: str = "portal") -> tuple[R
         outcome=row.outcome,
         part_of_id=row.part_of_id if is_sender else None,
         is_live=row.is_live,
-        is_stopped=row.status in OPEN and not row.is_live,
+        is_stopped=is_stopped,
         must_confirm_stop=row.must_confirm,
+        stop=stop_of(end) if is_stopped or row.must_confirm else None,
     )
+    return view, row
+
+
+def show(actor: Actor, referral_id: UUID, *, channel: str = "portal") -> tuple[ReferralView, bool]:
+    """The referral, and whether this agency has something to note by having looked (`conversation.opened`).
+
+    The reading is logged before it is returned.
+
+    Raises:
+        NoResultFound: none that this actor may know of.
+    """
+    view, row = load(actor, referral_id)
+    person = view.person
     audit.record_reading(
         AuditEvent.REFERRAL_READ,
         ("referral", referral_id),
@@ -220,7 +268,7 @@ def show(actor: Actor, referral_id: UUID, *, channel: str = "portal") -> tuple[R
         ground=row.basis,
         channel=channel,
     )
-    first_look = not is_sender and row.received_at is None
+    first_look = not view.is_sender and row.received_at is None
     return view, row.has_news or first_look
 
 

@@ -13,7 +13,16 @@ from portal.disclosures.models import Basis
 from portal.disclosures.person_view import PersonView, Withheld
 from portal.people.categories import Category
 from portal.referrals.models import Happening
-from portal.referrals.states import ReferralKind, ReferralStatus, Refusal
+from portal.referrals.states import OPEN, ReferralKind, ReferralStatus, Refusal
+from portal.words import N_, Worded
+
+
+class Stop(Worded):
+    """Why a referral may only be ended: what became of the consent it rests on."""
+
+    WITHDRAWN = "withdrawn", N_("同意撤回により停止")
+    EXPIRED = "expired", N_("同意の期限切れにより停止")
+    CHANGED = "changed", N_("同意の変更により停止")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +52,7 @@ class ReferralView:
     """A referral as one of its two agencies may see it at one moment.
 
     `person` is None where the reader may not know who it is: an anonymous asking, or a basis that died with
-    nothing left to account for. `is_stopped`: open on a dead basis.
+    nothing left to account for. `is_stopped`: open on a dead basis; `stop` says why, while somebody must act on it.
     """
 
     id: UUID
@@ -55,8 +64,11 @@ class ReferralView:
     is_sender: bool
     from_agency_id: UUID
     from_name: str
+    from_telephone: str
     to_agency_id: UUID
     to_name: str
+    to_telephone: str
+    author_name: str
     service_id: UUID | None
     service_name: str
     worker_id: UUID | None
@@ -86,6 +98,7 @@ class ReferralView:
     is_live: bool
     is_stopped: bool
     must_confirm_stop: bool
+    stop: Stop | None
 
     @property
     def is_anonymous(self) -> bool:
@@ -95,3 +108,19 @@ class ReferralView:
     def is_overdue(self) -> bool:
         waiting = self.status is ReferralStatus.REQUESTED
         return waiting and self.respond_by is not None and self.respond_by < clock.today()
+
+    @property
+    def is_sent(self) -> bool:
+        return self.sent_at is not None
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in OPEN
+
+    @property
+    def other_name(self) -> str:
+        return self.to_name if self.is_sender else self.from_name
+
+    @property
+    def other_telephone(self) -> str:
+        return self.to_telephone if self.is_sender else self.from_telephone

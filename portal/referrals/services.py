@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal import clock
-from portal.accounts.once import claim
+from portal.agencies.calendar import NeverOpen
 from portal.agencies.models import Agency
 from portal.agencies.numbers import next_number
 from portal.agencies.queries import opening_days
@@ -23,6 +23,7 @@ from portal.db import db
 from portal.disclosures import services as disclosures
 from portal.disclosures.models import Basis, Channel
 from portal.errors import Invalid, NoBasis
+from portal.once import claim
 from portal.people import services as people
 from portal.people.models import Person
 from portal.policy import Actor, can, require
@@ -30,6 +31,7 @@ from portal.referrals import queries
 from portal.referrals.conversation import tell_other_side, write_line
 from portal.referrals.drafts import check_anonymous_draft, check_tellable
 from portal.referrals.models import Happening, Referral, ReferralCategory
+from portal.referrals.referral_view import ReferralView
 from portal.referrals.states import (
     ENDED,
     FLOW,
@@ -43,6 +45,7 @@ from portal.words import N_
 # A recipient acknowledges within two of its own business days and answers within five (design, section 5).
 ACKNOWLEDGE_DAYS = 2
 RESPOND_DAYS = 5
+BASIS_ENDED = N_("本人の同意が終わっているため、先へ進められません。取下げ・受入不可・終了だけができます。")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +93,7 @@ def perform(
         if action is ReferralAction.SEND:
             send(session, actor, referral)
         elif step.needs_basis and not queries.is_live(session, referral):
-            raise NoBasis(
-                N_("本人の同意が終わっているため、先へ進められません。取下げ・受入不可・終了だけができます。")
-            )
+            raise NoBasis(BASIS_ENDED)
         before = referral.status
         referral.status = step.target
         note_answer(referral, action, answer)
@@ -160,12 +161,19 @@ def send(session: Session, actor: Actor, referral: Referral) -> None:
         check_anonymous_draft(session, referral)
     now = clock.now()
     days = opening_days(session, recipient)
+    try:
+        acknowledge_by = days.add_business_days(clock.today(), ACKNOWLEDGE_DAYS)
+        respond_by = days.add_business_days(clock.today(), RESPOND_DAYS)
+    except NeverOpen as error:
+        raise Invalid(
+            N_("この機関は1年以上休業の予定です。別の機関を選ぶか、電話で確認してください。"), field="to"
+        ) from error
     referral.apply(
         number=next_number(session, referral.from_agency_id, "referral"),
         sent_at=now,
         listed_at=now,
-        acknowledge_by=days.add_business_days(clock.today(), ACKNOWLEDGE_DAYS),
-        respond_by=days.add_business_days(clock.today(), RESPOND_DAYS),
+        acknowledge_by=acknowledge_by,
+        respond_by=respond_by,
     )
     disclosures.tell(
         actor,
@@ -193,7 +201,7 @@ def note_answer(referral: Referral, action: ReferralAction, answer: Answer) -> N
         referral.worker_id = answer.worker_id
     if action is ReferralAction.REJECT:
         referral.refusal = answer.refusal
-    if action is ReferralAction.START:
+    if action is ReferralAction.START and referral.first_contact_on is None:
         referral.first_contact_on = answer.first_contact_on
     if action is ReferralAction.COMPLETE:
         referral.outcome = answer.outcome
@@ -240,8 +248,21 @@ def take_on(session: Session, actor: Actor, referral: Referral, worker_id: UUID 
 def open_actions(session: Session, referral: Referral, actor: Actor) -> list[ReferralAction]:
     """The steps that this person may take now: the buttons on the page."""
     stopped = referral.status is not ReferralStatus.DRAFT and not queries.is_live(session, referral)
+    return steps_open(referral, actor, stopped=stopped)
+
+
+def steps_open(referral: Referral | ReferralView, actor: Actor, *, stopped: bool) -> list[ReferralAction]:
+    """The same, for a referral whose basis was looked at already."""
     return [
         action
         for action in FLOW.actions_from(referral.status)
         if can(actor, FLOW[action].permission, referral) and not (stopped and FLOW[action].needs_basis)
     ]
+
+
+def check_open(actor: Actor, action: ReferralAction, view: ReferralView) -> None:
+    """Raise what `perform` would, before its form is shown."""
+    require(actor, FLOW[action].permission, view)
+    FLOW.check(action, view.status)
+    if FLOW[action].needs_basis and view.status is not ReferralStatus.DRAFT and not view.is_live:
+        raise NoBasis(BASIS_ENDED)

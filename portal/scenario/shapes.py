@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from difflib import get_close_matches
@@ -17,6 +17,8 @@ from portal.text import UnusableText, clean_text
 KEY = re.compile(r"[a-z0-9_]+")
 RELATIVE = re.compile(r"([+-]\d{1,5})d(?: +(\d{1,2}:\d{2}))?")
 MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2})?(Z|[+-]\d{2}:\d{2})?")
+# As many codes are listed to choose from; of more, only the closest is named.
+MOST_LISTED = 12
 FLAGS = {"true": True, "false": False}
 
 
@@ -71,9 +73,9 @@ def wrong(line: int, japanese: str, english: str) -> WrongFile:
     return WrongFile(Mistake(line, japanese, english))
 
 
-def close_to(typed: str, known: object) -> tuple[str, str]:
+def close_to(typed: str, names: Iterable[str]) -> tuple[str, str]:
     """A suggestion for what was meant, or nothing."""
-    found = get_close_matches(typed, [str(one) for one in known], n=1)  # type: ignore[attr-defined]
+    found = get_close_matches(typed, names, n=1)
     return (f"（{found[0]} のことですか）", f" (did you mean {found[0]}?)") if found else ("", "")
 
 
@@ -118,11 +120,9 @@ def one_of(codes: Mapping[str, Any] | type[StrEnum]) -> Shape:
     def shape(value: Value, _reading: Reading) -> Any:
         typed = word(value)
         if typed not in known:
-            maybe = close_to(typed, known)
+            maybe = close_to(typed, known) if len(known) > MOST_LISTED else (f"（{'・'.join(known)}）", "")
             raise wrong(
-                value.line,
-                f"「{typed}」という値はありません{maybe[0]}",
-                f'"{typed}" is none of {", ".join(known)}{maybe[1]}',
+                value.line, f"「{typed}」という値はありません{maybe[0]}", f'no such value "{typed}"{maybe[1]}'
             )
         return known[typed]
 
@@ -219,6 +219,8 @@ def moment(value: Value, reading: Reading) -> datetime:
         if not MOMENT.fullmatch(whole):
             raise ValueError(whole)
         at = datetime.fromisoformat(whole)
+        if not clock.FIRST_YEAR <= at.year <= clock.LAST_YEAR:
+            raise ValueError(whole)
     except ValueError as error:
         raise wrong(
             value.line, f"日時が読めません：{typed}", "no such time (write 2020-12-01T09:30)"

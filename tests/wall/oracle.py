@@ -42,6 +42,7 @@ class Consent:
 class Line:
     """A line of the ledger."""
 
+    id: UUID
     person: UUID
     teller: UUID
     told: UUID
@@ -70,7 +71,7 @@ class Oracle:
     homes: dict[UUID, UUID] = field(default_factory=dict)
     protected: set[UUID] = field(default_factory=set)
     consents: dict[UUID, Consent] = field(default_factory=dict)
-    lines: dict[UUID, Line] = field(default_factory=dict)
+    lines: dict[UUID, list[Line]] = field(default_factory=dict)  # by person
     referrals: dict[UUID, Referral] = field(default_factory=dict)
 
     def is_alive(self, line: Line, now: datetime) -> bool:
@@ -89,7 +90,7 @@ class Oracle:
     def sees(self, agency: UUID | None, person: UUID, category: str, now: datetime) -> bool:
         if agency is None:
             return False
-        mine = (one for one in self.lines.values() if one.person == person and one.told == agency)
+        mine = (line for line in self.lines.get(person, ()) if line.told == agency)
         return self.homes[person] == agency or any(self.tells(line, category, now) for line in mine)
 
     def knows_of(self, agency: UUID | None, person: UUID, now: datetime) -> bool:
@@ -97,12 +98,8 @@ class Oracle:
         if agency is None:
             return False
         return self.homes[person] == agency or any(
-            line.person == person
-            and line.told == agency
-            and line.basis != "anonymous"
-            and line.begins <= now
-            and not line.was_ended
-            for line in self.lines.values()
+            line.told == agency and line.basis != "anonymous" and line.begins <= now and not line.was_ended
+            for line in self.lines.get(person, ())
         )
 
     def sees_address(self, agency: UUID | None, person: UUID, now: datetime) -> bool:
@@ -122,7 +119,7 @@ class Oracle:
             return True
         return any(
             line.source == referral and line.told == agency and self.is_alive(line, now)
-            for line in self.lines.values()
+            for line in self.lines.get(self.referrals[referral].person, ())
         )
 
     def knows_whom(self, agency: UUID | None, referral: UUID, now: datetime) -> bool:
@@ -172,6 +169,13 @@ def gather(pairs: Iterable[tuple[Any, Any]]) -> dict[UUID, set[Any]]:
     return found
 
 
+def by_person(lines: Iterable[Line]) -> dict[UUID, list[Line]]:
+    found: dict[UUID, list[Line]] = {}
+    for line in lines:
+        found.setdefault(line.person, []).append(line)
+    return found
+
+
 def read(url: str) -> Oracle:
     """The oracle's knowledge out of the tables, as they stand now."""
     with reading(url) as rows:
@@ -203,8 +207,9 @@ def read(url: str) -> Oracle:
             )
             for c, person, agency, first, last in consents
         },
-        lines={
-            uid(key): Line(
+        lines=by_person(
+            Line(
+                id=uid(key),
                 person=uid(person),
                 teller=uid(teller),
                 told=uid(to),
@@ -217,7 +222,7 @@ def read(url: str) -> Oracle:
                 was_ended=ended is not None,
             )
             for key, person, teller, to, basis, begins, ends, consent, source, ended in lines
-        },
+        ),
         referrals={
             uid(key): Referral(uid(person), uid(sender), uid(to), basis, sent is not None)
             for key, person, sender, to, basis, sent in referrals

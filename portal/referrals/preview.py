@@ -1,0 +1,132 @@
+"""What will be told and what stays, before a referral is sent: the page on which the sender checks it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portal import clock
+from portal.consents import services as consents
+from portal.consents.models import Consent
+from portal.disclosures.models import Basis
+from portal.disclosures.person_view import BasicView, InformationView, PersonView, Withheld
+from portal.errors import Invalid, PortalError
+from portal.people.categories import FILED, Category
+from portal.policy import Actor
+from portal.referrals import choices, queries
+from portal.referrals.choices import Recipient
+from portal.referrals.drafts import check_anonymous_draft, check_tellable
+from portal.referrals.models import Referral
+from portal.referrals.referral_view import ReferralView
+from portal.referrals.services import ACKNOWLEDGE_DAYS, RESPOND_DAYS
+from portal.referrals.states import ReferralStatus
+from portal.words import N_
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """Another referral of the same person to the same agency that is still open."""
+
+    id: UUID
+    number: str
+    status: ReferralStatus
+    sent_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """`told` is the person as the recipient will see him, none when asked anonymously; `kept` stays here.
+
+    `problem` is why it cannot be sent as it stands.
+    """
+
+    told: PersonView | None
+    kept: Mapping[Category, InformationView | BasicView | None]
+    recipient: Recipient
+    acknowledge_by: date | None
+    respond_by: date | None
+    consent_until: date | None
+    days_left: int | None
+    twins: Sequence[Twin]
+    problem: PortalError | None
+
+
+def as_told(person: PersonView, categories: Sequence[Category]) -> PersonView:
+    """The person as an agency sees him that is told these categories and nothing else."""
+    basic: BasicView | Withheld = Withheld.NOT_TOLD
+    if Category.BASIC in categories and isinstance(person.basic, BasicView):
+        hidden: dict[str, Any] = {}
+        if person.protected_address:
+            hidden = {"address": Withheld.PROTECTED, "telephone": Withheld.PROTECTED}
+        basic = replace(person.basic, **hidden)
+    return replace(
+        person,
+        is_home=False,
+        number="",
+        basic=basic,
+        information={c: person.information[c] if c in categories else Withheld.NOT_TOLD for c in FILED},
+    )
+
+
+def kept_back(
+    person: PersonView, categories: Sequence[Category]
+) -> dict[Category, InformationView | BasicView | None]:
+    """What the sender itself sees of the person and does not tell."""
+    seen: dict[Category, Any] = {Category.BASIC: person.basic, **person.information}
+    return {c: seen[c] for c in Category if c not in categories and not isinstance(seen[c], Withheld)}
+
+
+def look_ahead(session: Session, actor: Actor, view: ReferralView, now: datetime) -> Preview:
+    """What sending this draft will do, by the rules that sending itself applies."""
+    recipient = choices.recipients(session, actor, only=view.to_agency_id)[0]
+    draft = session.scalars(select(Referral).where(Referral.id == view.id)).one()
+    consent, problem = basis_of(session, actor, draft, view)
+    if not recipient.is_active:
+        problem = Invalid(N_("この機関は現在利用を停止しています。別の機関を選んでください。"), field="to")
+    if recipient.never_opens:
+        problem = Invalid(
+            N_("この機関は1年以上休業の予定です。別の機関を選ぶか、電話で確認してください。"), field="to"
+        )
+    told = None if view.is_anonymous or not view.person else as_told(view.person, view.categories)
+    return Preview(
+        told=told,
+        kept=kept_back(view.person, view.categories) if view.person else {},
+        recipient=recipient,
+        acknowledge_by=recipient.deadline(ACKNOWLEDGE_DAYS),
+        respond_by=recipient.deadline(RESPOND_DAYS),
+        consent_until=consent and consent.valid_until,
+        days_left=(consent.valid_until - clock.japan_date(now)).days if consent else None,
+        twins=[
+            Twin(row.id, row.number, row.status, row.sent_at)
+            for row in session.scalars(queries.open_twins(actor, draft.person_id, view.to_agency_id))
+        ],
+        problem=problem,
+    )
+
+
+def basis_of(
+    session: Session, actor: Actor, draft: Referral, view: ReferralView
+) -> tuple[Consent | None, PortalError | None]:
+    """The consent it will rest on, and what is wrong with the basis."""
+    categories = set(view.categories)
+    try:
+        if view.basis is not Basis.CONSENT:
+            check_anonymous_draft(session, draft)
+            return None, None
+        check_tellable(session, actor, draft, categories)
+        consent = consents.cover(
+            session,
+            person_id=draft.person_id,
+            recipient_id=view.to_agency_id,
+            categories=categories,
+            consent_id=view.consent_id,
+        )
+    except PortalError as error:
+        return None, error
+    return consent, None

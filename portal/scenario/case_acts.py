@@ -1,0 +1,81 @@
+"""Acts on cases, and on what an agency offers and when it is closed."""
+
+from __future__ import annotations
+
+from portal.cases import services as cases
+from portal.cases.codes import Domain, Method, Outcome, Score
+from portal.people.categories import Category
+from portal.policy import Actor
+from portal.scenario.play import Act, Given, Play
+from portal.scenario.shapes import Sort, colleague, day, known, may, need, new, number, one_of, text
+
+
+def open_case(play: Play, actor: Actor, given: Given) -> None:
+    worker = play.actors[given["worker"]] if "worker" in given else actor
+    play.ids[Sort.CASE, given["key"]] = cases.open_case(
+        actor, play.ids[Sort.PERSON, given["person"]], worker_id=worker.staff_id
+    )
+
+
+def set_goal(play: Play, actor: Actor, given: Given) -> None:
+    play.ids[Sort.GOAL, given["key"]] = cases.set_goal(
+        actor, play.ids[Sort.CASE, given["case"]], given["domain"], given["text"]
+    )
+
+
+def score_goal(play: Play, actor: Actor, given: Given) -> None:
+    cases.score_goal(actor, play.ids[Sort.GOAL, given["goal"]], given["score"])
+
+
+def note(play: Play, actor: Actor, given: Given) -> None:
+    cases.write_note(
+        actor,
+        play.ids[Sort.CASE, given["case"]],
+        method=given["method"],
+        category=given.get("category", Category.LIFE_HISTORY),
+        text=given["text"],
+        held_on=given.get("date"),
+        minutes=given.get("minutes"),
+    )
+
+
+def close_case(play: Play, actor: Actor, given: Given) -> None:
+    cases.close_case(
+        actor,
+        play.ids[Sort.CASE, given["case"]],
+        outcome=given["outcome"],
+        text=given.get("text", ""),
+    )
+
+
+case = known(Sort.CASE)
+ACTS = {
+    "open_case": Act(
+        open_case,
+        {"key": need(new(Sort.CASE)), "person": need(known(Sort.PERSON)), "worker": may(colleague)},
+    ),
+    "set_goal": Act(
+        set_goal,
+        {
+            "key": need(new(Sort.GOAL)),
+            "case": need(case),
+            "domain": need(one_of(Domain)),
+            "text": need(text),
+        },
+    ),
+    "score_goal": Act(score_goal, {"goal": need(known(Sort.GOAL)), "score": need(one_of(Score))}),
+    "note": Act(
+        note,
+        {
+            "case": need(case),
+            "method": need(one_of(Method)),
+            "text": need(text),
+            "category": may(one_of(Category)),
+            "minutes": may(number),
+            "date": may(day),
+        },
+    ),
+    "close_case": Act(
+        close_case, {"case": need(case), "outcome": need(one_of(Outcome)), "text": may(text)}
+    ),
+}

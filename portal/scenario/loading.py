@@ -1,0 +1,106 @@
+"""Replaying a scenario file: all of it in one transaction, each event at its own time."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.exc import NoResultFound
+from sqlalchemy.orm import Session
+
+from portal import clock
+from portal.accounts.models import Staff
+from portal.accounts.passwords import AT_ONCE, hashing
+from portal.agencies.models import Agency
+from portal.db import db
+from portal.errors import PortalError
+from portal.policy import Role
+from portal.scenario import setting
+from portal.scenario.plan import Entry, Plan, first_day, understand
+from portal.scenario.play import Play
+from portal.scenario.source import Mistake, Table, WrongFile, read
+from portal.words import Worded
+
+# Characters that nobody mistakes for others, in groups that can be read out.
+LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
+GROUPS, GROUP = 5, 4
+# What a service calls a field, and what the file calls it.
+NAMES = {
+    "short_name": "short",
+    "weekly_closed": "closed",
+    "valid_until": "until",
+    "refusal": "reason",
+    "first_contact_on": "first_contact",
+    "scores": "goals",
+    "held_on": "date",
+    "appointment_at": "appointment",
+    "service": "to",
+}
+
+
+class NotEmpty(Exception):
+    """The database holds data already, and nobody said that more may be added."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """One member of staff, with a password as typed; `is_new`: it was made up here and is known nowhere else."""
+
+    email: str
+    password: str
+    role: Role
+    agency: str
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    sign_ins: list[SignIn]
+    agencies: int
+    events: int
+
+
+def new_password() -> str:
+    return "-".join("".join(secrets.choice(LETTERS) for _ in range(GROUP)) for _ in range(GROUPS))
+
+
+def is_empty(session: Session) -> bool:
+    """Whether nobody works here yet."""
+    return not session.scalar(select(Agency.id).limit(1)) and not session.scalar(select(Staff.id).limit(1))
+
+
+def load(path: Path, *, add: bool = False, random_passwords: bool = False) -> Loaded:
+    """Replay the whole file, or nothing of it.
+
+    Raises:
+        NotEmpty: the database holds data, and `add` was not given.
+        WrongFile: with the lines that are wrong.
+    """
+    plan = understand(read(path))
+    passwords = {
+        entry.given["email"]: (not random_passwords and entry.given.get("password")) or new_password()
+        for entry in plan.staff
+    }
+    # Before the transaction begins: it would keep everybody else waiting meanwhile.
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        hashes = dict(zip(passwords, threads.map(hashing.hash, passwords.values()), strict=True))
+    with db.transaction() as session:
+        if not add and not is_empty(session):
+            raise NotEmpty
+        # A page that an event opens must show what the events before it have written.
+        db.read.registry.set(session)
+        play = Play(session)
+        with clock.frozen(first_day(plan)):
+            enter(play, plan, hashes)
+        for event in plan.events:
+            with clock.frozen(event.at), told_by_line(event.where):
+                event.act.run(play, play.actors[event.by], event.given)
+                session.flush()
+    sign_ins = [sign_in_of(entry, play, plan, passwords, random_passwords) for entry in plan.staff]
+    return Loaded(sign_ins, len(plan.agencies), len(plan.events))

@@ -35,6 +35,8 @@ class Config:
     PREFERRED_URL_SCHEME = "https"
     # A token lives as long as its session: a form left open over lunch must not lose its text.
     WTF_CSRF_TIME_LIMIT = None
+    # The portal asks browsers not to say where they come from (Referrer-Policy); the token proves it.
+    WTF_CSRF_SSL_STRICT = False
 
     # The names the portal answers to, with blanks between; others are refused. Unset: any name.
     TRUSTED_HOSTS: list[str] | None = os.environ.get("TRUSTED_HOSTS", "").split() or None
@@ -61,4 +63,16 @@ class TestConfig(DevelopmentConfig):
     WTF_CSRF_ENABLED = False
 
 
-ENVIRONMENTS = {"production": Config, "development": DevelopmentConfig, "test": TestConfig}
+class BrowserConfig(DevelopmentConfig):
+    """For the tests in a real browser: as an office has it, but passwords are cheap to check."""
+
+    SECRET_KEY = TestConfig.SECRET_KEY
+    ARGON2 = TestConfig.ARGON2
+
+
+ENVIRONMENTS = {
+    "production": Config,
+    "development": DevelopmentConfig,
+    "test": TestConfig,
+    "browser": BrowserConfig,
+}

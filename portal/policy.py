@@ -46,6 +46,7 @@ class Permission(StrEnum):
     CASE_WRITE = "case:write"
     CONSENT_RECORD = "consent:record"
     CONSENT_WITHDRAW = "consent:withdraw"
+    LEDGER_HAND_OVER = "ledger:hand-over"
     REFERRAL_READ = "referral:read"
     REFERRAL_SEND = "referral:send"
     REFERRAL_ANSWER = "referral:answer"
@@ -53,6 +54,8 @@ class Permission(StrEnum):
     REFERRAL_TAKE_PART = "referral:take-part"
     AGENCY_EDIT = "agency:edit"
     AGENCY_CREATE = "agency:create"
+    SERVICE_ROOM = "service:room"
+    STAFF_LIST = "staff:list"
     STAFF_MANAGE = "staff:manage"
     AUDIT_READ = "audit:read"
 
@@ -98,6 +101,7 @@ RULES: dict[Permission, tuple[tuple[Check, ...], ...]] = {
     Permission.CASE_WRITE: ((is_caseworker, is_own_agency),),
     Permission.CONSENT_RECORD: ((is_caseworker,),),
     Permission.CONSENT_WITHDRAW: ((is_caseworker,),),
+    Permission.LEDGER_HAND_OVER: ((is_caseworker, is_home),),
     Permission.REFERRAL_READ: ((is_caseworker, is_sender), (is_caseworker, is_recipient)),
     Permission.REFERRAL_SEND: ((is_caseworker, is_sender),),
     Permission.REFERRAL_ANSWER: ((is_caseworker, is_recipient),),
@@ -105,6 +109,12 @@ RULES: dict[Permission, tuple[tuple[Check, ...], ...]] = {
     Permission.REFERRAL_TAKE_PART: ((is_caseworker, is_sender), (is_caseworker, is_recipient)),
     Permission.AGENCY_EDIT: ((is_administrator, is_own_agency), (is_system_admin,)),
     Permission.AGENCY_CREATE: ((is_system_admin,),),
+    Permission.SERVICE_ROOM: (
+        (is_caseworker, is_own_agency),
+        (is_administrator, is_own_agency),
+        (is_system_admin,),
+    ),
+    Permission.STAFF_LIST: ((is_administrator,), (is_system_admin,)),
     Permission.STAFF_MANAGE: ((is_administrator, is_own_agency), (is_system_admin,)),
     Permission.AUDIT_READ: ((is_auditor,),),
 }

@@ -49,6 +49,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--database", choices=(*KINDS, "both"), default="both", help="which databases to test on"
     )
     parser.addoption("--long", action="store_true", help="search deeper, for hours rather than minutes")
+    parser.addoption("--screenshots", action="store_true", help="take the pictures of docs/screenshots anew")
 
 
 def pytest_configure(config: pytest.Config) -> None:

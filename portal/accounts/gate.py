@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, TypeVar, cast
 from uuid import UUID, uuid4
@@ -104,19 +103,26 @@ def note_refusal(error: Exception) -> None:
         )
 
 
-@contextmanager
-def refusals(form: Any) -> Iterator[None]:
+class refusals:  # noqa: N801 - reads as a word: with refusals(form)
     """Turn a refusal into a word at the field (or on top) of the form, which keeps all that was typed.
 
     Use as `with refusals(form): service(...); return redirect(...)`, and render the form after it with
     `form.status`.
     """
-    try:
-        yield
-    except PortalError as error:
+
+    def __init__(self, form: Any) -> None:
+        self.form = form
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
+        if not isinstance(error, PortalError):
+            return False
         note_refusal(error)
-        form.refuse(error.text(), error.field)
-        form.status = error.status
+        self.form.refuse(error.text(), error.field)
+        self.form.status = error.status
+        return True
 
 
 def check_acting() -> None:

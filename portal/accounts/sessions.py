@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -54,21 +55,19 @@ def hashed(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def start(
-    session: Session, staff_id: UUID, membership_id: UUID, *, limits: Limits, user_agent: str = ""
-) -> str:
+def start(session: Session, actor: Actor, *, limits: Limits, user_agent: str = "") -> str:
     """A new session in the current transaction; returns the token for the cookie, which is stored nowhere."""
     token = secrets.token_urlsafe(32)
-    session.add(
-        SignInSession(
-            token_hash=hashed(token),
-            staff_id=staff_id,
-            membership_id=membership_id,
-            last_seen_at=clock.now(),
-            expires_at=clock.now() + limits.absolute,
-            user_agent=user_agent[:200],
-        )
+    row = SignInSession(
+        token_hash=hashed(token),
+        staff_id=actor.staff_id,
+        membership_id=actor.membership_id,
+        last_seen_at=clock.now(),
+        expires_at=clock.now() + limits.absolute,
+        user_agent=user_agent[:200],
     )
+    session.add(row)
+    audit.record(AuditEvent.SESSION_STARTED, row, actor=actor)
     return token
 
 
@@ -117,14 +116,20 @@ def find(session: Session, token: str, limits: Limits) -> LiveSession | None:
         agency_name=row.agency_name or "",
         administers=row.administers,
     )
-    # The request that asks is itself a sign of life.
-    ends_at = min(row.expires_at, clock.now() + limits.idle_of(row.role))
+    # The request that asks is a sign of life, but not each one is written down: promise what the row will keep.
+    now = clock.now()
+    seen = now if is_due(row.last_seen_at) else row.last_seen_at
+    ends_at = min(row.expires_at, seen + limits.idle_of(row.role))
     return LiveSession(row.id, actor, row.language, row.last_seen_at, ends_at)
 
 
-def touch(live: LiveSession) -> None:
+def is_due(last_seen_at: datetime) -> bool:
+    return clock.now() - last_seen_at >= TOUCH_EVERY
+
+
+def touch(live: LiveSession, *, always: bool = False) -> None:
     """Note a sign of life, if the last one is old enough to be worth a write."""
-    if clock.now() - live.last_seen_at < TOUCH_EVERY:
+    if not always and not is_due(live.last_seen_at):
         return
     with db.transaction(keep_reader=True) as session:
         session.execute(
@@ -145,6 +150,11 @@ def own(actor: Actor) -> Select[SignInSession]:
     )
 
 
+def still_alive(rows: Sequence[SignInSession], actor: Actor, limits: Limits) -> list[SignInSession]:
+    """Those that would still let somebody in."""
+    return [row for row in rows if row.last_seen_at + limits.idle_of(actor.role) > clock.now()]
+
+
 def end(actor: Actor, session_id: UUID) -> None:
     """End one of one's own sessions.
 
@@ -157,10 +167,17 @@ def end(actor: Actor, session_id: UUID) -> None:
         audit.record(AuditEvent.SESSION_ENDED, row, actor=actor)
 
 
-def end_all_of(session: Session, staff_id: UUID) -> None:
+def end_others(actor: Actor, session_id: UUID) -> None:
+    """End all of one's own sessions but this one."""
+    with db.transaction() as session:
+        for row in session.scalars(own(actor).where(SignInSession.id != session_id)):
+            row.ended_at = clock.now()
+            audit.record(AuditEvent.SESSION_ENDED, row, actor=actor)
+
+
+def end_all_of(session: Session, staff_id: UUID, *, but: UUID | None = None) -> None:
     """End every session of a member of staff, in the current transaction: disabled, moved, new password."""
-    session.execute(
-        update(SignInSession)
-        .where(SignInSession.staff_id == staff_id, SignInSession.ended_at.is_(None))
-        .values(ended_at=clock.now())
-    )
+    others = update(SignInSession).where(SignInSession.staff_id == staff_id, SignInSession.ended_at.is_(None))
+    if but:
+        others = others.where(SignInSession.id != but)
+    session.execute(others.values(ended_at=clock.now()))

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
 from uuid import UUID
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from portal import clock
-from portal.agencies.calendar import OpeningDays
+from portal.agencies.calendar import NeverOpen, OpeningDays
+from portal.agencies.kinds import Room
 from portal.agencies.models import Agency, Closure, Service
 
 
@@ -17,8 +22,18 @@ def listing(*, active_only: bool = False) -> Select[Agency]:
     return statement.where(Agency.is_active) if active_only else statement
 
 
-def services_of(agency_id: UUID) -> Select[Service]:
-    return select(Service).where(Service.agency_id == agency_id).order_by(Service.created_at, Service.id)
+def services_of(agency_id: UUID, *, active_only: bool = False) -> Select[Service]:
+    mine = select(Service).where(Service.agency_id == agency_id).order_by(Service.created_at, Service.id)
+    return mine.where(Service.is_active) if active_only else mine
+
+
+def services_by_agency(session: Session) -> dict[UUID, list[Service]]:
+    """What each agency offers now."""
+    offered = select(Service).where(Service.is_active).order_by(Service.created_at, Service.id)
+    found: dict[UUID, list[Service]] = defaultdict(list)
+    for service in session.scalars(offered):
+        found[service.agency_id].append(service)
+    return found
 
 
 def closures_of(agency_id: UUID) -> Select[Closure]:
@@ -30,16 +45,73 @@ def closures_of(agency_id: UUID) -> Select[Closure]:
     )
 
 
-def opening_days(session: Session, agency: Agency) -> OpeningDays:
-    """When the agency is open, for counting its business days; closures of the past are left out."""
-    spans = session.execute(
-        select(Closure.starts_on, Closure.ends_on).where(
-            Closure.agency_id == agency.id, Closure.ends_on >= clock.today()
-        )
-    ).all()
+def days_of(agency: Agency, closures: Iterable[Closure]) -> OpeningDays:
     return OpeningDays(
         weekly_closed=agency.closed_weekdays,
         holidays_closed=agency.holidays_closed,
         yearend_closed=agency.yearend_closed,
-        closures=tuple((row.starts_on, row.ends_on) for row in spans),
+        closures=tuple((c.starts_on, c.ends_on) for c in closures),
+    )
+
+
+def opening_days(session: Session, agency: Agency) -> OpeningDays:
+    """When the agency is open, for counting its business days; closures of the past are left out."""
+    return days_of(agency, session.scalars(closures_of(agency.id)))
+
+
+def opening_days_by_agency(session: Session, agencies: Iterable[Agency]) -> dict[UUID, OpeningDays]:
+    """The same for many agencies with one question to the database."""
+    closures: dict[UUID, list[Closure]] = defaultdict(list)
+    for closure in session.scalars(select(Closure).where(Closure.ends_on >= clock.today())):
+        closures[closure.agency_id].append(closure)
+    return {agency.id: days_of(agency, closures[agency.id]) for agency in agencies}
+
+
+def next_closed(days: OpeningDays, today: date, *, within: int = 28) -> list[date]:
+    """Closed days of the coming weeks that are not the usual weekly ones: what a caller would not expect."""
+    coming = (today + timedelta(days=step) for step in range(within))
+    return [day for day in coming if not days.is_open(day) and day.weekday() not in days.weekly_closed]
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """Whether an agency, or one of its services, can take somebody today.
+
+    `next_open_day` is the first open day after today, None when none comes within a year. `room` and `as_of`
+    are None when no service is meant.
+    """
+
+    is_active: bool
+    closed_today: bool
+    next_open_day: date | None
+    room: Room | None
+    as_of: date | None
+
+    @property
+    def is_full(self) -> bool:
+        return self.room is Room.FULL
+
+    @property
+    def needs_a_word(self) -> bool:
+        """Whether someone about to refer should be told first: closed, full, or people are waiting."""
+        return not self.is_active or self.closed_today or self.room in {Room.FULL, Room.WAITING}
+
+
+def availability(session: Session, agency: Agency, service: Service | None, today: date) -> Availability:
+    """What to say before a referral goes to this agency or service."""
+    return availability_on(opening_days(session, agency), agency, service, today)
+
+
+def availability_on(days: OpeningDays, agency: Agency, service: Service | None, today: date) -> Availability:
+    """The same, with the opening days at hand."""
+    try:
+        next_open_day = days.next_open(today)
+    except NeverOpen:
+        next_open_day = None
+    return Availability(
+        is_active=agency.is_active and (service is None or service.is_active),
+        closed_today=not days.is_open(today),
+        next_open_day=next_open_day,
+        room=service.room if service else None,
+        as_of=service.room_as_of if service else None,
     )

@@ -14,11 +14,12 @@ from portal import clock
 from portal.agencies import queries
 from portal.agencies.calendar import SATURDAY, SUNDAY, NeverOpen, OpeningDays
 from portal.agencies.kinds import AgencyKind
-from portal.agencies.models import Agency
+from portal.agencies.models import Agency, Closure
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import db, new_id
-from portal.errors import Invalid
+from portal.errors import Conflict, Invalid
+from portal.once import claim
 from portal.policy import Actor, Permission, require
 from portal.words import N_
 
@@ -75,8 +76,8 @@ def check(session: Session, facts: AgencyFacts, agency_id: UUID | None = None) -
     if any(char in "-/" or char.isspace() for char in facts.short_name):
         raise Invalid(N_("略称に「-」「/」や空白は使えません。"), field="short_name")
     for field, column in (("name", Agency.name), ("short_name", Agency.short_name)):
-        taken = select(Agency.id).where(column == getattr(facts, field), Agency.id != agency_id)
-        if session.scalar(taken if agency_id else select(Agency.id).where(column == getattr(facts, field))):
+        owner = session.scalar(select(Agency.id).where(column == getattr(facts, field)))
+        if owner not in {None, agency_id}:
             raise Invalid(N_("同じ名称または略称の機関がすでにあります。"), field=field)
 
 
@@ -87,7 +88,9 @@ def require_open_sometime(days: OpeningDays, starts: Iterable[date] = (), *, fie
             days.add_business_days(day, MUST_BE_OPEN)
     except NeverOpen as error:
         raise Invalid(
-            N_("一年以上続けて休みになります。長く休むときは、システム管理者に利用の停止を依頼してください。"),
+            N_(
+                "一年以上続けて休みになります。長く休むときは、システム管理者に利用の停止を依頼してください。"
+            ),
             field=field,
         ) from error
 
@@ -102,7 +105,7 @@ def create(actor: Actor | None, facts: AgencyFacts, *, idempotency_key: str | No
     permit(actor, Permission.AGENCY_CREATE)
     agency_id = new_id()
     with db.transaction() as session:
-        if actor and (earlier := queries.sent_before(session, actor.staff_id, idempotency_key, agency_id)):
+        if actor and (earlier := claim(actor, idempotency_key, agency_id)):
             return earlier
         check(session, facts)
         agency = Agency(id=agency_id, version=1, **facts.columns())
@@ -112,3 +115,112 @@ def create(actor: Actor | None, facts: AgencyFacts, *, idempotency_key: str | No
             AuditEvent.AGENCY_CREATED, agency, actor=actor, channel=channel_of(actor), facts=asdict(facts)
         )
     return agency_id
+
+
+def locked(session: Session, actor: Actor | None, agency_id: UUID) -> Agency:
+    """The agency, held until the transaction ends, for a service that changes what is known of it.
+
+    Raises:
+        NoResultFound: no such agency.
+        NotAllowed: it is looked after by others.
+    """
+    agency = session.scalars(select(Agency).where(Agency.id == agency_id).with_for_update()).one()
+    permit(actor, Permission.AGENCY_EDIT, agency)
+    return agency
+
+
+def update(actor: Actor, agency_id: UUID, facts: AgencyFacts, *, version: int | None = None) -> None:
+    """Change contacts and opening days; names and kind are changed by a system administrator only.
+
+    Raises:
+        Invalid: a name is missing or taken, or the agency would never open.
+        StaleForm: a colleague changed it meanwhile.
+    """
+    with db.transaction() as session:
+        agency = locked(session, actor, agency_id)
+        now = facts_of(agency)
+        if (facts.name, facts.short_name, facts.kind) != (now.name, now.short_name, now.kind):
+            require(actor, Permission.AGENCY_CREATE)
+        check(session, facts, agency_id)
+        if changes := agency.apply(**facts.columns()):
+            agency.advance(version)
+            closures = session.scalars(queries.closures_of(agency_id)).all()
+            require_open_sometime(
+                queries.days_of(agency, closures), [c.starts_on for c in closures], field="weekly_closed"
+            )
+            audit.record(AuditEvent.AGENCY_UPDATED, agency, actor=actor, changes=changes)
+
+
+def set_active(actor: Actor, agency_id: UUID, is_active: bool) -> None:
+    """Take an agency out of the choices for new referrals and consents, or put it back."""
+    with db.transaction() as session:
+        agency = locked(session, actor, agency_id)
+        require(actor, Permission.AGENCY_CREATE)
+        if changes := agency.apply(is_active=is_active):
+            agency.advance(None)
+            audit.record(AuditEvent.AGENCY_UPDATED, agency, actor=actor, changes=changes)
+
+
+def add_closure(
+    actor: Actor | None,
+    agency_id: UUID,
+    starts_on: date,
+    ends_on: date,
+    *,
+    reason: str = "",
+    idempotency_key: str | None = None,
+) -> UUID:
+    """Close an agency from one day to another, both included; returns the closure's id.
+
+    Raises:
+        Invalid: it ends before it begins, or the agency would be closed for a year.
+    """
+    closure_id = new_id()
+    with db.transaction() as session:
+        agency = locked(session, actor, agency_id)
+        if actor and (earlier := claim(actor, idempotency_key, closure_id)):
+            return earlier
+        if ends_on < starts_on:
+            raise Invalid(N_("終わりの日は、始まりの日以後の日付にしてください。"), field="ends_on")
+        closures = session.scalars(queries.closures_of(agency_id)).all()
+        closure = Closure(
+            id=closure_id, agency_id=agency_id, starts_on=starts_on, ends_on=ends_on, reason=reason
+        )
+        require_open_sometime(
+            queries.days_of(agency, [*closures, closure]),
+            [c.starts_on for c in (*closures, closure)],
+            field="ends_on",
+        )
+        session.add(closure)
+        audit.record(
+            AuditEvent.CLOSURE_CHANGED,
+            closure,
+            actor=actor,
+            channel=channel_of(actor),
+            starts_on=starts_on,
+            ends_on=ends_on,
+            reason=reason,
+        )
+    return closure_id
+
+
+def remove_closure(actor: Actor, closure_id: UUID) -> None:
+    """Take back a closure that has not ended.
+
+    Raises:
+        NoResultFound: no such closure.
+    """
+    with db.transaction() as session:
+        closure = session.scalars(select(Closure).where(Closure.id == closure_id)).one()
+        locked(session, actor, closure.agency_id)
+        if closure.ends_on < clock.today():
+            raise Conflict(N_("終わった休業は取り消せません。"))
+        audit.record(
+            AuditEvent.CLOSURE_CHANGED,
+            closure,
+            actor=actor,
+            removed=True,
+            starts_on=closure.starts_on,
+            ends_on=closure.ends_on,
+        )
+        session.delete(closure)

@@ -90,42 +90,78 @@ def record(
             kind, object_id = subject or (None, None)
         connection = session.connection()
         seq: int = connection.execute(NEXT_SEQ).scalar_one()
-        at = clock.now()
-        body: dict[str, Any] = {
-            "v": 1,
-            "seq": seq,
-            "at": at,
-            "event": what,
-            "outcome": "allow" if allowed else "deny",
-            "staff": actor and actor.staff_id,
-            "agency": actor and actor.agency_id,
-            "role": actor and actor.role,
-            "object": [kind, object_id],
-            "subject": person_id,
-            "categories": sorted(categories),
-            "ground": ground,
-            "channel": channel,
-            "request": request_id.get(),
-            "bucket": None if count is None else bucket(count),
-            "commitment": None,
-        }
-        salt = secrets.token_bytes(32)
-        stored = canonical(details) if details else b""
-        if details:
-            body["commitment"] = hashlib.sha256(salt + stored).hexdigest()
-        row = {
-            "seq": seq,
-            "at": at,
-            "event": what.value,
-            "staff_id": actor and actor.staff_id,
-            "agency_id": actor and actor.agency_id,
-            "object_id": object_id,
-            "person_id": person_id,
-            "body": canonical(body),
-        }
-        connection.execute(NEW_ENTRY, row)
-        if details:
-            connection.execute(NEW_DETAIL, {"seq": seq, "salt": salt, "details": stored})
+        entry, detail = entry_values(
+            seq,
+            clock.now(),
+            what,
+            actor=(actor.staff_id, actor.agency_id, actor.role) if actor else None,
+            subject=(kind, object_id),
+            person_id=person_id,
+            categories=categories,
+            ground=ground,
+            channel=channel,
+            allowed=allowed,
+            count=count,
+            request=request_id.get(),
+            details=details,
+            salt=secrets.token_bytes(32),
+        )
+        connection.execute(NEW_ENTRY, entry)
+        if detail:
+            connection.execute(NEW_DETAIL, detail)
+
+
+def entry_values(
+    seq: int,
+    at: datetime,
+    what: AuditEvent,
+    *,
+    actor: tuple[Any, Any, Any] | None,
+    subject: tuple[str | None, Any],
+    person_id: Any,
+    categories: Iterable[str],
+    ground: str | None,
+    channel: str,
+    allowed: bool,
+    count: int | None,
+    request: str,
+    details: dict[str, Any],
+    salt: bytes,
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """The rows of one entry and of its details, if it has any. `actor` is who, for which agency, in which role."""
+    staff_id, agency_id, role = actor or (None, None, None)
+    body: dict[str, Any] = {
+        "v": 1,
+        "seq": seq,
+        "at": at,
+        "event": what,
+        "outcome": "allow" if allowed else "deny",
+        "staff": staff_id,
+        "agency": agency_id,
+        "role": role,
+        "object": subject,
+        "subject": person_id,
+        "categories": sorted(categories),
+        "ground": ground,
+        "channel": channel,
+        "request": request,
+        "bucket": None if count is None else bucket(count),
+        "commitment": None,
+    }
+    stored = canonical(details) if details else b""
+    if details:
+        body["commitment"] = hashlib.sha256(salt + stored).hexdigest()
+    entry = {
+        "seq": seq,
+        "at": at,
+        "event": what.value,
+        "staff_id": staff_id,
+        "agency_id": agency_id,
+        "object_id": subject[1],
+        "person_id": person_id,
+        "body": canonical(body),
+    }
+    return entry, {"seq": seq, "salt": salt, "details": stored} if details else None
 
 
 def record_reading(what: AuditEvent, subject: Any = None, *, actor: Actor, **more: Any) -> None:

@@ -111,7 +111,7 @@ def columns_of_person(actor: Actor, person_id: UUID, now: datetime) -> Select[*t
     return columns(actor, now).where(Case.person_id == person_id)
 
 
-def people_in_open_cases(actor: Actor, person_ids: Collection[UUID]) -> Select[tuple[UUID]]:
+def people_in_open_cases(actor: Actor, person_ids: Collection[UUID]) -> Select[UUID]:
     """Of these people, those whom this agency is supporting now."""
     return select(Case.person_id).where(
         visible_to(actor), Case.closed_on.is_(None), Case.person_id.in_(person_ids)
@@ -150,7 +150,7 @@ def notes_page(
     return statement
 
 
-def colleagues(actor: Actor) -> Select[tuple[UUID, str]]:
+def colleagues(actor: Actor) -> Select[UUID, str]:
     """Who does casework in this agency now, by name: one of them is the worker of a case."""
     return (
         select(Staff.id, Staff.name)

@@ -145,7 +145,7 @@ def set_goal(case_id: UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         with refusals(form):
             domain, key = Domain(form.domain.data), form.idempotency_key.data
-            services.set_goal(actor, case_id, domain, form.text.data, idempotency_key=key)
+            services.set_goal(actor, case_id, domain, form.text.data or "", idempotency_key=key)
             flash(f"case-goal-{case_id}", "draft-clear")
             flash(gettext("目標を立てました。"), "success")
             return redirect(url_for(".show", case_id=case_id))
@@ -192,15 +192,16 @@ def close(case_id: UUID) -> ResponseReturnValue:
     shown = {"case": case, "person": person, "form": form, "goals": goals}
     if form.validate_on_submit() and "back" not in request.form:
         with refusals(form):
-            services.check_closing(case, form.closed_on.data)
+            closed_on = form.closed_on.data or clock.today()
+            services.check_closing(case, closed_on)
             if "checked" not in request.form:
                 return render_template("cases/close_check.html", **shown, outcome=Outcome(form.outcome.data))
             services.close_case(
                 actor,
                 case_id,
                 outcome=Outcome(form.outcome.data),
-                text=form.text.data,
-                closed_on=form.closed_on.data,
+                text=form.text.data or "",
+                closed_on=closed_on,
                 version=form.version.number,
             )
             flash(f"case-close-{case_id}", "draft-clear")

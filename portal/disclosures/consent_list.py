@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, exists, false, literal, select, tuple_, union
+from sqlalchemy import Select, exists, false, func, literal, select, tuple_, union
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql import ColumnElement
 
@@ -87,9 +87,14 @@ def ids(actor: Actor, *tests: ColumnElement[bool]) -> Any:
     return union(kept_here, recorded_here).subquery()
 
 
-def lapsing(actor: Actor, show: Show, now: datetime) -> Select[Any]:
-    """The ids on one tab, for counting."""
-    return select(ids(actor, *within(show, clock.japan_date(now))).c.id)
+def count(session: Session, actor: Actor, show: Show, now: datetime, *, most: int = 100) -> int:
+    """How many there are on one tab, counting no further than `most`."""
+    return session.execute(counting(actor, show, now, most=most)).scalar_one()
+
+
+def counting(actor: Actor, show: Show, now: datetime, *, most: int = 100) -> Select[int]:
+    found = select(ids(actor, *within(show, clock.japan_date(now))).c.id).limit(most).subquery()
+    return select(func.count()).select_from(found)
 
 
 def columns(actor: Actor, now: datetime) -> list[Any]:

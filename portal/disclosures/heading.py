@@ -28,6 +28,7 @@ class PersonHeading:
     number: str
     is_home: bool
     is_identified: bool
+    home_agency_id: UUID
     home_agency_name: str
 
     @property
@@ -78,5 +79,6 @@ def load(session: Session, actor: Actor, person_id: UUID, now: datetime) -> Pers
         number=row.number if is_home else "",
         is_home=is_home,
         is_identified=row.is_identified,
+        home_agency_id=row.home_agency_id,
         home_agency_name=row.home_agency_name,
     )

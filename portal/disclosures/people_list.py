@@ -5,10 +5,12 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from enum import Enum, auto
+from functools import cache
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Select, case, false, literal, select, true, union, union_all
+from sqlalchemy import Integer, Select, bindparam, case, false, select, true, union, union_all
 from sqlalchemy.orm import Session
 
 from portal.agencies.models import Agency
@@ -18,8 +20,19 @@ from portal.disclosures.models import Disclosure
 from portal.people.categories import MIRROR, Category, Relation
 from portal.people.models import FamilyTie, Person
 from portal.people.names import LIKE_ESCAPE, like_pattern, search_key
-from portal.policy import Actor, Permission, can
+from portal.policy import Actor
 from portal.text import LONGEST_QUERY
+
+# Dashes that a Japanese keyboard makes where a hyphen is meant; ー is a letter of agencies' short names.
+DASHES = str.maketrans("‐‑‒–—―−─", "--------")
+
+
+class Wanted(Enum):
+    """What is looked for: everyone, a name or a number, or what can only be a number."""
+
+    ALL = auto()
+    NAMED = auto()
+    NUMBERED = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +69,31 @@ def page(
 
     `q` is any spelling of a name or a part of it, or a whole number of the reader's own agency.
     """
-    if actor.agency_id is None or not can(actor, Permission.CASEWORK):
-        return []
-    wanted = keys(actor.agency_id, now, q=q, after=after, size=size)
-    if wanted is None:
-        return []
-    ids = wanted.subquery()
-    home = Person.home_agency_id == actor.agency_id
-    rows = session.execute(
+    key = search_key(q[:LONGEST_QUERY])
+    values = wall.bound(actor, now, after=after, size=size, pattern=like_pattern(key), numbers=spellings(q))
+    wanted = Wanted.ALL if not q else Wanted.NAMED if key else Wanted.NUMBERED
+    return [
+        PersonRow(
+            id=row.id,
+            created_at=row.created_at,
+            label=label_of(row),
+            kana=f"{row.family_kana} {row.given_kana}".strip(),
+            number=row.number,
+            is_home=row.is_home,
+            is_identified=row.is_identified,
+            home_agency_name=row.home_agency_name,
+            contact_prohibited=row.contact_prohibited,
+        )
+        for row in session.execute(listing(wanted, is_first=after is None), values)
+    ]
+
+
+@cache
+def listing(wanted: Wanted, *, is_first: bool) -> Select[*tuple[Any, ...]]:
+    """The rows of one page, built once for each kind of search; `page` runs it."""
+    ids = keys(wanted, is_first=is_first).subquery()
+    home = Person.home_agency_id == wall.READER.agency_id
+    return (
         select(
             Person.id,
             Person.created_at,
@@ -82,65 +112,41 @@ def page(
         .join(Agency, Agency.id == Person.home_agency_id)
         .order_by(Person.id.desc())
     )
-    return [
-        PersonRow(
-            id=row.id,
-            created_at=row.created_at,
-            label=label_of(row),
-            kana=f"{row.family_kana} {row.given_kana}".strip(),
-            number=row.number,
-            is_home=row.is_home,
-            is_identified=row.is_identified,
-            home_agency_name=row.home_agency_name,
-            contact_prohibited=row.contact_prohibited,
-        )
-        for row in rows
-    ]
 
 
-def keys(agency_id: UUID, now: datetime, *, q: str, after: UUID | None, size: int) -> Select[Any] | None:
-    """The ids of one page; None when nothing can match.
+def keys(wanted: Wanted, *, is_first: bool) -> Select[*tuple[Any, ...]]:
+    """The ids of one page.
 
     Two walks, each down an index of its own from the newest: the people at home, and the lines that told this
     agency something. Nothing begins with all people, and no OR joins the two.
     """
-    own: Any = select(Person.id).where(Person.home_agency_id == agency_id)
-    told: Any = (
-        select(Disclosure.person_id.label("id"))
-        .where(wall.tells(Disclosure, agency_id, Category.BASIC, now))
-        .distinct()
+    at_home = Person.home_agency_id == wall.READER.agency_id
+    own: Any = select(Person.id).where(at_home)
+    agency_id = cast(UUID, wall.READER.agency_id)
+    told: Any = select(Disclosure.person_id.label("id")).where(
+        wall.tells(Disclosure, agency_id, Category.BASIC, wall.NOW)
     )
-    walks = [(own, Person.id), (told, Disclosure.person_id)]
-    if q:
-        key = search_key(q[:LONGEST_QUERY])
-        named = Person.search_key.like(like_pattern(key), escape=LIKE_ESCAPE)
-        numbered = select(Person.id).where(
-            Person.home_agency_id == agency_id, Person.number.in_(spellings(q))
-        )
-        walks = [(numbered, Person.id)]
-        if key:
-            walks.append((own.where(named), Person.id))
-            walks.append(
-                (told.join(Person, Person.id == Disclosure.person_id).where(named), Disclosure.person_id)
-            )
-    parts = [
-        select(
-            walk.where(*([column < literal(after, Person.id.type)] if after else []))
-            .order_by(column.desc())
-            .limit(size)
-            .subquery()
-        )
-        for walk, column in walks
-    ]
+    walks = [(own, Person.id), (told.distinct(), Disclosure.person_id)]
+    if wanted is not Wanted.ALL:
+        numbered = select(Person.id).where(at_home, Person.number.in_(bindparam("numbers", expanding=True)))
+        named = Person.search_key.like(bindparam("pattern"), escape=LIKE_ESCAPE)
+        found = told.join(Person, Person.id == Disclosure.person_id).where(named).distinct()
+        by_name = [(own.where(named), Person.id), (found, Disclosure.person_id)]
+        walks = [*(by_name if wanted is Wanted.NAMED else ()), (numbered, Person.id)]
+    size = bindparam("size", type_=Integer())
+    parts = []
+    for walk, column in walks:
+        part = walk if is_first else walk.where(column < bindparam("after", type_=Person.id.type))
+        parts.append(select(part.order_by(column.desc()).limit(size).subquery()))
     both = union(*parts).subquery()
     return select(both.c.id).order_by(both.c.id.desc()).limit(size)
 
 
-def spellings(number: str) -> set[str]:
+def spellings(number: str) -> list[str]:
     """A number as it may have been typed: any width, small letters, any dash."""
     short = number[:LONGEST_QUERY].strip()
     narrow = unicodedata.normalize("NFKC", short).upper()
-    return {short, narrow, narrow.translate(str.maketrans(dict.fromkeys("‐‑‒–—―−─", "-")))}
+    return sorted({short, narrow, narrow.translate(DASHES)})
 
 
 def relatives(session: Session, actor: Actor, person_id: UUID, now: datetime) -> list[RelativeRow]:

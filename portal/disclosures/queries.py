@@ -61,7 +61,11 @@ def consents_visible_to(actor: Actor) -> Select[Consent]:
     statement = select(Consent).order_by(Consent.valid_until.desc(), Consent.id.desc())
     if actor.agency_id is None or not can(actor, Permission.CASEWORK):
         return statement.where(false())
-    kept_here = exists().where(Person.id == Consent.person_id, Person.home_agency_id == actor.agency_id)
+    kept_here = (
+        exists()
+        .where(Person.id == Consent.person_id, Person.home_agency_id == actor.agency_id)
+        .correlate_except(Person)
+    )
     return statement.where(or_(kept_here, Consent.agency_id == actor.agency_id))
 
 

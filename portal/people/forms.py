@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields as columns
 from dataclasses import replace
@@ -11,7 +10,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from flask_babel import gettext, lazy_gettext
-from wtforms import BooleanField, Field, HiddenField, RadioField, SelectField
+from wtforms import BooleanField, Field, RadioField, SelectField
 from wtforms.validators import StopValidation, ValidationError
 
 from portal import clock
@@ -28,19 +27,12 @@ from portal.web.fields import (
     MaxLength,
     Required,
     TelephoneField,
+    VersionField,
     not_after_today,
 )
 from portal.web.formats import era_date
 
 LINE, TEXT = MaxLength(200), MaxLength(100_000)
-
-
-class VersionField(HiddenField):
-    """The version of the record that the form was filled in on; what is no number matches none."""
-
-    @property
-    def number(self) -> int:
-        return int(self.data) if re.fullmatch("[0-9]{1,9}", str(self.data)) else -1
 
 
 class Chosen:
@@ -151,7 +143,10 @@ class TieForm(BaseForm):
         validate_choice=False,
     )
 
+    offered: frozenset[str] = frozenset()
+
     def offer(self, found: list[OwnPerson]) -> None:
+        self.offered = frozenset(str(one.id) for one in found)
         self.relative.choices = [
             (str(one.id), "　".join(filter(None, (one.label, one.kana, era_date(one.birth), one.number))))
             for one in found
@@ -159,8 +154,7 @@ class TieForm(BaseForm):
 
     def chosen(self) -> tuple[UUID, Relation] | None:
         """Whom, and what he is; None for one who was never offered."""
-        offered = {value for value, _label in self.relative.choices or ()}
-        if self.relative.data not in offered:
+        if self.relative.data not in self.offered:
             return None
         return UUID(self.relative.data), Relation(self.relation.data)
 
@@ -215,11 +209,11 @@ def basics_of(view: PersonView) -> Basics:
 def worded(field: Field, value: Any) -> str:
     """A value of this field as a reader says it."""
     if isinstance(value, bool):
-        return gettext("はい") if value else gettext("いいえ")
+        return str(gettext("はい") if value else gettext("いいえ"))
     if isinstance(value, date):
-        return era_date(value)
+        return str(era_date(value))
     if isinstance(field, SelectField):
-        return str(dict(age_bands()).get(value, value)) if value else ""
+        return str(dict(age_bands()).get(value) or getattr(value, "word", value)) if value else ""
     return str(value or "")
 
 

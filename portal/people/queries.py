@@ -10,7 +10,6 @@ from uuid import UUID
 from sqlalchemy import Select, false, or_, select
 from sqlalchemy.orm import Session
 
-from portal.accounts.models import FormKey
 from portal.people.models import Person
 from portal.people.names import LIKE_ESCAPE, identity_keys, like_pattern, search_key
 from portal.people.services import Basics
@@ -32,7 +31,7 @@ class OwnPerson:
     is_identified: bool
 
 
-def own(actor: Actor) -> Select[Any]:
+def own(actor: Actor) -> Select[*tuple[Any, ...]]:
     """Columns of the people whose record this agency keeps, the latest first."""
     mine = Person.home_agency_id == actor.agency_id if can(actor, Permission.CASEWORK) else false()
     return (
@@ -64,12 +63,6 @@ def search_own(session: Session, actor: Actor, q: str, *, but: UUID) -> list[Own
     named = Person.search_key.like(like_pattern(key), escape=LIKE_ESCAPE) if key else false()
     found = own(actor).where(or_(named, Person.number == q.strip()), Person.id != but)
     return [shown(row) for row in session.execute(found.limit(MOST))]
-
-
-def was_sent(session: Session, actor: Actor, key: str | None) -> bool:
-    """Whether this very form has registered somebody already: then he is no duplicate of himself."""
-    same = (FormKey.staff_id == actor.staff_id, FormKey.key == (key or ""))
-    return session.scalar(select(FormKey.made_id).where(*same)) is not None
 
 
 def possible_duplicates(

@@ -22,6 +22,7 @@ from portal.disclosures import consent_list, people_list
 from portal.disclosures import services as disclosures
 from portal.disclosures.person_view import BasicView, PersonView, Withheld
 from portal.errors import NotAllowed
+from portal.once import made_by
 from portal.people import family_views, queries, services
 from portal.people.categories import Category
 from portal.people.fields import labelled
@@ -84,9 +85,10 @@ def new() -> ResponseReturnValue:
         with refusals(form):
             basics, key = form.basics(), form.idempotency_key.data
             services.check(basics)
-            if "distinct" not in request.form and not queries.was_sent(db.read(), actor, key):
-                if found := queries.possible_duplicates(db.read(), actor, basics):
-                    return alike(actor, found, typed=basics)
+            # Sent twice, the person is no duplicate of himself.
+            settled = "distinct" in request.form or made_by(db.read(), actor, key)
+            if not settled and (found := queries.possible_duplicates(db.read(), actor, basics)):
+                return alike(actor, found, typed=basics)
             person_id = services.register(actor, basics, idempotency_key=key)
             flash("person-new", "draft-clear")
             return redirect(url_for(".registered", person_id=person_id))
@@ -104,7 +106,7 @@ def show(person_id: UUID) -> ResponseReturnValue:
     actor, now, session = signed_in(), clock.now(), db.read()
     view = disclosures.show(actor, person_id)
     named = isinstance(view.basic, BasicView)
-    wanted = Filter(person_id=person_id)
+    about = Filter(person_id=person_id)
     return render_template(
         "people/show.html",
         view=view,
@@ -113,7 +115,7 @@ def show(person_id: UUID) -> ResponseReturnValue:
         age_bands=clock.AGE_BANDS,
         relatives=people_list.relatives(session, actor, person_id, now) if named else [],
         cases=session.execute(case_queries.columns_of_person(actor, person_id, now)).all(),
-        referrals=session.execute(referrals.listing(actor, wanted, now, size=10)).all(),
+        referrals=referrals.rows(session, actor, about, now, size=10),
         consents=consent_list.of_person(session, actor, person_id, now),
     )
 
@@ -159,10 +161,12 @@ def identify(person_id: UUID) -> ResponseReturnValue:
         with refusals(form):
             basics = form.basics(known)
             services.check(basics)
-            if "distinct" not in request.form:
-                if found := queries.possible_duplicates(db.read(), actor, basics, but=person_id):
-                    return alike(actor, found, typed=basics, view=view)
-            services.identify(actor, person_id, basics, agreed=form.agreed.data, version=form.version.number)
+            found = queries.possible_duplicates(db.read(), actor, basics, but=person_id)
+            if found and "distinct" not in request.form:
+                return alike(actor, found, typed=basics, view=view)
+            services.identify(
+                actor, person_id, basics, agreed=form.agreed.data or "", version=form.version.number
+            )
             flash(f"person-identify-{person_id}", "draft-clear")
             flash(gettext("氏名を登録しました。"), "success")
             return redirect(url_for(".show", person_id=person_id))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -14,7 +15,8 @@ from portal import clock
 from portal.accounts.models import Membership, Staff
 from portal.agencies.calendar import NeverOpen, OpeningDays
 from portal.agencies.kinds import Room
-from portal.agencies.models import Agency, Closure, Service
+from portal.agencies.models import Agency, Service
+from portal.agencies.queries import availability_on, opening_days_by_agency
 from portal.consents.models import ConsentCategory
 from portal.disclosures import consent_list
 from portal.people.categories import Category
@@ -81,46 +83,23 @@ def recipients(session: Session, actor: Actor, *, only: UUID | None = None) -> l
     statement = select(Agency).where(Agency.id != actor.agency_id).order_by(Agency.name, Agency.id)
     statement = statement.where(Agency.id == only) if only else statement.where(Agency.is_active)
     agencies = session.scalars(statement).all()
-    today = clock.today()
-    spans: dict[UUID, list[tuple[date, date]]] = {}
-    closures = select(Closure.agency_id, Closure.starts_on, Closure.ends_on).where(Closure.ends_on >= today)
-    offers: dict[UUID, list[Offer]] = {}
     services = select(Service).where(Service.is_active).order_by(Service.created_at, Service.id)
-    if only:
-        closures, services = (
-            closures.where(Closure.agency_id == only),
-            services.where(Service.agency_id == only),
-        )
-    for agency_id, first, last in session.execute(closures):
-        spans.setdefault(agency_id, []).append((first, last))
-    for s in session.scalars(services):
-        offers.setdefault(s.agency_id, []).append(Offer(s.id, s.name, s.for_whom, s.room, s.room_as_of))
-    return [
-        recipient_of(agency, tuple(spans.get(agency.id, ())), tuple(offers.get(agency.id, ())), today)
-        for agency in agencies
-    ]
+    offers: dict[UUID, list[Offer]] = defaultdict(list)
+    for s in session.scalars(services.where(Service.agency_id == only) if only else services):
+        offers[s.agency_id].append(Offer(s.id, s.name, s.for_whom, s.room, s.room_as_of))
+    days = opening_days_by_agency(session, agencies)
+    return [recipient_of(agency, days[agency.id], tuple(offers[agency.id])) for agency in agencies]
 
 
-def recipient_of(
-    agency: Agency, closures: tuple[tuple[date, date], ...], offers: tuple[Offer, ...], today: date
-) -> Recipient:
-    days = OpeningDays(
-        weekly_closed=agency.closed_weekdays,
-        holidays_closed=agency.holidays_closed,
-        yearend_closed=agency.yearend_closed,
-        closures=closures,
-    )
-    try:
-        next_open = days.next_open(today)
-    except NeverOpen:
-        next_open = None
+def recipient_of(agency: Agency, days: OpeningDays, offers: tuple[Offer, ...]) -> Recipient:
+    today = availability_on(days, agency, None, clock.today())
     return Recipient(
         id=agency.id,
         name=agency.name,
         telephone=agency.telephone,
         is_active=agency.is_active,
-        is_open_today=days.is_open(today),
-        next_open=next_open,
+        is_open_today=not today.closed_today,
+        next_open=today.next_open_day,
         offers=offers,
         days=days,
     )

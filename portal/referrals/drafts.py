@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, select
@@ -135,6 +136,23 @@ def choose_consent(session: Session, proposal: Proposal) -> Consent | None:
         )
     except NoBasis:
         return None
+
+
+def standing_consent(session: Session, referral: Referral, categories: set[Category]) -> Consent:
+    """The consent a draft can be sent on now: the one it was written on or, if that has ended, another.
+
+    Raises:
+        NoBasis: none covers this recipient and these categories.
+    """
+    wanted: dict[str, Any] = {
+        "person_id": referral.person_id,
+        "recipient_id": referral.to_agency_id,
+        "categories": categories,
+    }
+    try:
+        return consents.cover(session, **wanted, consent_id=referral.consent_id)
+    except NoBasis:
+        return consents.cover(session, **wanted)
 
 
 def write(session: Session, referral: Referral, proposal: Proposal) -> None:

@@ -51,7 +51,7 @@ class OneOf(RadioField):
     """One of several; without a choice it is `Required` that speaks."""
 
     def pre_validate(self, form: Any) -> None:
-        if self.data and all(not match for _value, _label, match, *_ in self.iter_choices()):
+        if self.data and not any(choice[2] for choice in self.iter_choices()):
             raise ValidationError(gettext("一覧から選んでください。"))
 
 
@@ -60,7 +60,7 @@ class Chosen(SelectField):
 
     def pre_validate(self, form: Any) -> None:
         groups = self.choices.values() if isinstance(self.choices, dict) else [self.choices or []]
-        if self.data and self.data not in {str(value) for group in groups for value, _label in group}:
+        if self.data and self.data not in {str(line[0]) for group in groups for line in group}:
             raise ValidationError(gettext("一覧から選んでください。"))
 
 
@@ -71,7 +71,7 @@ class ManyOf(SelectMultipleField):
     option_widget = CheckboxInput()
 
     def pre_validate(self, form: Any) -> None:
-        known = {str(value) for value, _label in self.choices or []}
+        known = {str(line[0]) for line in self.choices or []}
         if set(self.data or []) - known:
             raise ValidationError(gettext("一覧から選んでください。"))
 
@@ -140,11 +140,6 @@ class ProposalForm(BaseForm):
     def goals(self) -> tuple[tuple[Domain, str], ...]:
         lines = zip(self.goal_domain.entries, self.goal_text.entries, strict=True)
         return tuple((Domain(domain.data or Domain.DAILY), text.data) for domain, text in lines if text.data)
-
-    def set_goals(self, goals: Iterable[tuple[Domain, str]]) -> None:
-        for number, (domain, text) in enumerate(list(goals)[:GOALS]):
-            self.goal_domain.entries[number].data = domain.value
-            self.goal_text.entries[number].data = text
 
 
 def entry(recipient: Recipient) -> tuple[str, str]:
@@ -233,7 +228,8 @@ class StepForm(BaseForm):
 
 class MessageForm(BaseForm):
     text = CleanText(
-        lazy_gettext("連絡の内容"), [Required(lazy_gettext("連絡の内容を入力してください。")), MaxLength(4000)]
+        lazy_gettext("連絡の内容"),
+        [Required(lazy_gettext("連絡の内容を入力してください。")), MaxLength(4000)],
     )
 
 
@@ -257,5 +253,5 @@ class FollowUpForm(BaseForm):
     )
 
     @property
-    def about(self) -> FollowUpKind:
-        return FollowUpKind(self.kind.data)
+    def about(self) -> FollowUpKind | None:
+        return next((kind for kind in FollowUpKind if kind.value == self.kind.data), None)

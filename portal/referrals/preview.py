@@ -12,7 +12,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal import clock
-from portal.consents import services as consents
 from portal.consents.models import Consent
 from portal.disclosures.models import Basis
 from portal.disclosures.person_view import BasicView, InformationView, PersonView, Withheld
@@ -21,7 +20,7 @@ from portal.people.categories import FILED, Category
 from portal.policy import Actor
 from portal.referrals import choices, queries
 from portal.referrals.choices import Recipient
-from portal.referrals.drafts import check_anonymous_draft, check_tellable
+from portal.referrals.drafts import check_anonymous_draft, check_tellable, standing_consent
 from portal.referrals.models import Referral
 from portal.referrals.referral_view import ReferralView
 from portal.referrals.services import ACKNOWLEDGE_DAYS, RESPOND_DAYS
@@ -100,7 +99,7 @@ def look_ahead(session: Session, actor: Actor, view: ReferralView, now: datetime
         recipient=recipient,
         acknowledge_by=recipient.deadline(ACKNOWLEDGE_DAYS),
         respond_by=recipient.deadline(RESPOND_DAYS),
-        consent_until=consent and consent.valid_until,
+        consent_until=consent.valid_until if consent else None,
         days_left=(consent.valid_until - clock.japan_date(now)).days if consent else None,
         twins=[
             Twin(row.id, row.number, row.status, row.sent_at)
@@ -120,13 +119,7 @@ def basis_of(
             check_anonymous_draft(session, draft)
             return None, None
         check_tellable(session, actor, draft, categories)
-        consent = consents.cover(
-            session,
-            person_id=draft.person_id,
-            recipient_id=view.to_agency_id,
-            categories=categories,
-            consent_id=view.consent_id,
-        )
+        consent = standing_consent(session, draft, categories)
     except PortalError as error:
         return None, error
     return consent, None

@@ -150,7 +150,9 @@ def narrowed(shape: Filter) -> list[ColumnElement[bool]]:
     if shape.unattended:
         tests.append(is_unattended(reader))
     if shape.person_id:
-        tests.append(Referral.person_id == bindparam("person_id"))
+        # What was asked anonymously is never joined to a person for the agency that was asked.
+        mine = or_(Referral.basis != Basis.ANONYMOUS, Referral.from_agency_id == reader.agency_id)
+        tests += [Referral.person_id == bindparam("person_id"), mine]
     if shape.q:
         tests.append(or_(Referral.number == bindparam("number"), is_named(reader, now)))
     return tests

@@ -18,7 +18,6 @@ from portal.agencies.queries import opening_days
 from portal.audit import services as audit
 from portal.cases import services as cases
 from portal.cases.codes import Outcome, Score
-from portal.consents import services as consents
 from portal.db import db
 from portal.disclosures import services as disclosures
 from portal.disclosures.models import Basis, Channel
@@ -29,7 +28,7 @@ from portal.people.models import Person
 from portal.policy import Actor, can, require
 from portal.referrals import queries
 from portal.referrals.conversation import tell_other_side, write_line
-from portal.referrals.drafts import check_anonymous_draft, check_tellable
+from portal.referrals.drafts import check_anonymous_draft, check_tellable, standing_consent
 from portal.referrals.models import Happening, Referral, ReferralCategory
 from portal.referrals.referral_view import ReferralView
 from portal.referrals.states import (
@@ -149,13 +148,7 @@ def send(session: Session, actor: Actor, referral: Referral) -> None:
     consent = None
     if referral.basis is Basis.CONSENT:
         check_tellable(session, actor, referral, categories)
-        consent = consents.cover(
-            session,
-            person_id=referral.person_id,
-            recipient_id=referral.to_agency_id,
-            categories=categories,
-            consent_id=referral.consent_id,
-        )
+        consent = standing_consent(session, referral, categories)
         referral.consent_id = consent.id
     else:
         check_anonymous_draft(session, referral)

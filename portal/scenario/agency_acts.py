@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from portal import clock
+from portal.agencies import menu_services
 from portal.agencies import services as agencies
 from portal.agencies.kinds import Room
+from portal.errors import NotAllowed
 from portal.policy import Actor
 from portal.scenario.play import Act, Given, Play
-from portal.scenario.shapes import Sort, day, known, may, need, one_of, text
+from portal.scenario.shapes import Sort, day, may, need, offered, one_of, text
+from portal.words import N_
 
 
 def set_room(play: Play, actor: Actor, given: Given) -> None:
-    raise NotImplementedError
+    service_id = play.ids[Sort.PLACE, given["service"]]
+    menu_services.set_room(actor, service_id, given["room"], as_of=given.get("as_of"))
 
 
 def add_closure(play: Play, actor: Actor, given: Given) -> None:
-    raise NotImplementedError
+    if actor.agency_id is None:
+        raise NotAllowed(N_("自分の機関の休みだけを加えられます。"))
+    agencies.add_closure(actor, actor.agency_id, given["from"], given["to"], reason=given["reason"])
 
 
 ACTS = {
-    "set_room": Act(
-        set_room,
-        {"service": need(known(Sort.PLACE)), "room": need(one_of(Room)), "as_of": may(day), "text": may(text)},
-    ),
+    "set_room": Act(set_room, {"service": need(offered), "room": need(one_of(Room)), "as_of": may(day)}),
     "add_closure": Act(add_closure, {"from": need(day), "to": need(day), "reason": need(text)}),
 }

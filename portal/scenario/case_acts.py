@@ -75,7 +75,5 @@ ACTS = {
             "date": may(day),
         },
     ),
-    "close_case": Act(
-        close_case, {"case": need(case), "outcome": need(one_of(Outcome)), "text": may(text)}
-    ),
+    "close_case": Act(close_case, {"case": need(case), "outcome": need(one_of(Outcome)), "text": may(text)}),
 }

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import UUID
 
 from sqlalchemy import select
-from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session
 
 from portal import clock
@@ -19,29 +15,15 @@ from portal.accounts.models import Staff
 from portal.accounts.passwords import AT_ONCE, hashing
 from portal.agencies.models import Agency
 from portal.db import db
-from portal.errors import PortalError
 from portal.policy import Role
-from portal.scenario import setting
-from portal.scenario.plan import Entry, Plan, first_day, understand
-from portal.scenario.play import Play
-from portal.scenario.source import Mistake, Table, WrongFile, read
-from portal.words import Worded
+from portal.scenario.plan import understand
+from portal.scenario.play import Play, told_by_line
+from portal.scenario.setting import enter
+from portal.scenario.source import read
 
 # Characters that nobody mistakes for others, in groups that can be read out.
 LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 GROUPS, GROUP = 5, 4
-# What a service calls a field, and what the file calls it.
-NAMES = {
-    "short_name": "short",
-    "weekly_closed": "closed",
-    "valid_until": "until",
-    "refusal": "reason",
-    "first_contact_on": "first_contact",
-    "scores": "goals",
-    "held_on": "date",
-    "appointment_at": "appointment",
-    "service": "to",
-}
 
 
 class NotEmpty(Exception):
@@ -96,11 +78,21 @@ def load(path: Path, *, add: bool = False, random_passwords: bool = False) -> Lo
         # A page that an event opens must show what the events before it have written.
         db.read.registry.set(session)
         play = Play(session)
-        with clock.frozen(first_day(plan)):
+        with clock.frozen(plan.begins_at):
             enter(play, plan, hashes)
         for event in plan.events:
             with clock.frozen(event.at), told_by_line(event.where):
                 event.act.run(play, play.actors[event.by], event.given)
                 session.flush()
-    sign_ins = [sign_in_of(entry, play, plan, passwords, random_passwords) for entry in plan.staff]
+    sign_ins = [
+        SignIn(
+            email=email,
+            password=passwords[email],
+            role=play.actors[email].role,
+            agency=play.actors[email].agency_name,
+            is_new=random_passwords or "password" not in entry.given,
+        )
+        for entry in plan.staff
+        for email in [entry.given["email"]]
+    ]
     return Loaded(sign_ins, len(plan.agencies), len(plan.events))

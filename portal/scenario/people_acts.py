@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
-from uuid import UUID
 
 from portal import clock
 from portal.consents.models import ConsentMethod
 from portal.consents.services import ConsentTerms
 from portal.disclosures import services as disclosures
-from portal.errors import Invalid
 from portal.people import services as people
 from portal.people.categories import Category, Relation
 from portal.people.services import Basics
@@ -31,10 +28,8 @@ from portal.scenario.shapes import (
     several,
     table,
     text,
-    word,
 )
 from portal.scenario.source import Value, Word
-from portal.words import N_
 
 BASICS = {
     "family": may(text),
@@ -42,7 +37,7 @@ BASICS = {
     "family_kana": may(text),
     "given_kana": may(text),
     "birth": may(day),
-    "age_band": may(one_of(dict.fromkeys(clock.AGE_BANDS) | {band: band for band in clock.AGE_BANDS})),
+    "age_band": may(one_of({band: band for band in clock.AGE_BANDS})),
     "sex": may(text),
     "address": may(text),
     "telephone": may(text),
@@ -72,8 +67,8 @@ def update_information(play: Play, actor: Actor, given: Given) -> None:
 
 
 def tie_family(play: Play, actor: Actor, given: Given) -> None:
-    pair = (play.ids[Sort.PERSON, given[one]] for one in ("person", "relative"))
-    people.tie_family(actor, *pair, given["relation"])
+    person, relative = (play.ids[Sort.PERSON, given[one]] for one in ("person", "relative"))
+    people.tie_family(actor, person, relative, given["relation"])
 
 
 def identify_person(play: Play, actor: Actor, given: Given) -> None:
@@ -126,7 +121,11 @@ ACTS = {
     "register_person": Act(
         register_person,
         BASICS
-        | {"key": need(new(Sort.PERSON)), "pseudonym": may(text), "information": may(by_code(Category, text))},
+        | {
+            "key": need(new(Sort.PERSON)),
+            "pseudonym": may(text),
+            "information": may(by_code(Category, text)),
+        },
     ),
     "update_information": Act(
         update_information,

@@ -125,6 +125,11 @@ class Plan:
     staff: list[Entry]
     events: list[Event]
 
+    @property
+    def begins_at(self) -> datetime:
+        """When the agencies and the staff are entered: at the first event, or now."""
+        return self.events[0].at if self.events else clock.now()
+
 
 def understand(root: Table) -> Plan:
     """What the file asks for.
@@ -164,7 +169,9 @@ def read_agency(where: Table, reading: Reading) -> Entry:
         reading.agencies.add(given["key"])
     for closure in given.get("closures", []):
         if {"from", "to"} <= closure.keys() and closure["to"] < closure["from"]:
-            reading.note(where.line_of("closures"), "休みの終わりが始まりより前です", "a closure ends before it begins")
+            reading.note(
+                where.line_of("closures"), "休みの終わりが始まりより前です", "a closure ends before it begins"
+            )
     return Entry(where, given)
 
 
@@ -172,12 +179,16 @@ def read_member(where: Table, reading: Reading) -> Entry:
     given = filled(where, MEMBER, reading)
     role = given.get("role")
     if role in WITHOUT_AGENCY and "agency" in given:
-        reading.note(where.line_of("agency"), "監査とシステム管理者は機関に属しません", "this role has no agency")
+        reading.note(
+            where.line_of("agency"), "監査とシステム管理者は機関に属しません", "this role has no agency"
+        )
     if role and role not in WITHOUT_AGENCY and "agency" not in where.items:
         reading.note(where.line, "「agency」がありません", '"agency" is missing')
     if given.get("administers") and role not in CASEWORKERS:
         reading.note(
-            where.line_of("administers"), "administers は相談支援員と調整担当だけです", "only for staff and coordinators"
+            where.line_of("administers"),
+            "administers は相談支援員と調整担当だけです",
+            "only for staff and coordinators",
         )
     return Entry(where, given)
 
@@ -219,8 +230,3 @@ def check_times(events: list[Event], reading: Reading) -> None:
         if event.at > clock.now():
             reading.note(line, "まだ来ていない時刻です", "this time has not come yet")
         latest = event
-
-
-def first_day(plan: Plan) -> datetime:
-    """When the agencies and the staff are entered: at the first event, or now."""
-    return plan.events[0].at if plan.events else clock.now()

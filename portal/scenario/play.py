@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session
 
+from portal.errors import PortalError
 from portal.policy import Actor
-from portal.scenario.shapes import Fields, Sort
+from portal.scenario.shapes import Fields, Sort, wrong
+from portal.scenario.source import Table
+from portal.words import Worded
+
+# What a service calls a field, and what the file calls it.
+NAMES = {
+    "short_name": "short",
+    "weekly_closed": "closed",
+    "valid_until": "until",
+    "refusal": "reason",
+    "first_contact_on": "first_contact",
+    "scores": "goals",
+    "held_on": "date",
+    "appointment_at": "appointment",
+    "service": "to",
+}
 
 
 @dataclass(slots=True)
@@ -43,3 +61,22 @@ class Act:
 
     def fields_for(self, names: Mapping[str, object]) -> Fields:
         return self.instead if self.instead and next(iter(self.instead)) in names else self.fields
+
+
+@contextmanager
+def told_by_line(where: Table) -> Iterator[None]:
+    """What a service refuses becomes a mistake on the line that asked for it."""
+    try:
+        yield
+    except PortalError as error:
+        values = {k: v.word if isinstance(v, Worded) else v for k, v in error.values.items()}
+        field = NAMES.get(error.field or "", error.field or "")
+        raise wrong(
+            where.line_of(field), error.message % values, f"refused: {type(error).__name__}"
+        ) from error
+    except NoResultFound as error:
+        raise wrong(
+            where.line,
+            "この職員の機関からは見えない記録です",
+            "the agency of this member of staff knows of no such record",
+        ) from error

@@ -19,7 +19,7 @@ from portal.referrals import conversation, drafts, queries, reading, services
 from portal.referrals.drafts import Proposal
 from portal.referrals.models import FollowUpKind, Referral
 from portal.referrals.services import Answer
-from portal.referrals.states import Refusal, ReferralAction, ReferralKind
+from portal.referrals.states import ReferralAction, ReferralKind, Refusal
 from portal.scenario.play import Act, Given, Play
 from portal.scenario.shapes import (
     Field,
@@ -121,7 +121,9 @@ def step(action: ReferralAction) -> Callable[[Play, Actor, Given], object]:
 def scores_of(play: Play, referral_id: UUID, scores: list[Score]) -> dict[UUID, Score]:
     goals = play.session.scalars(queries.goals_of(referral_id)).all()
     if len(scores) > len(goals):
-        raise Invalid(N_("目標は %(count)s 件です。評価のほうが多くなっています。"), field="scores", count=len(goals))
+        raise Invalid(
+            N_("目標は %(count)s 件です。評価のほうが多くなっています。"), field="scores", count=len(goals)
+        )
     return dict(zip([goal.id for goal in goals], scores, strict=False))
 
 
@@ -129,7 +131,9 @@ def name_case(play: Play, actor: Actor, referral_id: UUID, key: str) -> None:
     person_id = play.session.scalars(select(Referral.person_id).where(Referral.id == referral_id)).one()
     case = actor.agency_id and cases.open_case_of(play.session, actor.agency_id, person_id)
     if not case:
-        raise Invalid(N_("助言依頼を受け入れてもケースは開きません。case_key を消してください。"), field="case_key")
+        raise Invalid(
+            N_("助言依頼を受け入れてもケースは開きません。case_key を消してください。"), field="case_key"
+        )
     play.ids[Sort.CASE, key] = case.id
 
 
@@ -148,9 +152,7 @@ def confirm_stop(play: Play, actor: Actor, given: Given) -> None:
 
 
 def follow_up(play: Play, actor: Actor, given: Given) -> None:
-    conversation.follow_up(
-        actor, play.ids[Sort.REFERRAL, given["referral"]], given["kind"], given["text"]
-    )
+    conversation.follow_up(actor, play.ids[Sort.REFERRAL, given["referral"]], given["kind"], given["text"])
 
 
 GOAL = {"domain": need(one_of(Domain)), "text": need(text)}

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from portal import clock
-from portal.scenario.source import Mistake, Row, Table, Value, WrongFile, Word
+from portal.scenario.source import Mistake, Row, Table, Value, Word, WrongFile
 from portal.text import UnusableText, clean_text
 
 KEY = re.compile(r"[a-z0-9_]+")
@@ -145,7 +145,9 @@ def table(fields: Fields) -> Shape:
 
     def shape(value: Value, reading: Reading) -> dict[str, Any]:
         if not isinstance(value, Table):
-            raise wrong(value.line, "ここには項目 {名前: 値} を書きます", "fields {name: value} are expected here")
+            raise wrong(
+                value.line, "ここには項目 {名前: 値} を書きます", "fields {name: value} are expected here"
+            )
         return filled(value, fields, reading)
 
     return shape
@@ -270,7 +272,18 @@ def known(sort: Sort) -> Shape:
 def agency(value: Value, reading: Reading) -> str:
     key = str(known(Sort.PLACE)(value, reading))
     if key not in reading.agencies and key not in reading.excused:
-        raise wrong(value.line, f"「{key}」は支援メニューです。機関の key を書きます", f'"{key}" is no agency')
+        raise wrong(
+            value.line, f"「{key}」は支援メニューです。機関の key を書きます", f'"{key}" is no agency'
+        )
+    return key
+
+
+def offered(value: Value, reading: Reading) -> str:
+    key = str(known(Sort.PLACE)(value, reading))
+    if key in reading.agencies:
+        raise wrong(
+            value.line, f"「{key}」は機関です。支援メニューの key を書きます", f'"{key}" is no service'
+        )
     return key
 
 

@@ -58,6 +58,15 @@ class IdempotencyKeyField(HiddenField):
         """Leaves the record alone: the key belongs to the act, not to the record."""
 
 
+class VersionField(HiddenField):
+    """The version of the record that the form was filled in on; what is no number matches none."""
+
+    @property
+    def number(self) -> int:
+        typed = str(self.data)
+        return int(typed) if re.fullmatch("[0-9]{1,9}", typed) else -1
+
+
 class BaseForm(FlaskForm):
     """A form with its CSRF token, its idempotency key, and a place on top for what a service refused."""
 

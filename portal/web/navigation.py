@@ -39,7 +39,7 @@ def items(actor: Actor) -> list[Item]:
     shown = [page for page in PAGES if page[2] is None or can(actor, page[2])]
     found = [Item(url_for(e), gettext(word), e.split(".")[0] == here) for e, word, _needs in shown]
     if actor.administers or actor.role in {Role.AGENCY_ADMIN, Role.SYSTEM_ADMIN}:
-        url = url_for("accounts.index")
+        url = url_for("accounts.staff.index")
         found.append(Item(url, gettext("職員"), request.path.startswith(url)))
     return found
 

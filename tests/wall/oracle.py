@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -15,6 +15,7 @@ from sqlalchemy import make_url
 
 CATEGORIES = ("basic", "health", "work_education", "finances", "benefits", "life_history")
 JAPAN = timezone(timedelta(hours=9))
+Rows = Callable[[str], list[tuple[Any, ...]]]
 EVERYONE = None  # in `Consent.withdrawn`: the consent was taken back as a whole
 
 
@@ -148,14 +149,14 @@ def day(value: Any) -> date:
 
 
 @contextmanager
-def reading(url: str) -> Iterator[Any]:
+def reading(url: str) -> Iterator[Rows]:
     """`rows(sql)` on a connection of its own, by the driver and nothing else."""
     where = make_url(url)
     if where.get_backend_name() == "sqlite":
         connection = sqlite.connect(where.database)
     else:
         plain = where.set(drivername="postgresql").render_as_string(hide_password=False)
-        connection = psycopg.connect(plain)
+        connection = psycopg.connect(plain, autocommit=True)
     try:
         yield lambda sql: connection.execute(sql).fetchall()
     finally:
@@ -179,18 +180,22 @@ def by_person(lines: Iterable[Line]) -> dict[UUID, list[Line]]:
 def read(url: str) -> Oracle:
     """The oracle's knowledge out of the tables, as they stand now."""
     with reading(url) as rows:
-        recipients = gather(rows("SELECT consent_id, agency_id FROM consent_recipient"))
-        covered = gather(rows("SELECT consent_id, category FROM consent_category"))
-        withdrawn = gather(rows("SELECT consent_id, recipient_id FROM withdrawal"))
-        replaced = {uid(old) for (old,) in rows("SELECT replaces_id FROM consent") if old is not None}
-        told = gather(rows("SELECT disclosure_id, category FROM disclosure_category"))
-        people = rows("SELECT id, home_agency_id, protected_address FROM person")
-        consents = rows("SELECT id, person_id, agency_id, valid_from, valid_until FROM consent")
-        lines = rows(
-            "SELECT id, person_id, from_agency_id, to_agency_id, basis, starts_at, ends_at, consent_id,"
-            " source_id, ended_at FROM disclosure"
-        )
-        referrals = rows("SELECT id, person_id, from_agency_id, to_agency_id, basis, sent_at FROM referral")
+        return learn(rows)
+
+
+def learn(rows: Rows) -> Oracle:
+    recipients = gather(rows("SELECT consent_id, agency_id FROM consent_recipient"))
+    covered = gather(rows("SELECT consent_id, category FROM consent_category"))
+    withdrawn = gather(rows("SELECT consent_id, recipient_id FROM withdrawal"))
+    replaced = {uid(old) for (old,) in rows("SELECT replaces_id FROM consent") if old is not None}
+    told = gather(rows("SELECT disclosure_id, category FROM disclosure_category"))
+    people = rows("SELECT id, home_agency_id, protected_address FROM person")
+    consents = rows("SELECT id, person_id, agency_id, valid_from, valid_until FROM consent")
+    lines = rows(
+        "SELECT id, person_id, from_agency_id, to_agency_id, basis, starts_at, ends_at, consent_id,"
+        " source_id, ended_at FROM disclosure"
+    )
+    referrals = rows("SELECT id, person_id, from_agency_id, to_agency_id, basis, sent_at FROM referral")
     return Oracle(
         homes={uid(p): uid(home) for p, home, _ in people},
         protected={uid(p) for p, _, protected in people if protected},

@@ -1,0 +1,164 @@
+"""Signing in with a password, and changing one's own."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from portal.accounts import attempts, sessions
+from portal.accounts.attempts import Device
+from portal.accounts.models import Membership, Staff
+from portal.accounts.passwords import check_new, hashing
+from portal.accounts.sessions import Limits
+from portal.agencies.models import Agency
+from portal.audit import services as audit
+from portal.audit.events import AuditEvent
+from portal.db import db
+from portal.errors import Invalid, TooMany
+from portal.policy import Actor
+from portal.words import N_
+
+LONGEST_ADDRESS = 254
+ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
+
+
+class NextStep(StrEnum):
+    """What is asked for after the password."""
+
+    DONE = "done"
+
+
+def next_step(staff: Staff) -> NextStep:
+    """Where the second factor (`staff.second_factor`) will be asked for; until it is built, nothing is."""
+    return NextStep.DONE
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """A session that has begun: the token for its cookie, and the language of the person behind it."""
+
+    token: str
+    language: str
+
+
+def address_of(typed: str) -> str:
+    """An e-mail address as it is stored and looked for."""
+    return unicodedata.normalize("NFKC", typed).strip().lower()
+
+
+def is_address(email: str) -> bool:
+    return len(email) <= LONGEST_ADDRESS and ADDRESS.fullmatch(email) is not None
+
+
+def usable(email: str) -> Select[Staff, Membership, str | None]:
+    """The member of staff of this address who may sign in now, with his membership and agency's name."""
+    return (
+        select(Staff, Membership, Agency.name)
+        .join(Membership, Membership.staff_id == Staff.id)
+        .outerjoin(Agency, Agency.id == Membership.agency_id)
+        .where(Staff.email == email, Staff.disabled_at.is_(None), Membership.ended_at.is_(None))
+    )
+
+
+def sign_in(
+    email: str, password: str, *, secret: str, device: Device, limits: Limits, user_agent: str = ""
+) -> Entrance:
+    """Begin a session. An unknown address, a disabled person and a wrong password cost the same work.
+
+    Raises:
+        Invalid: address and password do not fit together; the message is one for all reasons.
+        TooSoon: the delay of earlier failures is not over.
+        TooMany: too many are signing in at this moment.
+    """
+    email = address_of(email)
+    buckets = attempts.buckets_of(secret, email, device)
+    attempt_id = attempts.begin(buckets)
+    with db.transaction() as session:
+        known = session.scalar(select(Staff.id).where(Staff.email == email))
+        found = session.execute(usable(email)).one_or_none()
+        stored = found[0].password_hash if found else None
+    try:
+        fits = hashing.fits(stored, password)
+        renewed = hashing.hash(password) if fits and stored and hashing.is_outdated(stored) else None
+    except TooMany:
+        attempts.take_back(attempt_id)
+        raise
+    with db.transaction() as session:
+        found = session.execute(usable(email)).one_or_none() if fits else None
+        # Disabled or given another password while this one was being checked: then it has failed too.
+        if found and found[0].password_hash == stored:
+            staff, membership, agency_name = found
+            attempts.clear(session, buckets)
+            actor = actor_of(staff, membership, agency_name)
+            if renewed and staff.apply(password_hash=renewed):
+                audit.record(AuditEvent.STAFF_UPDATED, staff, actor=actor, rehashed=True)
+            if next_step(staff) is NextStep.DONE:
+                return Entrance(
+                    sessions.start(session, actor, limits=limits, user_agent=user_agent), staff.language
+                )
+        audit.record(AuditEvent.SIGN_IN_FAILED, ("staff", known), actor=None, allowed=False)
+    raise Invalid(N_("メールアドレスまたはパスワードが違います。"))
+
+
+def actor_of(staff: Staff, membership: Membership, agency_name: str | None) -> Actor:
+    return Actor(
+        staff_id=staff.id,
+        membership_id=membership.id,
+        name=staff.name,
+        role=membership.role,
+        agency_id=membership.agency_id,
+        agency_name=agency_name or "",
+        administers=membership.administers,
+    )
+
+
+def own_row(session: Session, actor: Actor) -> Staff:
+    return session.scalars(select(Staff).where(Staff.id == actor.staff_id).with_for_update()).one()
+
+
+def change_password(
+    actor: Actor, session_id: UUID, *, current: str, new: str, secret: str, device: Device
+) -> None:
+    """Change one's own password. Every other session of this person ends.
+
+    Raises:
+        Invalid: the current one is wrong, or the new one is too short, guessable or the same.
+        TooSoon: the delay of earlier failures is not over.
+    """
+    with db.transaction() as session:
+        staff = own_row(session, actor)
+    check_new(new, email=staff.email, name=staff.name, field="new")
+    buckets = attempts.buckets_of(secret, f"own password {actor.staff_id}", device)
+    attempt_id = attempts.begin(buckets)
+    try:
+        fits = hashing.fits(staff.password_hash, current)
+        same = fits and hashing.fits(staff.password_hash, new)
+        new_hash = hashing.hash(new) if fits and not same else ""
+    except TooMany:
+        attempts.take_back(attempt_id)
+        raise
+    if not fits:
+        raise Invalid(N_("現在のパスワードが違います。"), field="current")
+    with db.transaction() as session:
+        attempts.clear(session, buckets)
+        if same:
+            raise Invalid(N_("現在と違うパスワードにしてください。"), field="new")
+        row = own_row(session, actor)
+        if row.password_hash != staff.password_hash:
+            raise Invalid(N_("現在のパスワードが違います。"), field="current")
+        row.password_hash = new_hash
+        sessions.end_all_of(session, actor.staff_id, but=session_id)
+        audit.record(AuditEvent.PASSWORD_CHANGED, row, actor=actor)
+
+
+def choose_language(actor: Actor, language: str) -> None:
+    with db.transaction() as session:
+        row = own_row(session, actor)
+        if changes := row.apply(language=language):
+            audit.record(AuditEvent.STAFF_UPDATED, row, actor=actor, changes=changes)

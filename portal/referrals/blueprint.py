@@ -1,0 +1,15 @@
+"""The blueprint that every module of referral pages hangs its pages on, and the words they share."""
+
+from typing import Any
+
+from flask import Blueprint
+
+from portal.clock import AGE_BANDS
+from portal.people.fields import labelled
+
+bp = Blueprint("referrals", __name__, url_prefix="/referrals")
+
+
+@bp.context_processor
+def words() -> dict[str, Any]:
+    return {"labelled": labelled, "age_bands": AGE_BANDS}

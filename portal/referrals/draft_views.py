@@ -1,0 +1,273 @@
+"""Drafting a referral, and the page on which it is checked and sent."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from flask import abort, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+
+from portal import clock
+from portal.accounts.gate import refusals, signed_in
+from portal.audit import services as audit
+from portal.audit.events import AuditEvent
+from portal.db import db
+from portal.disclosures import people_list
+from portal.disclosures import services as disclosures
+from portal.disclosures.models import Basis
+from portal.disclosures.person_view import PersonView
+from portal.errors import Conflict
+from portal.people.categories import Category
+from portal.policy import Actor, Permission, require
+from portal.referrals import choices, drafts, preview, reading, services
+from portal.referrals.blueprint import bp
+from portal.referrals.drafts import Proposal
+from portal.referrals.forms import GOALS, ProposalForm, SearchForm, SendForm, uuid_or_none
+from portal.referrals.referral_view import ReferralView
+from portal.referrals.show_views import whole
+from portal.referrals.states import ENDED, FLOW, ReferralAction, ReferralKind, ReferralStatus
+from portal.web.formats import era_datetime
+from portal.words import N_
+
+
+def asked(name: str) -> UUID | None:
+    """An id in the address or in the form. One that is none leads nowhere, as one of nothing does."""
+    text = request.values.get(name, "")
+    found = uuid_or_none(text)
+    if text and found is None:
+        abort(404)
+    return found
+
+
+@bp.route("/new", methods=["GET", "POST"])
+def new() -> ResponseReturnValue:
+    actor = signed_in()
+    require(actor, Permission.CASEWORK)
+    former = former_of(actor, part_of) if (part_of := asked("part_of")) else None
+    person_id = former.person_id if former else asked("person")
+    if person_id is None:
+        return choose_person(actor)
+    person = disclosures.show(actor, person_id)
+    form = ProposalForm(data=initial(person, former))
+    return proposal_page(actor, form, person, former=former)
+
+
+def former_of(actor: Actor, referral_id: UUID) -> ReferralView:
+    """The referral that is routed anew.
+
+    Raises:
+        Conflict: it is not one's own, has not ended, or its person is no longer to be seen here.
+    """
+    former, _to_note = reading.show(actor, referral_id)
+    if not former.is_sender or former.status not in ENDED or not former.is_sent:
+        raise Conflict(N_("元のつなぎがまだ終わっていないため、つなぎ直せません。"))
+    if former.person_id is None:
+        raise Conflict(N_("この人の情報が自分の機関では見られないため、つなぎ直せません。"))
+    return former
+
+
+def choose_person(actor: Actor) -> ResponseReturnValue:
+    """Whom it is about: without a search those registered last. A name has no place in an address."""
+    form = SearchForm()
+    q = form.q.data or "" if form.validate_on_submit() else ""
+    size = 25 if q else 10
+    found = people_list.page(db.read(), actor, clock.now(), q=q, size=size + 1)
+    audit.record_reading(
+        AuditEvent.PEOPLE_LISTED, ("person", None), actor=actor, categories=[Category.BASIC], count=len(found)
+    )
+    return render_template(
+        "referrals/choose_person.html", form=form, q=q, people=found[:size], more=len(found) > size
+    )
+
+
+def initial(person: PersonView, former: ReferralView | None) -> dict[str, Any]:
+    """What stands in the form at first: what the former one asked, or what this person allows."""
+    first: dict[str, Any] = {"person": str(person.id), "version": "0"}
+    if former:
+        first |= filled(former) | {"part_of": str(former.id), "to": "", "service": ""}
+    elif person.label and not getattr(person.basic, "is_identified", True):
+        first |= {"kind": ReferralKind.ADVICE.value, "basis": Basis.ANONYMOUS.value, "categories": []}
+    return first
+
+
+def filled(view: ReferralView) -> dict[str, Any]:
+    """A draft's values for its form."""
+    return {
+        "person": str(view.person_id or ""),
+        "part_of": str(view.part_of_id or ""),
+        "version": str(view.version),
+        "kind": view.kind.value,
+        "to": str(view.to_agency_id),
+        "service": str(view.service_id or ""),
+        "basis": view.basis.value,
+        "categories": [category.value for category in view.categories],
+        "need": view.need,
+        "goal_domain": [goal.domain.value for goal in view.goals][:GOALS],
+        "goal_text": [goal.text for goal in view.goals][:GOALS],
+        "appointment_at": view.appointment_at,
+        "appointment_place": view.appointment_place,
+        "anonymous_age_band": view.anonymous_age_band,
+    }
+
+
+def proposal_of(form: ProposalForm, person_id: UUID, part_of_id: UUID | None) -> Proposal:
+    joint = form.kind.data == ReferralKind.JOINT_INTERVIEW
+    to_agency_id = uuid_or_none(form.to.data)
+    assert to_agency_id is not None  # the form has refused a blank  # noqa: S101
+    return Proposal(
+        person_id=person_id,
+        to_agency_id=to_agency_id,
+        kind=ReferralKind(form.kind.data),
+        need=form.need.data or "",
+        basis=Basis(form.basis.data),
+        categories=frozenset(Category(c) for c in form.categories.data or ()),
+        service_id=uuid_or_none(form.service.data),
+        goals=form.goals(),
+        appointment_at=form.appointment_at.data if joint else None,
+        appointment_place=form.appointment_place.data or "" if joint else "",
+        anonymous_age_band=form.anonymous_age_band.data or "",
+        part_of_id=part_of_id,
+    )
+
+
+def proposal_page(
+    actor: Actor,
+    form: ProposalForm,
+    person: PersonView,
+    *,
+    former: ReferralView | None = None,
+    draft: ReferralView | None = None,
+) -> ResponseReturnValue:
+    """The form of a new referral or of a draft: shown, kept as a draft, or taken on to the check page."""
+    recipients = choices.recipients(db.read(), actor)
+    covers = choices.covers(db.read(), actor, person.id, clock.now())
+    form.offer(recipients, frozenset(name for cover in covers for name in cover.recipients))
+    theirs: list[tuple[str, str, str]] = []
+    if form.validate_on_submit():
+        with refusals(form):
+            referral_id = write(actor, form, person.id, former, draft)
+            flash(draft_key(person, draft), "draft-clear")
+            if "draft" in request.form:
+                flash(gettext("下書きを保存しました。まだ相手には送っていません。"), "success")
+                return redirect(url_for(".show", referral_id=referral_id))
+            return redirect(url_for(".send", referral_id=referral_id))
+        db.end()
+        if draft and form.status == Conflict.status:
+            now, _row = reading.load(actor, draft.id)
+            FLOW.check(ReferralAction.SEND, now.status)
+            theirs = differences(form, now, recipients)
+            form.version.data = str(now.version)
+    page = render_template(
+        "referrals/proposal.html",
+        form=form,
+        person=person,
+        former=former,
+        draft=draft,
+        covers=covers,
+        recipients=recipients,
+        theirs=theirs,
+        draft_key=draft_key(person, draft),
+        basis_missing=form.status == Conflict.status and not theirs,
+    )
+    return page, form.status
+
+
+def write(
+    actor: Actor,
+    form: ProposalForm,
+    person_id: UUID,
+    former: ReferralView | None,
+    draft: ReferralView | None,
+) -> UUID:
+    if draft:
+        proposal = proposal_of(form, person_id, draft.part_of_id)
+        drafts.edit(actor, draft.id, proposal, version=whole(form.version.data, -1))
+        return draft.id
+    proposal = proposal_of(form, person_id, former.id if former else None)
+    return drafts.draft(actor, proposal, idempotency_key=form.idempotency_key.data)
+
+
+def draft_key(person: PersonView, draft: ReferralView | None) -> str:
+    return f"referral-{draft.id}" if draft else f"referral-new-{person.id}"
+
+
+def differences(
+    form: ProposalForm, now: ReferralView, recipients: list[choices.Recipient]
+) -> list[tuple[str, str, str]]:
+    """Field by field what was typed here and what a colleague saved meanwhile, where the two differ."""
+    names = {r.id: r.name for r in recipients}
+    offers = {offer.id: offer.name for r in recipients for offer in r.offers}
+    mine = proposal_of(form, now.person_id or UUID(int=0), None)
+    place = "{} {}".format
+    pairs = [
+        (form.kind, mine.kind.word, now.kind.word),
+        (form.to, names.get(mine.to_agency_id, ""), now.to_name),
+        (form.service, offers.get(mine.service_id or UUID(int=0), ""), now.service_name),
+        (form.basis, mine.basis.word, now.basis.word),
+        (form.categories, listed(mine.categories), listed(now.categories)),
+        (form.need, mine.need, str(now.need)),
+        (
+            form.goal_text[0],
+            "\n".join(text for _domain, text in mine.goals),
+            "\n".join(str(goal.text) for goal in now.goals),
+        ),
+        (
+            form.appointment_at,
+            place(era_datetime(mine.appointment_at), mine.appointment_place).strip(),
+            place(era_datetime(now.appointment_at), now.appointment_place).strip(),
+        ),
+    ]
+    return [
+        (str(field.label.text), gettext(a) if a else "", gettext(b) if b else "")
+        for field, a, b in pairs
+        if a != b
+    ]
+
+
+def listed(categories: Any) -> str:
+    return "、".join(gettext(c.word) for c in Category if c in categories)
+
+
+@bp.route("/<uuid:referral_id>/edit", methods=["GET", "POST"])
+def edit(referral_id: UUID) -> ResponseReturnValue:
+    actor = signed_in()
+    draft, _to_note = reading.show(actor, referral_id)
+    require(actor, Permission.REFERRAL_SEND, draft)
+    if draft.status is not ReferralStatus.DRAFT:
+        raise Conflict(N_("送付した後は変更できません。連絡で伝えるか、取り下げて送り直してください。"))
+    if draft.person is None:
+        raise Conflict(N_("この人の情報が自分の機関では見られないため、下書きを変更できません。"))
+    return proposal_page(actor, ProposalForm(data=filled(draft)), draft.person, draft=draft)
+
+
+@bp.route("/<uuid:referral_id>/send", methods=["GET", "POST"])
+def send(referral_id: UUID) -> ResponseReturnValue:
+    """Check the answers, then send. The second of two sendings of the same form ends on the same page."""
+    actor = signed_in()
+    draft, _to_note = reading.show(actor, referral_id)
+    require(actor, Permission.REFERRAL_SEND, draft)
+    form = SendForm(version=draft.version)
+    if form.validate_on_submit():
+        with refusals(form):
+            services.perform(
+                actor,
+                ReferralAction.SEND,
+                referral_id,
+                version=whole(form.version.data, -1),
+                idempotency_key=form.idempotency_key.data,
+            )
+            return redirect(url_for(".show", referral_id=referral_id, sent=1))
+        db.end()
+        draft, _row = reading.load(actor, referral_id)
+    FLOW.check(ReferralAction.SEND, draft.status)
+    form.version.data = str(draft.version)
+    page = render_template(
+        "referrals/send.html",
+        view=draft,
+        form=form,
+        ahead=preview.look_ahead(db.read(), actor, draft, clock.now()),
+        is_transfer=draft.kind is ReferralKind.TRANSFER,
+    )
+    return page, form.status

@@ -1,0 +1,192 @@
+"""Writing many rows at once, on both databases, with the audit log numbered in the order of time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from itertools import count
+from operator import itemgetter
+from random import Random
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, LargeBinary, Table, Uuid, update
+from sqlalchemy.orm import Session
+
+from portal.audit.events import AuditEvent
+from portal.audit.models import AuditHead
+from portal.audit.services import entry_values
+from portal.db import db
+
+Row = dict[str, Any]
+# A month of the log is kept until no earlier entry can come.
+Month = tuple[int, int]
+
+
+class Who(NamedTuple):
+    """A member of staff who acts: ids as 32 hexadecimal digits, which is what SQLite keeps and PostgreSQL reads."""
+
+    staff: str
+    agency: str
+    role: str
+
+
+class Entry(NamedTuple):
+    at: datetime
+    order: int
+    what: AuditEvent
+    kind: str
+    object_id: str | None
+    who: Who | None
+    person: str | None
+    categories: Iterable[str]
+    ground: str | None
+    channel: str
+    details: Row
+
+
+def dashed(key: str | None) -> str | None:
+    """An id as the log writes it."""
+    return key and f"{key[:8]}-{key[8:12]}-{key[12:16]}-{key[16:20]}-{key[20:]}"
+
+
+class Ids:
+    """Ids of version 7 for moments of the past; of one moment, the later is the greater."""
+
+    def __init__(self, random: Random) -> None:
+        self.random = random
+        self.serial = 0
+
+    def new(self, at: datetime) -> str:
+        self.serial = (self.serial + 1) & 0xFFF
+        tail = 0x8000_0000_0000_0000 | self.random.getrandbits(62)
+        return f"{int(at.timestamp() * 1000):012x}7{self.serial:03x}{tail:016x}"
+
+
+class Target:
+    """One table: what its rows hold when nothing is said, and how its database wants them."""
+
+    def __init__(self, table: Table, connection: Connection) -> None:
+        dialect = connection.dialect
+        self.name = table.name
+        self.names = tuple(column.name for column in table.columns)
+        self.blank: Row = {column.name: default_of(column) for column in table.columns}
+        self.cells = itemgetter(*self.names)
+        self.is_postgresql = dialect.name == "postgresql"
+        self.processors = [
+            (index, process)
+            for index, column in enumerate(table.columns)
+            if not isinstance(column.type, Uuid | LargeBinary)
+            and not isinstance(getattr(column.type, "enum_class", None), type)
+            and (process := column.type.dialect_impl(dialect).bind_processor(dialect))
+        ]
+
+    def tuples(self, rows: list[Row]) -> Iterator[tuple[Any, ...]]:
+        for row in rows:
+            cells = list(self.cells(row))
+            for index, process in self.processors:
+                cells[index] = process(cells[index])
+            yield tuple(cells)
+
+    def write(self, connection: Connection, rows: list[Row]) -> None:
+        if self.is_postgresql:
+            cursor: Any = connection.connection.cursor()
+            with cursor, cursor.copy(f"COPY {self.name} ({', '.join(self.names)}) FROM STDIN") as copy:
+                for cells in self.tuples(rows):
+                    copy.write_row(cells)
+            return
+        places = ", ".join("?" * len(self.names))
+        statement = f"INSERT INTO {self.name} ({', '.join(self.names)}) VALUES ({places})"  # noqa: S608
+        connection.exec_driver_sql(statement, list(self.tuples(rows)))
+
+
+def default_of(column: Any) -> Any:
+    """What a row holds when nothing is said. A default that is code is said by whoever makes the row."""
+    default = column.default
+    if default is None:
+        return None
+    if default.is_scalar:
+        return getattr(default.arg, "value", default.arg)
+    return {} if column.name == "fields" else None
+
+
+class Bulk:
+    """Rows by table, and entries of the log by month, on their way into the database."""
+
+    def __init__(self, session: Session, random: Random) -> None:
+        self.connection = session.connection()
+        self.random = random
+        self.ids = Ids(random)
+        self.targets = {t.name: Target(t, self.connection) for t in db.metadata.sorted_tables}
+        self.rows: dict[str, list[Row]] = {name: [] for name in self.targets}
+        self.log: dict[Month, list[Entry]] = {}
+        self.order = count()
+        self.seq = 0
+
+    def add(self, table: str, **values: Any) -> Row:
+        """A row, which may still be changed until it is written."""
+        row = self.targets[table].blank | values
+        self.rows[table].append(row)
+        return row
+
+    def record(
+        self,
+        at: datetime,
+        what: AuditEvent,
+        kind: str,
+        object_id: str | None,
+        who: Who | None,
+        *,
+        person: str | None = None,
+        categories: Iterable[str] = (),
+        ground: str | None = None,
+        channel: str = "portal",
+        **details: Any,
+    ) -> None:
+        """As `audit.services.record`, but for a moment of the past."""
+        entry = Entry(
+            at, next(self.order), what, kind, object_id, who, person, categories, ground, channel, details
+        )
+        self.log.setdefault((at.year, at.month), []).append(entry)
+
+    def flush(self, until: datetime | None = None) -> None:
+        """Write the rows, and the log of all months that are over by `until`."""
+        for month in sorted(self.log):
+            if until is None or month < (until.year, until.month):
+                self.number(self.log.pop(month))
+        for name, rows in self.rows.items():
+            if rows:
+                self.targets[name].write(self.connection, rows)
+                rows.clear()
+
+    def number(self, entries: list[Entry]) -> None:
+        entries.sort(key=itemgetter(0, 1))
+        into, beside = self.rows["audit_entry"], self.rows["audit_detail"]
+        for one in entries:
+            self.seq += 1
+            who = one.who
+            entry, detail = entry_values(
+                self.seq,
+                one.at,
+                one.what,
+                actor=(dashed(who.staff), dashed(who.agency), who.role) if who else None,
+                subject=(one.kind, dashed(one.object_id)),
+                person_id=dashed(one.person),
+                categories=one.categories,
+                ground=one.ground,
+                channel=one.channel,
+                allowed=True,
+                count=None,
+                request="",
+                details=one.details,
+                salt=self.random.randbytes(32),
+            )
+            ids = {"object_id": one.object_id, "person_id": one.person}
+            into.append(entry | ids | {"staff_id": who and who.staff, "agency_id": who and who.agency})
+            if detail:
+                beside.append(detail)
+
+    def finish(self) -> None:
+        """Write what is left; then the head of the log stands where its entries end."""
+        self.flush()
+        self.connection.execute(update(AuditHead).where(AuditHead.id == 1).values(seq=self.seq))
+        self.connection.exec_driver_sql("ANALYZE")

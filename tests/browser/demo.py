@@ -1,0 +1,66 @@
+"""The demo, loaded and served at a day that stays the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import time_machine
+from flask import Flask
+from sqlalchemy import select
+
+from portal import clock
+from portal.accounts.models import Staff
+from portal.db import db
+from portal.scenario.loading import load
+from tests.browsers import Browser
+from tests.databases import Databases
+from tests.servers import ROOT, Server, serve
+
+FILE = ROOT / "scenarios" / "ashiya.yaml"
+# A Wednesday on which every agency of the demo is open.
+NOON = datetime(2026, 11, 25, 10, 0, tzinfo=clock.JAPAN)
+
+
+@dataclass(frozen=True)
+class Resident:
+    """Somebody of the demo, as the tests sign in."""
+
+    email: str
+    password: str
+    staff_id: object
+
+
+@dataclass(frozen=True)
+class Demo:
+    server: Server
+    url: str
+    people: dict[str, Resident]
+
+    def somebody(self, email: str) -> Resident:
+        return self.people[f"{email}@example.jp"]
+
+
+@contextmanager
+def demo_at(app: Flask, databases: Databases, moment: datetime = NOON, file: Path = FILE) -> Iterator[Demo]:
+    """Load the demo into a database of its own and serve it, both at this moment."""
+    url = databases.fresh()
+    db.bind(url)
+    with time_machine.travel(moment):
+        sign_ins = load(file).sign_ins
+    ids = {row.email: row.id for row in db.read.execute(select(Staff.id, Staff.email))}
+    people = {one.email: Resident(one.email, one.password, ids[one.email]) for one in sign_ins}
+    settings = {"PORTAL_ENV": "browser", "FROZEN_AT": moment.isoformat()}
+    db.dispose()
+    with serve(url, application="tests.browser.frozen:app", environment=settings) as server:
+        yield Demo(server, url, people)
+
+
+def client_of(app: Flask, demo: Demo, who: Resident | None) -> Browser:
+    """The same person without a browser: to try many addresses fast. Use while the clock stands at the demo's."""
+    client = app.test_client()
+    assert isinstance(client, Browser)
+    return client.sign_in(who.email, who.password) if who else client

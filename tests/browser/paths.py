@@ -1,0 +1,95 @@
+"""Finds an address for every page of the URL map: ids come from the database, and the page must answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import Table, select
+from werkzeug.routing import Rule
+
+from portal.db import Base, db
+
+# A page looks different for each of these; one of every sort is opened.
+SORTS = {"referral": "status", "person": "is_identified"}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    endpoint: str
+    path: str
+
+
+def pages(app: Flask) -> list[Rule]:
+    """Every rule that can be opened, the files of `/static` apart."""
+    return [r for r in app.url_map.iter_rules() if "GET" in (r.methods or ()) and r.endpoint != "static"]
+
+
+def tables_of(argument: str) -> list[Table]:
+    """The tables that an argument such as `case_id` may be a row of."""
+    word = argument.removesuffix("_id")
+    return [
+        table
+        for name, table in Base.metadata.tables.items()
+        if argument.endswith("_id") and (name == word or name.endswith(f"_{word}"))
+    ]
+
+
+def rows_of(arguments: list[str]) -> Iterator[tuple[dict[str, Any], str]]:
+    """Values for the ids of one rule, the newest rows first, and of what sort each is.
+
+    The last id names the row; the ids before it are its columns, as in `/cases/<case_id>/notes/<note_id>`.
+    """
+    *parents, last = arguments
+    for table in tables_of(last):
+        if not all(parent in table.c for parent in parents):
+            continue
+        sort = SORTS.get(table.name)
+        for row in db.read.execute(select(table).order_by(table.c.id.desc())).mappings():
+            values = {last: row["id"]} | {parent: row[parent] for parent in parents}
+            yield values, str(row[sort]) if sort else ""
+
+
+def values_of(app: Flask, rule: Rule) -> Iterator[tuple[dict[str, Any], str]]:
+    """Everything to try for the arguments of a rule, with a word for the sort of page it would be."""
+    ids = [name for name in rule._converters if name.endswith("_id")]  # noqa: SLF001 no public way
+    others = [name for name in rule._converters if name not in ids]  # noqa: SLF001
+    rows = list(rows_of(ids)) if ids else [({}, "")]
+    if not others:
+        yield from rows
+        return
+    (other,) = others
+    for member in members_of(app, rule, other):
+        for values, _sort in rows:
+            yield values | {other: member}, str(member)
+
+
+def members_of(app: Flask, rule: Rule, argument: str) -> list[str]:
+    """What stands in the place of an argument that is no id: the members of its enum, or a known word."""
+    if argument == "code":
+        return list(app.config["LANGUAGES"])
+    converter = rule._converters[argument]  # noqa: SLF001
+    closure = type(converter).to_python.__closure__ or ()
+    return [str(member.value) for cell in closure for member in cell.cell_contents]
+
+
+def found(app: Flask, client: FlaskClient) -> list[Found]:
+    """For each page that this reader may open: its address, one for every sort of page."""
+    answer: list[Found] = []
+    for rule in pages(app):
+        done: set[str] = set()
+        for values, sort in values_of(app, rule):
+            if sort in done:
+                continue
+            with app.test_request_context():
+                path = app.url_map.bind("").build(rule.endpoint, values)
+            response = client.get(path)
+            if response.status_code == 200:
+                done.add(sort)
+                if response.mimetype == "text/html":
+                    answer.append(Found(rule.endpoint, path))
+    db.end()
+    return answer

@@ -23,7 +23,7 @@ from portal.referrals.states import ReferralAction
 from portal.referrals.views import bp as referrals
 from portal.reports.audit_views import bp as audit
 from portal.reports.views import bp as today
-from portal.web import assets, formats, headers, navigation
+from portal.web import assets, formats, headers, language, navigation
 from portal.web import views as web
 from portal.web.converters import enum_converter
 from portal.web.logs import Portal
@@ -46,7 +46,8 @@ def create_app(config: Any) -> Flask:
     db.init_app(app)
     migrate.init_app(app, db, directory="migrations")
     csrf.init_app(app)
-    babel.init_app(app, locale_selector=web.chosen_language, default_translation_directories="translations")
+    babel.init_app(app, locale_selector=language.chosen, default_translation_directories="translations")
+    language.init_app(app)
     app.jinja_env.undefined = StrictUndefined  # a misspelt name in a template is an error, not a blank
     app.jinja_env.globals.update(can=policy.can, Permission=Permission, **web.template_globals())
     for name, members in URL_ENUMS.items():

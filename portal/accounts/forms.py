@@ -8,6 +8,7 @@ from uuid import UUID
 
 from flask_babel import gettext, lazy_gettext
 from wtforms import BooleanField, HiddenField, PasswordField, RadioField, SelectField
+from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer than the stubs
 from wtforms.validators import ValidationError
 
 from portal.accounts.services import LONGEST_NAME, Post
@@ -15,27 +16,28 @@ from portal.accounts.signing_in import LONGEST_ADDRESS
 from portal.policy import Role
 from portal.web.fields import BaseForm, CleanString, MaxLength, Required, VersionField
 
-LANGUAGE_NAMES = (("ja", "日本語"), ("en", "English"))
+LANGUAGE_NAMES = [SelectChoice("ja", "日本語"), SelectChoice("en", "English")]
 
 
-class SignInForm(BaseForm):
-    """Signing in makes no record that must not be made twice, so it carries no key."""
+class KeylessForm(BaseForm):
+    """For acts that make no record, and may be done twice."""
 
-    idempotency_key = None
+    idempotency_key = None  # type: ignore[assignment]  # so WTForms takes a field out
+
+
+class SignInForm(KeylessForm):
     email = CleanString(lazy_gettext("メールアドレス"), [Required(), MaxLength(LONGEST_ADDRESS)])
     password = PasswordField(lazy_gettext("パスワード"), [Required()])
     next = HiddenField()
 
 
-class LanguageForm(BaseForm):
-    idempotency_key = None
+class LanguageForm(KeylessForm):
     language = RadioField(lazy_gettext("表示言語"), [Required()], choices=LANGUAGE_NAMES)
 
 
-class NewPasswordForm(BaseForm):
+class NewPasswordForm(KeylessForm):
     """A password typed twice."""
 
-    idempotency_key = None
     password = PasswordField(lazy_gettext("新しいパスワード"), [Required()])
     again = PasswordField(lazy_gettext("新しいパスワード（確認）"), [Required()])
 
@@ -44,8 +46,7 @@ class NewPasswordForm(BaseForm):
             raise ValidationError(gettext("二つの入力が違います。同じパスワードを入力してください。"))
 
 
-class ChangePasswordForm(BaseForm):
-    idempotency_key = None
+class ChangePasswordForm(KeylessForm):
     current = PasswordField(lazy_gettext("現在のパスワード"), [Required()])
     new = PasswordField(lazy_gettext("新しいパスワード"), [Required()])
     again = PasswordField(lazy_gettext("新しいパスワード（確認）"), [Required()])
@@ -65,12 +66,12 @@ class PostForm(BaseForm):
 
     def offer(self, roles: Iterable[Role], agencies: Iterable[tuple[UUID, str]] | None) -> None:
         """`agencies` is None for who looks after one agency only: then nothing is asked."""
-        self.role.choices = [(role.value, gettext(role.word)) for role in roles]
+        self.role.choices = [SelectChoice(role.value, gettext(role.word)) for role in roles]
         if agencies is None:
             del self.agency
         else:
-            none = ("", gettext("（機関に属さない）"))
-            self.agency.choices = [none, *((str(key), name) for key, name in agencies)]
+            none = SelectChoice("", gettext("（機関に属さない）"))
+            self.agency.choices = [none, *(SelectChoice(str(key), name) for key, name in agencies)]
 
     def post(self, own_agency: UUID | None) -> Post:
         agency = own_agency
@@ -88,14 +89,7 @@ class StaffForm(PostForm):
     leave_unmanaged = BooleanField(lazy_gettext("管理者がいなくなることを確認しました"))
 
 
-class LeaveForm(BaseForm):
+class LeaveForm(KeylessForm):
     """The tick that lets an agency lose its last administrator."""
 
-    idempotency_key = None
     leave_unmanaged = BooleanField(lazy_gettext("管理者がいなくなることを確認しました"))
-
-
-class ButtonForm(BaseForm):
-    """A form that is one button."""
-
-    idempotency_key = None

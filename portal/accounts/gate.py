@@ -73,7 +73,7 @@ def to_sign_in() -> ResponseReturnValue:
     back = request.full_path.rstrip("?") if request.method == "GET" else request.path
     if not readable(request.path):
         back = ""
-    return redirect(url_for("accounts.sign_in", next=back if back != "/" else None), 303)
+    return redirect(url_for("accounts.sign_in", next=back if back not in {"", "/"} else None), 303)
 
 
 def readable(path: str) -> bool:

@@ -78,7 +78,8 @@ def invite(actor: Actor, *, email: str, name: str, post: Post, idempotency_key: 
         )
         session.add(invitation)
         audit.record(
-            AuditEvent.STAFF_INVITED, invitation, actor=actor, email=email, name=name, post=post.columns())
+            AuditEvent.STAFF_INVITED, invitation, actor=actor, email=email, name=name, post=post.columns()
+        )
     return Issued(invitation_id, token)
 
 

@@ -11,14 +11,13 @@ from flask_babel import gettext
 
 from portal import clock
 from portal.accounts import invitations, queries, services
-from portal.accounts.forms import ButtonForm, InviteForm, LeaveForm, PostForm, StaffForm
+from portal.accounts.forms import InviteForm, LeaveForm, PostForm, StaffForm
 from portal.accounts.gate import refusals, signed_in
 from portal.accounts.invitations import Issued
 from portal.accounts.models import Membership, Staff
 from portal.agencies import queries as agencies
-from portal.agencies.models import Agency
 from portal.db import db
-from portal.errors import Conflict
+from portal.errors import Conflict, StaleForm
 from portal.policy import Actor, Permission, Role, require
 from portal.web.pagination import after, page_of, page_size
 
@@ -53,7 +52,6 @@ def index() -> ResponseReturnValue:
         agencies=agencies_to_choose(actor),
         chosen=chosen_agency(),
         now=clock.now(),
-        button=ButtonForm(),
     )
 
 
@@ -122,7 +120,6 @@ def staff_page(staff_id: UUID, form: LeaveForm | None = None, **page: Any) -> Re
             membership=membership,
             agency_name=agency_name,
             form=form,
-            button=ButtonForm(),
             is_self=staff_id == signed_in().staff_id,
             **page,
         ),
@@ -147,7 +144,7 @@ def edit(staff_id: UUID) -> ResponseReturnValue:
         version=staff.version,
     )
     offer(form, actor)
-    last = False
+    last = stale = False
     if form.validate_on_submit():
         with refusals(form):
             try:
@@ -159,13 +156,30 @@ def edit(staff_id: UUID) -> ResponseReturnValue:
                     version=form.version.number,
                     leave_unmanaged=bool(form.leave_unmanaged.data),
                 )
+            except StaleForm:
+                stale = True
+                raise
             except Conflict as error:
                 last = error.field == "leave_unmanaged"
                 raise
             flash(gettext("職員の情報を変更しました。"), "success")
             return redirect(url_for(".show", staff_id=staff_id), 303)
-    theirs = db.read.get_one(Staff, staff_id, populate_existing=True)
-    return render_template("accounts/edit.html", form=form, staff=theirs, last=last), form.status
+    staff, membership, agency_name = visible(staff_id)
+    if stale:
+        form.version.data = str(staff.version)  # sent once more, it is meant
+    return (
+        render_template(
+            "accounts/edit.html",
+            form=form,
+            staff=staff,
+            membership=membership,
+            agency_name=agency_name,
+            last=last,
+            stale=stale,
+            is_self=staff_id == actor.staff_id,
+        ),
+        form.status,
+    )
 
 
 @bp.post("/<uuid:staff_id>/disable")

@@ -5,19 +5,27 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, current_app, flash, make_response, redirect, render_template, request, session, url_for
+from flask import (
+    Blueprint,
+    flash,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_login import current_user, login_user, logout_user
 
 from portal.accounts import devices, invitations, sessions, signing_in, staff_views
 from portal.accounts.attempts import TooSoon
-from portal.accounts.forms import ButtonForm, ChangePasswordForm, LanguageForm, NewPasswordForm, SignInForm
+from portal.accounts.forms import ChangePasswordForm, LanguageForm, NewPasswordForm, SignInForm
 from portal.accounts.gate import limits, live_session, load_user, public, refusals, signed_in
 from portal.accounts.models import Staff
 from portal.accounts.passwords import LONGEST, SHORTEST
 from portal.db import db
-from portal.errors import Invalid
 from portal.web.paths import local_path
 
 bp = Blueprint("accounts", __name__)
@@ -69,7 +77,9 @@ def enter(form: SignInForm) -> ResponseReturnValue:
     return response
 
 
-def wait(form: Any, error: TooSoon, template: str = "accounts/sign_in.html", **page: Any) -> ResponseReturnValue:
+def wait(
+    form: Any, error: TooSoon, template: str = "accounts/sign_in.html", **page: Any
+) -> ResponseReturnValue:
     """The same page again, and when to try once more. No worker sleeps for it."""
     form.refuse(error.text())
     answer = make_response(render_template(template, form=form, **page), error.status)
@@ -165,7 +175,12 @@ def invitation(token: str) -> ResponseReturnValue:
     if form.validate_on_submit():
         with refusals(form):
             invitations.accept(token, form.password.data or "")
-            flash(gettext("パスワードを受け付けました。メールアドレスとパスワードを入力して、サインインしてください。"), "info")
+            flash(
+                gettext(
+                    "パスワードを受け付けました。メールアドレスとパスワードを入力して、サインインしてください。"
+                ),
+                "info",
+            )
             return redirect(url_for(".sign_in"), 303)
     return (
         render_template(

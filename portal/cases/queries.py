@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, false, func, literal, select, tuple_
-from sqlalchemy.orm import aliased
+from sqlalchemy import Integer, Row, Select, bindparam, false, func, literal, select, tuple_
+from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql import ColumnElement
 
 from portal import clock
@@ -59,8 +60,8 @@ def is_carried_over(opened_on: date, closed_on: date | None, today: date) -> boo
     return opened_on < begins and (closed_on is None or closed_on >= begins)
 
 
-def columns(actor: Actor, now: datetime) -> Select[*tuple[Any, ...]]:
-    """Cases as lists show them, with the name where the wall lets it through."""
+def columns() -> Select[*tuple[Any, ...]]:
+    """The reader's cases as lists show them, with the name where the wall lets it through."""
     worker = aliased(Staff)
     last_note = (
         select(func.max(ProgressNote.held_on)).where(ProgressNote.case_id == Case.id).scalar_subquery()
@@ -75,40 +76,73 @@ def columns(actor: Actor, now: datetime) -> Select[*tuple[Any, ...]]:
             Case.outcome,
             worker.name.label("worker_name"),
             last_note.label("last_note_on"),
-            *label_columns(wall.sees(actor, Category.BASIC, now)),
+            *label_columns(wall.sees(wall.READER, Category.BASIC, wall.NOW)),
         )
         .join(Person, Person.id == Case.person_id)
         .outerjoin(worker, worker.id == Case.worker_id)
-        .where(visible_to(actor))
+        .where(visible_to(wall.READER))
         .order_by(Case.opened_on.desc(), Case.id.desc())
     )
 
 
-def page(
-    actor: Actor, show: Show, now: datetime, *, after: tuple[date, UUID] | None = None, size: int = 25
-) -> Select[*tuple[Any, ...]]:
-    """One page of a tab, the latest opened first. The keys first, so that only what is shown is looked up."""
-    keys = select(Case.id).where(
-        visible_to(actor), Case.closed_on.is_not(None) if show is Show.CLOSED else Case.closed_on.is_(None)
-    )
+@cache
+def paging(show: Show, *, is_first: bool) -> Select[*tuple[Any, ...]]:
+    """One page of a tab, built once: the keys first, so that only what is shown is looked up."""
+    closed = Case.closed_on.is_not(None) if show is Show.CLOSED else Case.closed_on.is_(None)
+    keys = select(Case.id).where(visible_to(wall.READER), closed)
     if show is Show.MINE:
-        keys = keys.where(Case.worker_id == actor.staff_id)
-    if after:
-        mark = tuple_(literal(after[0], Case.opened_on.type), literal(after[1], Case.id.type))
-        keys = keys.where(tuple_(Case.opened_on, Case.id) < mark)
+        keys = keys.where(Case.worker_id == wall.READER.staff_id)
+    if not is_first:
+        last = tuple_(
+            bindparam("after_day", type_=Case.opened_on.type), bindparam("after_id", type_=Case.id.type)
+        )
+        keys = keys.where(tuple_(Case.opened_on, Case.id) < last)
+    size = bindparam("size", type_=Integer())
     chosen = keys.order_by(Case.opened_on.desc(), Case.id.desc()).limit(size).subquery()
-    return columns(actor, now).join(chosen, chosen.c.id == Case.id)
+    return columns().join(chosen, chosen.c.id == Case.id)
 
 
-def detail(actor: Actor, case_id: UUID, now: datetime) -> Select[*tuple[Any, ...]]:
-    """One case of this agency with all that its page shows of it."""
+def page(
+    session: Session,
+    actor: Actor,
+    show: Show,
+    now: datetime,
+    *,
+    after: tuple[date, UUID] | None = None,
+    size: int = 25,
+) -> Sequence[Row[*tuple[Any, ...]]]:
+    """One page of a tab, the latest opened first, beginning behind the key `after`."""
+    values = wall.bound(actor, now, reader_staff=actor.staff_id, size=size)
+    if after:
+        values |= {"after_day": after[0], "after_id": after[1]}
+    return session.execute(paging(show, is_first=after is None), values).all()
+
+
+@cache
+def detailed() -> Select[*tuple[Any, ...]]:
     more = (Case.version, Case.worker_id, Case.source_id, Case.closing_text)
-    return columns(actor, now).add_columns(*more).where(Case.id == case_id)
+    return columns().add_columns(*more).where(Case.id == bindparam("case_id"))
 
 
-def columns_of_person(actor: Actor, person_id: UUID, now: datetime) -> Select[*tuple[Any, ...]]:
+def detail(session: Session, actor: Actor, case_id: UUID, now: datetime) -> Row[*tuple[Any, ...]]:
+    """One case of this agency with all that its page shows of it.
+
+    Raises:
+        NoResultFound: none that this agency has.
+    """
+    return session.execute(detailed(), wall.bound(actor, now, case_id=case_id)).one()
+
+
+@cache
+def about() -> Select[*tuple[Any, ...]]:
+    return columns().where(Case.person_id == bindparam("person_id"))
+
+
+def cases_of_person(
+    session: Session, actor: Actor, person_id: UUID, now: datetime
+) -> Sequence[Row[*tuple[Any, ...]]]:
     """This agency's cases of one person, the latest opened first."""
-    return columns(actor, now).where(Case.person_id == person_id)
+    return session.execute(about(), wall.bound(actor, now, person_id=person_id)).all()
 
 
 def people_in_open_cases(actor: Actor, person_ids: Collection[UUID]) -> Select[UUID]:

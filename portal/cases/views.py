@@ -42,7 +42,7 @@ def place(day: Any, row_id: UUID) -> After:
 def own_case(actor: Actor, case_id: UUID) -> tuple[Any, glimpse.Glimpse]:
     """The case and what may be said of its person; the reading is logged."""
     now = clock.now()
-    case = db.read().execute(queries.detail(actor, case_id, now)).one()
+    case = queries.detail(db.read(), actor, case_id, now)
     person = glimpse.load(db.read(), actor, case.person_id, now)
     audit.record_reading(
         AuditEvent.CASE_READ,
@@ -61,8 +61,7 @@ def index() -> ResponseReturnValue:
     require(actor, Permission.CASEWORK)
     chosen = request.args.get("show", "")
     show = Show(chosen) if chosen in set(Show) else Show.OPEN
-    statement = queries.page(actor, show, now, after=day_and_id(), size=page_size() + 1)
-    rows = db.read().execute(statement).all()
+    rows = queries.page(db.read(), actor, show, now, after=day_and_id(), size=page_size() + 1)
     page = page_of(rows, lambda row: place(row.opened_on, row.id))
     audit.record_reading(
         AuditEvent.CASES_LISTED, actor=actor, categories=[Category.BASIC], count=len(page.rows)

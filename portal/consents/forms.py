@@ -9,6 +9,7 @@ from uuid import UUID
 
 from flask_babel import gettext, lazy_gettext
 from wtforms import Field, RadioField, SelectMultipleField
+from wtforms.fields import SelectChoice
 from wtforms.validators import ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
 
@@ -39,6 +40,14 @@ class Ticks(SelectMultipleField):
     option_widget = CheckboxInput()
 
 
+def named(agencies: Iterable[tuple[UUID, str]]) -> list[SelectChoice]:
+    return [SelectChoice(str(agency_id), name) for agency_id, name in agencies]
+
+
+def categories() -> list[SelectChoice]:
+    return [SelectChoice(category.value, gettext(category.word)) for category in Category]
+
+
 def a_year_from(day: date) -> date:
     """The last day of the year that begins on this day."""
     leap = (day.month, day.day) == (2, 29)
@@ -59,7 +68,10 @@ class ConsentForm(BaseForm):
     valid_until = EraDateField(lazy_gettext("終了日"), [Required()])
     given_by = RadioField(
         lazy_gettext("同意した人"),
-        choices=[(SELF, lazy_gettext("本人")), (REPRESENTATIVE, lazy_gettext("代理の方"))],
+        choices=[
+            SelectChoice(SELF, lazy_gettext("本人")),
+            SelectChoice(REPRESENTATIVE, lazy_gettext("代理の方")),
+        ],
         default=SELF,
     )
     given_by_name = CleanString(lazy_gettext("代理の方の氏名"), [LINE])
@@ -67,7 +79,7 @@ class ConsentForm(BaseForm):
     method = RadioField(
         lazy_gettext("同意の方法"),
         [Required(lazy_gettext("同意の方法を選んでください。"))],
-        choices=[(method.value, lazy_gettext(method.word)) for method in ConsentMethod],
+        choices=[SelectChoice(method.value, lazy_gettext(method.word)) for method in ConsentMethod],
         validate_choice=False,
     )
     witness = CleanString(lazy_gettext("立会人の氏名"), [LINE])
@@ -82,8 +94,8 @@ class ConsentForm(BaseForm):
             "valid_until": a_year_from(today),
         }
         super().__init__(data=given | defaults)
-        self.recipients.choices = [(str(agency_id), name) for agency_id, name in agencies]
-        self.categories.choices = [(category.value, gettext(category.word)) for category in Category]
+        self.recipients.choices = named(agencies)
+        self.categories.choices = categories()
 
     def validate_method(self, field: Field) -> None:
         if field.data not in list(ConsentMethod):
@@ -145,7 +157,10 @@ class WithdrawForm(BaseForm):
     scope = RadioField(
         lazy_gettext("撤回する範囲"),
         [Required(lazy_gettext("撤回する範囲を選んでください。"))],
-        choices=[("whole", lazy_gettext("同意の全部")), ("some", lazy_gettext("一部の機関への提供だけ"))],
+        choices=[
+            SelectChoice("whole", lazy_gettext("同意の全部")),
+            SelectChoice("some", lazy_gettext("一部の機関への提供だけ")),
+        ],
         validate_choice=False,
     )
     recipients = Ticks(lazy_gettext("提供をやめる機関"))
@@ -153,7 +168,7 @@ class WithdrawForm(BaseForm):
 
     def __init__(self, recipients: Iterable[tuple[UUID, str]]) -> None:
         super().__init__()
-        self.recipients.choices = [(str(agency_id), name) for agency_id, name in recipients]
+        self.recipients.choices = named(recipients)
 
     def validate_scope(self, field: Field) -> None:
         if field.data not in {"whole", "some"}:
@@ -186,5 +201,5 @@ class PaperForm(BaseForm):
 
     def __init__(self, agencies: Iterable[tuple[UUID, str]], formdata: Any) -> None:
         super().__init__(formdata=formdata, data={"valid_until": a_year_from(clock.today())})
-        self.recipients.choices = [(str(agency_id), name) for agency_id, name in agencies]
-        self.categories.choices = [(category.value, gettext(category.word)) for category in Category]
+        self.recipients.choices = named(agencies)
+        self.categories.choices = categories()

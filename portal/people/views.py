@@ -114,7 +114,7 @@ def show(person_id: UUID) -> ResponseReturnValue:
         labelled=labelled,
         age_bands=clock.AGE_BANDS,
         relatives=people_list.relatives(session, actor, person_id, now) if named else [],
-        cases=session.execute(case_queries.columns_of_person(actor, person_id, now)).all(),
+        cases=case_queries.cases_of_person(session, actor, person_id, now),
         referrals=referrals.rows(session, actor, about, now, size=10),
         consents=consent_list.of_person(session, actor, person_id, now),
     )

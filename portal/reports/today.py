@@ -185,7 +185,7 @@ def due_soon() -> Select[*tuple[Any, ...]]:
         select(Referral.id).where(Referral.to_agency_id == reader.agency_id, *wanted),
         select(Referral.id).where(Referral.from_agency_id == reader.agency_id, *wanted),
     ).subquery()
-    sender, recipient = aliased(Agency), aliased(Agency)
+    sender, recipient = aliased(Agency), aliased(Agency, name="recipient")
     named = and_(
         wall.sees(reader, Category.BASIC, now),
         or_(Referral.basis != Basis.ANONYMOUS, Referral.from_agency_id == reader.agency_id),
@@ -221,14 +221,14 @@ def deadlines(session: Session, actor: Actor, now: datetime) -> list[Deadline]:
     last = clock.japan_date(now) + timedelta(days=DAYS - 1)
     values = wall.bound(actor, now, last=last, last_at=clock.end_of_day(last))
     rows = session.execute(due_soon(), values).all()
-    calendars = opening_days_by_agency(session, {row.Agency.id: row.Agency for row in rows}.values())
+    calendars = opening_days_by_agency(session, {row.recipient.id: row.recipient for row in rows}.values())
     found = []
     for row in rows:
         is_mine = row.from_agency_id == actor.agency_id
         for due, day in dates_of(row, is_mine=is_mine):
             if clock.japan_date(now) <= day <= last:
                 is_visit = due is Due.SIT_IN
-                left = calendars[row.Agency.id].business_days_between(clock.japan_date(now), day)
+                left = calendars[row.recipient.id].business_days_between(clock.japan_date(now), day)
                 found.append(
                     Deadline(
                         due=due,
@@ -240,7 +240,7 @@ def deadlines(session: Session, actor: Actor, now: datetime) -> list[Deadline]:
                         number=row.number,
                         label=label_of(row),
                         is_anonymous=row.basis is Basis.ANONYMOUS,
-                        counterpart=row.Agency.name if is_mine else row.from_name,
+                        counterpart=row.recipient.name if is_mine else row.from_name,
                     )
                 )
     return sorted(found, key=lambda deadline: deadline.order)[:LONGEST]

@@ -7,20 +7,14 @@ from datetime import date, datetime
 
 from babel.dates import format_date
 from flask import Flask
-from flask_babel import get_locale, gettext
 from markupsafe import Markup, escape
 
 from portal import clock
+from portal.web.language import in_english, translated
 
 WEEKDAYS = "月火水木金土日"
 
 _PARAGRAPHS = re.compile(r"\n[^\S\n]*(?:\n[^\S\n]*)+")
-
-
-def in_english() -> bool:
-    """Whether the reader has chosen English; era words are for Japanese alone."""
-    locale = get_locale()
-    return locale is not None and locale.language == "en"
 
 
 def _day(value: date) -> date:
@@ -90,7 +84,7 @@ def t(value: str | None) -> str:
 
     For what is marked with `N_` in the code; text that somebody typed is never translated.
     """
-    return gettext(value) if value else ""  # the catalogue's own header answers to ""
+    return translated(value) if value else ""  # the catalogue's own header answers to ""
 
 
 FILTERS = (era_date, era_datetime, era_short, weekday, iso, lines, t)

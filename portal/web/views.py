@@ -12,13 +12,6 @@ from portal.web.paths import local_path
 bp = Blueprint("web", __name__)
 
 
-def chosen_language() -> str:
-    """The language chosen in this browser, else Japanese whatever the browser asks for."""
-    config = current_app.config
-    chosen = session.get("language")
-    return str(chosen if chosen in config["LANGUAGES"] else config["BABEL_DEFAULT_LOCALE"])
-
-
 @bp.get("/language/<code>")
 def language(code: str) -> ResponseReturnValue:
     if code not in current_app.config["LANGUAGES"]:

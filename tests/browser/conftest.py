@@ -34,6 +34,7 @@ SIZES = {DESKTOP: {"width": DESKTOP, "height": 900}, PHONE: {"width": PHONE, "he
 expect.set_options(timeout=10_000)
 
 Visit = Callable[..., Page]
+OPENED = pytest.StashKey[list[tuple[BrowserContext, Watch]]]()
 
 
 @pytest.fixture(scope="session")
@@ -108,18 +109,24 @@ def new_context(
         opened.append((context, Watch(context, site.url)))
         return context
 
+    request.node.stash[OPENED] = opened
     yield make
-    for context, watch in opened:
-        for page in context.pages:
-            # What a failed test was looking at.
-            request.node.add_report_section("call", "page", f"{page.url}\n{text_of(page)}")
+    for context, _watch in opened:
         context.close()
     problems = [problem for _context, watch in opened for problem in watch.problems]
     assert not problems, "\n".join(problems)
 
 
-def text_of(page: Page) -> str:
-    return page.evaluate("document.querySelector('main')?.innerText.slice(0, 3000) ?? ''")
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """A failed test shows what its windows were showing."""
+    report = yield
+    if report.when == "call" and report.failed:
+        for context, _watch in item.stash.get(OPENED, ()):
+            for page in context.pages:
+                text = page.evaluate("document.querySelector('main')?.innerText.slice(0, 3000) ?? ''")
+                report.sections.append((page.url, text))
+    return report
 
 
 @pytest.fixture

@@ -42,6 +42,7 @@ def claim(actor: Actor, key: str | None, made_id: UUID) -> UUID | None:
     with db.transaction() as session:
         insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
         values = {"staff_id": actor.staff_id, "key": key, "made_id": made_id}
-        if session.execute(insert(FormKey).values(**values).on_conflict_do_nothing()).rowcount:  # type: ignore[attr-defined]
+        mine = insert(FormKey).values(**values).on_conflict_do_nothing().returning(FormKey.made_id)
+        if session.scalars(mine).one_or_none():
             return None
         return made_by(session, actor, key)

@@ -13,6 +13,7 @@ from sqlalchemy import or_, select
 from portal.accounts import services
 from portal.accounts.queries import ROLES_OF_AGENCY
 from portal.accounts.services import Post
+from portal.accounts.signing_in import address_of
 from portal.agencies.models import Agency
 from portal.db import db
 from portal.errors import PortalError
@@ -59,4 +60,4 @@ def create(
         services.create_account(email=email, name=name, post=post, password=password)
     except PortalError as error:
         raise click.ClickException(error.text()) from error
-    click.echo(f"{email}\t{'(from standard input)' if password_stdin else password}\t{role}\t{agency or ''}")
+    click.echo(f"{address_of(email)}\t{'(from standard input)' if password_stdin else password}\t{role}\t{agency or ''}")

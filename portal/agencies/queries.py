@@ -12,9 +12,10 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from portal import clock
-from portal.agencies.calendar import NeverOpen, OpeningDays
+from portal.agencies.calendar import NeverOpen, OpeningDays, holidays, is_yearend
 from portal.agencies.kinds import Room
 from portal.agencies.models import Agency, Closure, Service
+from portal.words import N_
 
 
 def listing(*, active_only: bool = False) -> Select[Agency]:
@@ -67,10 +68,25 @@ def opening_days_by_agency(session: Session, agencies: Iterable[Agency]) -> dict
     return {agency.id: days_of(agency, closures[agency.id]) for agency in agencies}
 
 
-def next_closed(days: OpeningDays, today: date, *, within: int = 28) -> list[date]:
-    """Closed days of the coming weeks that are not the usual weekly ones: what a caller would not expect."""
-    coming = (today + timedelta(days=step) for step in range(within))
-    return [day for day in coming if not days.is_open(day) and day.weekday() not in days.weekly_closed]
+@dataclass(frozen=True, slots=True)
+class ClosedDay:
+    """A closed day that a caller would not expect, and the word for why."""
+
+    day: date
+    word: str
+
+
+def next_closed(days: OpeningDays, today: date, *, within: int = 60) -> list[ClosedDay]:
+    """National holidays and the year-end of the coming weeks, without the weekdays that are always closed."""
+    found = []
+    for day in (today + timedelta(days=step) for step in range(within)):
+        if day.weekday() in days.weekly_closed:
+            continue
+        if days.yearend_closed and is_yearend(day):
+            found.append(ClosedDay(day, N_("年末年始")))
+        elif days.holidays_closed and day in holidays(day.year):
+            found.append(ClosedDay(day, N_("祝日")))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

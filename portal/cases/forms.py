@@ -14,7 +14,7 @@ from wtforms.validators import ValidationError
 
 from portal.cases.codes import Domain, Method, Outcome, Score
 from portal.people.categories import Category
-from portal.people.forms import Chosen, VersionField
+from portal.people.forms import Chosen
 from portal.web.fields import (
     BaseForm,
     CleanString,
@@ -22,6 +22,7 @@ from portal.web.fields import (
     EraDateField,
     MaxLength,
     Required,
+    VersionField,
     not_after_today,
 )
 from portal.words import Worded

@@ -68,7 +68,7 @@ def paper(person_id: UUID, *, channel: str = "portal") -> dict[str, Any]:
     person = reading.open_heading(actor, person_id, channel=channel)
     rows = db.read.scalars(agencies.listing(active_only=True))
     names = {str(agency.id): agency.name for agency in rows if agency.id != actor.agency_id}
-    choice = PaperForm([(UUID(key), name) for key, name in names.items()], request.args)
+    choice = PaperForm([(UUID(key), name) for key, name in names.items()], request.args or None)
     choice.validate()
     recipients = [key for key in names if key in (choice.recipients.data or [])]
     categories = [category for category in Category if category in (choice.categories.data or [])]

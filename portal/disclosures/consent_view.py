@@ -17,6 +17,7 @@ from portal.consents.queries import categories_of
 from portal.disclosures import consent_list, queries
 from portal.disclosures.consent_list import ConsentRow, ConsentState
 from portal.people.categories import Category
+from portal.people.models import Person
 from portal.policy import Actor
 
 
@@ -38,6 +39,7 @@ class ConsentView:
 
     id: UUID
     person_id: UUID
+    is_home: bool
     label: str
     state: ConsentState
     days_left: int
@@ -77,12 +79,13 @@ def load(session: Session, actor: Actor, consent_id: UUID, now: datetime) -> Con
     Raises:
         NoResultFound: there is no such consent, or none that this reader may know of.
     """
-    consent, recorded_by, agency_name = session.execute(
+    consent, recorded_by, agency_name, home_agency_id = session.execute(
         queries.consents_visible_to(actor)
         .where(Consent.id == consent_id)
         .join(Staff, Staff.id == Consent.recorded_by_id)
         .join(Agency, Agency.id == Consent.agency_id)
-        .add_columns(Staff.name, Agency.name)
+        .join(Person, Person.id == Consent.person_id)
+        .add_columns(Staff.name, Agency.name, Person.home_agency_id)
     ).one()
     others = consent_list.of_person(session, actor, consent.person_id, now)
     row = next(row for row in others if row.id == consent_id)
@@ -90,6 +93,7 @@ def load(session: Session, actor: Actor, consent_id: UUID, now: datetime) -> Con
     return ConsentView(
         id=consent.id,
         person_id=consent.person_id,
+        is_home=home_agency_id == actor.agency_id,
         label=row.label,
         state=row.state,
         days_left=row.days_left,

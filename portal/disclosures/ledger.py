@@ -27,7 +27,7 @@ class Ending(Worded):
     WITHDRAWN = "withdrawn", N_("同意の撤回")
     RENEWED = "renewed", N_("同意の更新")
     EXPIRED = "expired", N_("期限の終了")
-    TAKEN_BACK = "taken_back", N_("つなぎの取下げ・受入不可・誤登録")
+    TAKEN_BACK = "taken_back", N_("つなぎの不成立・取下げ")
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,7 @@ def open_consent(actor: Actor, consent_id: UUID) -> tuple[ConsentView, list[Ledg
         actor=actor,
         person_id=view.person_id,
         categories=[Category.BASIC] if view.label else [],
-        ground="own_work",
+        ground="home" if view.is_home else "own_work",
     )
     return view, lines
 

@@ -84,7 +84,7 @@ class Born:
 class Described:
     """What is asked of everyone, named or not."""
 
-    age_band = SelectField(lazy_gettext("年代"), choices=age_bands)
+    age_band = SelectField(lazy_gettext("年代"), choices=age_bands, default="")
     sex = CleanString(lazy_gettext("性別"), [LINE])
     address = CleanString(lazy_gettext("住所"), [LINE])
     telephone = TelephoneField(lazy_gettext("電話番号"), [LINE])

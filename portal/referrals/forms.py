@@ -8,14 +8,16 @@ from uuid import UUID
 
 from flask_babel import gettext, lazy_gettext
 from wtforms import FieldList, HiddenField, RadioField, SelectField, SelectMultipleField
+from wtforms.fields import SelectChoice  # type: ignore[attr-defined]
 from wtforms.validators import ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
 
+from portal.agencies.kinds import Room
 from portal.cases.codes import Domain, Outcome, Score
 from portal.clock import AGE_BANDS
 from portal.disclosures.models import Basis
 from portal.people.categories import Category
-from portal.referrals.choices import Recipient
+from portal.referrals.choices import Offer, Recipient
 from portal.referrals.models import FollowUpKind
 from portal.referrals.services import Answer
 from portal.referrals.states import FLOW, ReferralAction, ReferralKind, Refusal
@@ -32,11 +34,14 @@ from portal.web.fields import (
 from portal.words import Worded
 
 GOALS = 3
-Choices = list[tuple[str, Any]]
 
 
-def choices_of(words: Iterable[Worded]) -> Choices:
-    return [(word.value, lazy_gettext(word.word)) for word in words]
+def choices_of(words: Iterable[Worded]) -> list[SelectChoice]:
+    return [SelectChoice(word.value, lazy_gettext(word.word)) for word in words]
+
+
+def offered(field: Any) -> set[str]:
+    return {str(choice.value) for choice in field.choices or ()}
 
 
 def uuid_or_none(text: Any) -> UUID | None:
@@ -51,7 +56,7 @@ class OneOf(RadioField):
     """One of several; without a choice it is `Required` that speaks."""
 
     def pre_validate(self, form: Any) -> None:
-        if self.data and not any(choice[2] for choice in self.iter_choices()):
+        if self.data and self.data not in offered(self):
             raise ValidationError(gettext("一覧から選んでください。"))
 
 
@@ -59,8 +64,7 @@ class Chosen(SelectField):
     """The same as a drop-down list; its first line is no choice."""
 
     def pre_validate(self, form: Any) -> None:
-        groups = self.choices.values() if isinstance(self.choices, dict) else [self.choices or []]
-        if self.data and self.data not in {str(line[0]) for group in groups for line in group}:
+        if self.data and self.data not in offered(self):
             raise ValidationError(gettext("一覧から選んでください。"))
 
 
@@ -71,8 +75,7 @@ class ManyOf(SelectMultipleField):
     option_widget = CheckboxInput()
 
     def pre_validate(self, form: Any) -> None:
-        known = {str(line[0]) for line in self.choices or []}
-        if set(self.data or []) - known:
+        if set(self.data or ()) - offered(self):
             raise ValidationError(gettext("一覧から選んでください。"))
 
 
@@ -118,31 +121,30 @@ class ProposalForm(BaseForm):
     anonymous_age_band = Chosen(
         lazy_gettext("年代"),
         choices=[
-            ("", lazy_gettext("伝えない")),
-            *((code, lazy_gettext(word)) for code, word in AGE_BANDS.items()),
+            SelectChoice("", lazy_gettext("伝えない")),
+            *(SelectChoice(code, lazy_gettext(word)) for code, word in AGE_BANDS.items()),
         ],
     )
 
     def offer(self, recipients: Sequence[Recipient], covered: frozenset[str]) -> None:
         """Fill the lists of agencies and services; agencies that a consent covers stand first."""
-        groups: dict[str, Choices] = {gettext("選んでください"): [("", gettext("つなぎ先を選ぶ"))]}
-        if covered:
-            groups[gettext("本人の同意がある機関")] = [entry(r) for r in recipients if r.name in covered]
-            groups[gettext("同意がまだない機関")] = [entry(r) for r in recipients if r.name not in covered]
-        else:
-            groups[gettext("機関")] = [entry(r) for r in recipients]
-        self.to.choices = {word: lines for word, lines in groups.items() if lines}
-        self.service.choices = {
-            gettext("メニューを決めない"): [("", gettext("相手の機関にまかせる"))],
-            **{r.name: [service_entry(offer) for offer in r.offers] for r in recipients if r.offers},
-        }
+        in_order = sorted(recipients, key=lambda r: r.name not in covered)
+        words = {True: gettext("本人の同意がある機関"), False: gettext("同意がまだない機関")}
+        self.to.choices = [
+            SelectChoice("", gettext("つなぎ先を選ぶ")),
+            *(entry(r, words[r.name in covered] if covered else None) for r in in_order),
+        ]
+        self.service.choices = [
+            SelectChoice("", gettext("相手の機関にまかせる")),
+            *(service_entry(r, offer) for r in recipients for offer in r.offers),
+        ]
 
     def goals(self) -> tuple[tuple[Domain, str], ...]:
         lines = zip(self.goal_domain.entries, self.goal_text.entries, strict=True)
         return tuple((Domain(domain.data or Domain.DAILY), text.data) for domain, text in lines if text.data)
 
 
-def entry(recipient: Recipient) -> tuple[str, str]:
+def entry(recipient: Recipient, group: str | None) -> SelectChoice:
     """An agency as one line of the list, with what stands in the way of sending to it today."""
     marks = []
     if recipient.never_opens:
@@ -151,12 +153,17 @@ def entry(recipient: Recipient) -> tuple[str, str]:
         marks.append(gettext("本日休み"))
     if recipient.is_full:
         marks.append(gettext("受入の空きなし"))
-    return str(recipient.id), recipient.name + "".join(f"［{mark}］" for mark in marks)
+    name = recipient.name + "".join(f"［{mark}］" for mark in marks)
+    return SelectChoice(str(recipient.id), name, optgroup=group)
 
 
-def service_entry(offer: Any) -> tuple[str, str]:
-    room = "" if offer.room.value == "open" else f"［{gettext(offer.room.word)}］"
-    return str(offer.id), f"{offer.name}{room}"
+def service_entry(recipient: Recipient, offer: Offer) -> SelectChoice:
+    room = "" if offer.room is Room.OPEN else f"［{gettext(offer.room.word)}］"
+    return SelectChoice(str(offer.id), f"{offer.name}{room}", optgroup=recipient.name)
+
+
+def staff_entries(undecided: str, colleagues: Sequence[tuple[UUID, str]]) -> list[SelectChoice]:
+    return [SelectChoice("", undecided), *(SelectChoice(str(key), name) for key, name in colleagues)]
 
 
 class SendForm(BaseForm):
@@ -200,8 +207,7 @@ class StepForm(BaseForm):
                 self[name].validators = [Required(message), *self[name].validators]
                 self[name].flags.required = True
         if action is ReferralAction.ACCEPT:
-            undecided = ("", gettext("あとで決める"))
-            self.worker.choices = [undecided, *((str(key), name) for key, name in colleagues)]
+            self.worker.choices = staff_entries(gettext("あとで決める"), colleagues)
         else:
             del self.worker
         if "scores" in needs:
@@ -238,8 +244,7 @@ class WorkerForm(BaseForm):
     worker = Chosen(lazy_gettext("担当者"))
 
     def offer(self, colleagues: Sequence[tuple[UUID, str]]) -> None:
-        undecided = ("", gettext("決めない"))
-        self.worker.choices = [undecided, *((str(key), name) for key, name in colleagues)]
+        self.worker.choices = staff_entries(gettext("決めない"), colleagues)
 
 
 class ConfirmStopForm(BaseForm):

@@ -20,8 +20,8 @@ class AuditFilterForm(BaseForm):
         csrf = False
 
     number = CleanString(lazy_gettext("番号"), [MaxLength(100)])
-    agency = SelectField(lazy_gettext("機関"))
-    event = SelectField(lazy_gettext("できごと"))
+    agency = SelectField(lazy_gettext("機関"), default="")
+    event = SelectField(lazy_gettext("できごと"), default="")
     first = EraDateField(lazy_gettext("いつから"))
     last = EraDateField(lazy_gettext("いつまで"))
 

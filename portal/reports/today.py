@@ -218,7 +218,7 @@ def due_soon() -> Select[*tuple[Any, ...]]:
 
 def deadlines(session: Session, actor: Actor, now: datetime) -> list[Deadline]:
     """The dates of the coming seven days, the nearest first."""
-    last = clock.japan_date(now) + timedelta(days=DAYS - 1)
+    last = clock.japan_date(now) + timedelta(days=DAYS)
     values = wall.bound(actor, now, last=last, last_at=clock.end_of_day(last))
     rows = session.execute(due_soon(), values).all()
     calendars = opening_days_by_agency(session, {row.recipient.id: row.recipient for row in rows}.values())

@@ -135,6 +135,7 @@ class Bulk:
         kind: str,
         object_id: str | None,
         who: Who | None,
+        /,
         *,
         person: str | None = None,
         categories: Iterable[str] = (),

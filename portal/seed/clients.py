@@ -5,25 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from random import Random
-from typing import Any
 
 from portal import clock
 from portal.audit.events import AuditEvent
-from portal.cases.codes import Domain, Method, Outcome, Score
 from portal.people.categories import FILED, Category, Relation
 from portal.people.names import search_key
 from portal.seed.bulk import Bulk, Row, Who
-from portal.seed.invented import CLOSINGS, FAMILIES, GIVEN, GOALS, KNOWN, NOTES
+from portal.seed.invented import FAMILIES, GIVEN, KNOWN
 from portal.seed.network import Network, Place
 
 BASIC = Category.BASIC.value
 FILED_CODES = tuple(category.value for category in FILED)
-METHODS = tuple(method.value for method in Method)
-OUTCOMES = tuple(outcome.value for outcome in Outcome)
 OFFICE_HOURS = 8  # from 9:00 in Japan, which is midnight in UTC: the date is the same on both
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class World:
     bulk: Bulk
     random: Random
@@ -43,7 +39,7 @@ class World:
         return moment if moment > at else at + timedelta(minutes=random.randrange(2, 20))
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Client:
     """A person, where the record is kept, what is on file, and who has an open case."""
 
@@ -54,17 +50,23 @@ class Client:
     cases: dict[str, Row] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Yes:
     """A consent, and when it ends for whom."""
 
     id: str
     recipients: list[Place]
     categories: list[str]
-    until: date
+    given: datetime
     ends: datetime
     withdrawn: datetime | None = None
     withdrawn_for: Place | None = None
+    renewed: Yes | None = None
+
+    @property
+    def last(self) -> Yes:
+        """The one in force after all renewals."""
+        return self.renewed.last if self.renewed else self
 
     def dies_for(self, place: Place) -> datetime:
         taken_back = self.withdrawn and self.withdrawn_for in {None, place}
@@ -94,7 +96,10 @@ def register(world: World, home: Place, who: Who, at: datetime, *, named: bool =
             "protected_address": random.random() < 0.02,
         }
         if random.random() < 0.03:
-            basics |= {"contact_prohibited": True, "contact_prohibited_reason": "家族に相談を知られていない。"}
+            basics |= {
+                "contact_prohibited": True,
+                "contact_prohibited_reason": "家族に相談を知られていない。",
+            }
         word = world.keys[names[::2]]
     else:
         basics |= {"pseudonym": f"{family_kana[0]}さん", "age_band": clock.age_band(at.year - birth.year)}
@@ -201,7 +206,7 @@ def consent(
         witness=witness,
         replaces=former,
     )
-    return Yes(key, recipients, categories, until, clock.end_of_day(until))
+    return Yes(key, recipients, categories, at, clock.end_of_day(until))
 
 
 def withdraw(world: World, client: Client, yes: Yes, who: Who, at: datetime) -> None:
@@ -232,85 +237,4 @@ def withdraw(world: World, client: Client, yes: Yes, who: Who, at: datetime) -> 
         consent=yes.id,
         recipient=one.id if one else None,
         reason=reason,
-    )
-
-
-def open_case(
-    world: World, client: Client, place: Place, who: Who, at: datetime, source: str | None = None
-) -> None:
-    bulk, random = world.bulk, world.random
-    if place.id in client.cases:
-        return
-    key = bulk.ids.new(at)
-    client.cases[place.id] = bulk.add(
-        "support_case",
-        id=key,
-        created_at=at,
-        agency_id=place.id,
-        person_id=client.id,
-        number=place.number("case", at),
-        opened_on=at.date(),
-        opened_by_id=who.staff,
-        worker_id=who.staff,
-        source_id=source,
-    )
-    bulk.record(at, AuditEvent.CASE_OPENED, "support_case", key, who, person=client.id, source=source)
-    if random.random() < 0.3:
-        set_goal(world, client, key, who, at)
-
-
-def set_goal(world: World, client: Client, case_id: str, who: Who, at: datetime) -> None:
-    bulk, random = world.bulk, world.random
-    key, (domain, words) = bulk.ids.new(at), random.choice(GOALS)
-    score = random.choice((None, *(score.value for score in Score)))
-    goal = {"domain": Domain(domain).value, "text": words}
-    bulk.add("case_goal", id=key, created_at=at, case_id=case_id, score=score, **goal)
-    bulk.record(at, AuditEvent.CASE_UPDATED, "case_goal", key, who, person=client.id, **goal)
-
-
-def note(world: World, client: Client, place: Place, who: Who, at: datetime) -> None:
-    bulk, random = world.bulk, world.random
-    key = bulk.ids.new(at)
-    category = random.choice(FILED_CODES)
-    contact: dict[str, Any] = {"method": random.choice(METHODS), "text": random.choice(NOTES)}
-    bulk.add(
-        "progress_note",
-        id=key,
-        created_at=at,
-        case_id=client.cases[place.id]["id"],
-        author_id=who.staff,
-        held_on=at.date(),
-        minutes=random.choice((20, 30, 45, 60)),
-        category=category,
-        **contact,
-    )
-    bulk.record(
-        at,
-        AuditEvent.NOTE_WRITTEN,
-        "progress_note",
-        key,
-        who,
-        person=client.id,
-        categories=(category,),
-        **contact,
-    )
-
-
-def close_case(
-    world: World, client: Client, place: Place, who: Who, at: datetime, *, transfer: bool = False
-) -> None:
-    case = client.cases.pop(place.id)
-    outcome = Outcome.OTHER_SERVICE.value if transfer else world.random.choice(OUTCOMES)
-    words = "" if transfer else world.random.choice(CLOSINGS)
-    case |= {"closed_on": at.date(), "outcome": outcome, "closing_text": words, "version": 2}
-    said = {"transfer": True} if transfer else {"text": words}
-    world.bulk.record(
-        at,
-        AuditEvent.CASE_CLOSED,
-        "support_case",
-        case["id"],
-        who,
-        person=client.id,
-        outcome=outcome,
-        **said,
     )

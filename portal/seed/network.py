@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from functools import cached_property
 from random import Random
 
 from portal import clock
@@ -13,7 +12,7 @@ from portal.agencies.calendar import OpeningDays
 from portal.agencies.kinds import Room
 from portal.audit.events import AuditEvent
 from portal.policy import Role
-from portal.seed.bulk import Bulk, Who
+from portal.seed.bulk import Bulk, Row, Who
 from portal.seed.invented import KINDS, SERVICES, TOWNS
 
 WEEKS = (frozenset({5, 6}), frozenset({6, 0}), frozenset({6}))
@@ -22,7 +21,7 @@ CASEWORKERS = 3
 NEIGHBOURS = len(KINDS)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Place:
     """An agency: its caseworkers, services, opening days, and the numbers it has given out."""
 
@@ -54,11 +53,12 @@ class Calendar:
         return self.counted[key]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Network:
     places: list[Place]
     calendar: Calendar
     emails: list[str]
+    by_id: dict[str, Place]
 
     def neighbours(self, index: int) -> list[Place]:
         """Those that an agency refers to: of its own town, and the next town's first."""
@@ -76,15 +76,18 @@ def names_of(index: int) -> tuple[str, str, str]:
 
 
 def build(bulk: Bulk, random: Random, agencies: int, at: datetime, password_hash: str) -> Network:
-    network = Network([], Calendar(), [])
+    network = Network([], Calendar(), [], {})
     for index in range(agencies):
         place = build_place(bulk, random, index, at)
         network.places.append(place)
+        network.by_id[place.id] = place
         for n in range(CASEWORKERS):
             role = Role.COORDINATOR if n == 1 else Role.STAFF
             email = f"a{index + 1}-{n + 1}@example.jp"
             network.emails.append(email)
-            place.staff.append(hire(bulk, at, email, f"職員 {index + 1}の{n + 1}", role, place, password_hash))
+            place.staff.append(
+                hire(bulk, at, email, f"職員 {index + 1}の{n + 1}", role, place, password_hash)
+            )
         email = f"a{index + 1}-admin@example.jp"
         hire(bulk, at, email, f"管理 {index + 1}", Role.AGENCY_ADMIN, place, password_hash)
     hire(bulk, at, "auditor@example.jp", "監査 公平", Role.AUDITOR, None, password_hash)
@@ -131,7 +134,7 @@ def close_down(bulk: Bulk, place: Place, day: date) -> None:
     """A few days off in the weeks to come, too far away to move a deadline that was counted before."""
     at = clock.now()
     key = bulk.ids.new(at)
-    span = {"starts_on": day, "ends_on": day + timedelta(days=2), "reason": "研修のため"}
+    span: Row = {"starts_on": day, "ends_on": day + timedelta(days=2), "reason": "研修のため"}
     bulk.add("closure", id=key, created_at=at, agency_id=place.id, **span)
     bulk.record(at, AuditEvent.CLOSURE_CHANGED, "closure", key, None, channel="command", **span)
 
@@ -143,7 +146,13 @@ def hire(
     agency = place.id if place else None
     bulk.add("staff", id=staff, created_at=at, email=email, name=name, password_hash=password_hash)
     bulk.add(
-        "membership", id=post, created_at=at, staff_id=staff, agency_id=agency, role=role.value, administers=False
+        "membership",
+        id=post,
+        created_at=at,
+        staff_id=staff,
+        agency_id=agency,
+        role=role.value,
+        administers=False,
     )
     for kind, key in (("staff", staff), ("membership", post)):
         bulk.record(at, AuditEvent.STAFF_JOINED, kind, key, None, channel="command")

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 from portal.audit.events import AuditEvent
-from portal.cases.codes import Outcome, Score
-from portal.disclosures.models import Basis, Channel
-from portal.referrals.models import Happening
-from portal.referrals.services import ACKNOWLEDGE_DAYS, RESPOND_DAYS
-from portal.referrals.states import ENDED, FLOW, OPEN, Refusal, ReferralAction, ReferralKind
-from portal.seed.bulk import Row, Who
-from portal.seed.clients import BASIC, OUTCOMES, Client, World, Yes, close_case, note, open_case
-from portal.seed.invented import GOALS, MESSAGES, NEEDS, REASONS
-from portal.seed.network import Place
+from portal.cases.codes import Outcome
+from portal.referrals.states import FLOW, ReferralKind, ReferralStatus, Refusal
+from portal.seed.bulk import Who
+from portal.seed.casework import OUTCOMES, SCORES, close_case, note, open_case
+from portal.seed.invented import MESSAGES, REASONS
+from portal.seed.tellings import A, H, Telling
 
-A, H = ReferralAction, Happening
 Step = tuple[str, float, float]
 RECEIVE, ACCEPT, START = ("receive", 0, 2), ("accept", 0, 4), ("start", 1, 10)
 # Each step with the days that pass before it, at least and at most.
@@ -41,182 +36,13 @@ RARE = (("slow", 6), ("wrong", 2))
 PLAN_NAMES, PLAN_WEIGHTS = zip(*USUAL, *RARE, strict=True)
 # A step that only one who goes on with the work takes: it needs a live basis.
 NEEDS_BASIS = {action.value for action, step in FLOW.steps.items() if step.needs_basis} | {"message", "reply"}
-OPEN_CODES = {status.value for status in OPEN}
 REFUSALS = tuple(refusal.value for refusal in Refusal)
-SCORES = tuple(score.value for score in Score)
 CONFIRMED = 0.97
 NEWS_DAYS = 10
 
 
-class Path:
-    """A referral while it is made. `line` is what it told; `dies` is when its basis ends."""
-
-    def __init__(
-        self,
-        world: World,
-        client: Client,
-        sender: tuple[Place, Who],
-        recipient: Place,
-        yes: Yes | None,
-        kind: ReferralKind,
-        at: datetime,
-        former: Path | None = None,
-    ) -> None:
-        self.world, self.bulk, self.client, self.yes, self.kind = world, world.bulk, client, yes, kind
-        (self.place, self.who), self.to = sender, recipient
-        self.worker: Who = world.random.choice(recipient.staff)
-        self.basis = (Basis.CONSENT if yes else Basis.ANONYMOUS).value
-        self.categories = list(yes.categories) if yes else []
-        self.dies = yes.dies_for(recipient) if yes else None
-        self.goals: list[Row] = []
-        self.line: Row = {}
-        self.latest: tuple[H, Who, datetime] | None = None
-        self.former, self.at = former, at
-        self.id = self.bulk.ids.new(at)
-        self.row = self.draft(at)
-
-    @property
-    def is_open(self) -> bool:
-        return self.row["status"] in OPEN_CODES
-
-    def log(self, what: AuditEvent, kind: str, key: str, who: Who, **more: Any) -> None:
-        more = {"ground": self.basis} | more
-        self.bulk.record(self.at, what, kind, key, who, person=self.client.id, **more)
-
-    def happens(self, what: H, who: Who, *, code: str = "", text: str = "") -> Row:
-        if what not in {H.DRAFTED, H.ASSIGNED, H.REROUTED}:
-            self.latest = (what, who, self.at)
-        return self.bulk.add(
-            "referral_event",
-            id=self.bulk.ids.new(self.at),
-            created_at=self.at,
-            referral_id=self.id,
-            agency_id=who.agency,
-            staff_id=who.staff,
-            what=what.value,
-            code=code,
-            text=text,
-        )
-
-    def draft(self, at: datetime) -> Row:
-        random, need = self.world.random, self.world.random.choice(NEEDS)
-        row: Row = self.bulk.add(
-            "referral",
-            id=self.id,
-            created_at=at,
-            listed_at=at,
-            person_id=self.client.id,
-            from_agency_id=self.place.id,
-            to_agency_id=self.to.id,
-            service_id=random.choice((None, *self.to.services)),
-            created_by_id=self.who.staff,
-            kind=self.kind.value,
-            basis=self.basis,
-            consent_id=self.yes.id if self.yes else None,
-            need=need,
-            anonymous_age_band="" if self.yes else self.client.row["age_band"] or "30-34",
-            part_of_id=self.former.id if self.former else None,
-        )
-        if self.kind is ReferralKind.JOINT_INTERVIEW:
-            row |= {"appointment_at": at + timedelta(days=7), "appointment_place": "相談室1"}
-        for category in self.categories:
-            self.bulk.add("referral_category", referral_id=self.id, category=category)
-        for domain, text in random.sample(GOALS, random.choice((0, 1, 1, 2))):
-            key = self.bulk.ids.new(at)
-            goal = {"referral_id": self.id, "domain": domain, "text": text}
-            self.goals.append(self.bulk.add("referral_goal", id=key, created_at=at, **goal))
-            self.log(AuditEvent.REFERRAL_EDITED, "referral_goal", key, self.who, ground=None)
-        key = f"{random.getrandbits(128):032x}"
-        self.bulk.add("form_key", staff_id=self.who.staff, key=key, made_id=self.id, created_at=at)
-        self.happens(H.DRAFTED, self.who)
-        self.log(
-            AuditEvent.REFERRAL_DRAFTED, "referral", self.id, self.who, categories=self.categories, need=need
-        )
-        return row
-
-    def perform(self, action: A, who: Who, *, code: str = "", text: str = "") -> None:
-        """What every step of the flow writes."""
-        step, before = FLOW[action], self.row["status"]
-        self.row |= {"status": step.target.value, "version": self.row["version"] + 1}
-        if text:
-            self.row["reason"] = text
-        if step.target in ENDED:
-            self.row["ended_at"] = self.at
-        self.happens(H(action.value), who, code=code, text=text)
-        self.log(
-            step.event,
-            "referral",
-            self.id,
-            who,
-            before=before,
-            after=step.target,
-            reason=text,
-            refusal=code if action is A.REJECT else None,
-            outcome=code if action is A.COMPLETE else None,
-            worker=None,
-        )
-
-    def send(self) -> None:
-        self.at += timedelta(minutes=self.world.random.randrange(1, 15))
-        deadline, day = self.world.network.calendar.deadline, self.at.date()
-        self.row |= {
-            "number": self.place.number("referral", self.at),
-            "sent_at": self.at,
-            "listed_at": self.at,
-            "acknowledge_by": deadline(self.to, day, ACKNOWLEDGE_DAYS),
-            "respond_by": deadline(self.to, day, RESPOND_DAYS),
-        }
-        channel = Channel.TRANSFER if self.kind is ReferralKind.TRANSFER else Channel.REFERRAL
-        self.line = self.tell(self.yes, channel)
-        if self.former:
-            at, self.former.at = self.former.at, self.at
-            self.former.happens(H.REROUTED, self.who)["sequel_id"] = self.id
-            self.former.at = at
-        self.perform(A.SEND, self.who)
-
-    def tell(self, yes: Yes | None, channel: Channel) -> Row:
-        key = self.bulk.ids.new(self.at)
-        line: Row = self.bulk.add(
-            "disclosure",
-            id=key,
-            created_at=self.at,
-            person_id=self.client.id,
-            from_agency_id=self.place.id,
-            to_agency_id=self.to.id,
-            made_by_id=self.who.staff,
-            basis=self.basis,
-            consent_id=yes.id if yes else None,
-            channel=channel.value,
-            source_id=self.id,
-            starts_at=self.at,
-            ends_at=yes.ends if yes else None,
-        )
-        for category in self.categories:
-            self.bulk.add("disclosure_category", disclosure_id=key, category=category)
-        self.log(
-            AuditEvent.DISCLOSURE_MADE,
-            "disclosure",
-            key,
-            self.who,
-            categories=self.categories,
-            channel=channel.value,
-            recipient=self.to.id,
-            consent=line["consent_id"],
-            source=self.id,
-        )
-        return line
-
-    def end_line(self, who: Who) -> None:
-        """Refused or taken back: what was told may not be read any longer."""
-        if not self.line["ended_at"]:
-            self.line["ended_at"] = self.at
-            self.log(AuditEvent.DISCLOSURE_ENDED, "disclosure", self.line["id"], who)
-
-    def renew(self, yes: Yes, at: datetime) -> None:
-        """The consent was given anew while this was going on: its line carries on in another."""
-        self.at = max(at, self.at)
-        self.yes, self.dies = yes, yes.dies_for(self.to)
-        self.line = self.tell(yes, Channel.RENEWAL)
+class Path(Telling):
+    """The steps that the two agencies take, each at `at`."""
 
     def walk(self, steps: tuple[Step, ...]) -> None:
         """Send it, then take the steps that come before today and that the basis lets through."""
@@ -225,8 +51,36 @@ class Path:
             at = self.world.later(self.at, low, high)
             if at > self.world.now or (name in NEEDS_BASIS and self.dies and at >= self.dies):
                 return
+            self.catch_up(at)
             self.at = at
             getattr(self, name)()
+
+    def settle(self) -> None:
+        """What follows when the basis has died, and what the other side has not seen yet."""
+        world, random = self.world, self.world.random
+        self.catch_up(world.now)
+        if self.dies and self.dies <= world.now and not self.line["ended_at"]:
+            at = world.later(max(self.at, self.dies), 0, 15)
+            if at <= world.now and random.random() < CONFIRMED:
+                self.at = at
+                self.confirm_stop()
+                self.give_up()
+        if self.latest:
+            what, who, at = self.latest
+            unseen = not self.row["received_at"] and what is H.SEND
+            if unseen or (at > world.now - timedelta(days=NEWS_DAYS) and random.random() < 0.6):
+                other = self.to.id if who.agency == self.place.id else self.place.id
+                self.bulk.add("referral_news", referral_id=self.id, agency_id=other, what=what.value, at=at)
+
+    def give_up(self) -> None:
+        """Open on a dead basis: nearly always somebody ends it."""
+        at = self.world.later(self.at, 0, 6)
+        if self.is_open and at <= self.world.now and self.world.random.random() < CONFIRMED:
+            self.at = at
+            answered = self.row["status"] != ReferralStatus.REQUESTED.value
+            getattr(
+                self, self.world.random.choice(("cancel", "complete", "fail") if answered else ("cancel",))
+            )()
 
     def receive(self) -> None:
         self.row["received_at"] = self.at
@@ -289,7 +143,11 @@ class Path:
         for goal in self.goals:
             goal["score"] = random.choice(SCORES)
             self.log(
-                AuditEvent.REFERRAL_COMPLETED, "referral_goal", goal["id"], self.worker, ground=None,
+                AuditEvent.REFERRAL_COMPLETED,
+                "referral_goal",
+                goal["id"],
+                self.worker,
+                ground=None,
                 score=goal["score"],
             )
         self.perform(A.COMPLETE, self.worker, code=self.row["outcome"])

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Flask, current_app, g, has_app_context, session
+from flask import Flask, current_app, g, has_app_context, has_request_context, session
 from flask_babel import get_domain, get_locale
 
 
 def chosen() -> str:
-    """The language chosen in this browser, else Japanese whatever the browser asks for."""
+    """The language chosen in this browser, else Japanese whatever the browser asks for, and in commands."""
     config = current_app.config
-    wanted = session.get("language")
+    wanted = session.get("language") if has_request_context() else None
     return str(wanted if wanted in config["LANGUAGES"] else config["BABEL_DEFAULT_LOCALE"])
 
 

@@ -47,8 +47,8 @@ def end_session_elsewhere(visit: Visit, member: Member) -> None:
     """The same person signs in on another machine and ends the session of the first."""
     other = visit(member)
     other.goto("/account")
-    other.get_by_role("main").get_by_role("button", name=re.compile("終了")).last.click()
-    other.context.close()
+    press(other, "この端末以外をすべてサインアウトする")
+    expect(main(other)).to_contain_text("サインアウトしました。")
 
 
 def test_a_note_is_written_with_the_keyboard_alone(visit: Visit) -> None:
@@ -60,7 +60,8 @@ def test_a_note_is_written_with_the_keyboard_alone(visit: Visit) -> None:
     expect(page.get_by_role("link", name="本文へ移動")).to_be_focused()
     page.keyboard.press("Enter")
     tab_to(page, "方法")
-    page.keyboard.type("訪問")
+    for _ in ("電話", "訪問"):
+        page.keyboard.press("ArrowDown")
     tab_to(page, "時間（分）")
     page.keyboard.type("15")
     tab_to(page, "内容")

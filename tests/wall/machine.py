@@ -11,7 +11,15 @@ from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    precondition,
+    rule,
+)
 from sqlalchemy import select
 from sqlalchemy.exc import NoResultFound
 
@@ -137,6 +145,7 @@ class Agencies(RuleBasedStateMachine):
 
     # People
 
+    @precondition(lambda self: len(self.model.homes) < 4)
     @rule(target=people_, who=who, named=st.sampled_from([True, False]), protected=st.booleans())
     def register(self, who: int, named: bool, protected: bool) -> UUID:
         basics = {"protected_address": protected, "address": "見本市1-1", "telephone": "090-0000-0000"}
@@ -266,11 +275,14 @@ class Agencies(RuleBasedStateMachine):
         named = {found for each in to if (found := self.ids[each])}
         mine = self.ids[who] in {one.recorded_by, self.model.homes[one.person]}
         done = oracle.EVERYONE in one.withdrawn or (bool(named) and named <= one.withdrawn)
-        may = mine and named <= one.recipients and not done
+        # Of a consent that was renewed it is the newer one that tells, and that is to be withdrawn.
+        may = mine and named <= one.recipients and not done and not one.is_replaced
         act = disclosures.withdraw_consent
         self.tried(may, lambda: act(self.members[who].actor, consent, recipients=named))
         if may:
-            one.withdrawn |= named or {oracle.EVERYONE}
+            # The last of the recipients taken out is the whole consent taken back.
+            whole = not named or one.recipients <= one.withdrawn | named
+            one.withdrawn |= {oracle.EVERYONE} if whole else named
 
     # Referrals
 
@@ -404,9 +416,10 @@ class Agencies(RuleBasedStateMachine):
         person=people_,
         kind=st.sampled_from(["referral", "transfer"]),
         told=some_categories,
+        answer=st.sampled_from(["", "accept", "accept", "accept", "reject"]),
     )
     def refer_on_a_new_consent(
-        self, by: int | None, ways: tuple[int, ...], person: UUID, kind: str, told: set[str]
+        self, by: int | None, ways: tuple[int, ...], person: UUID, kind: str, told: set[str], answer: str
     ) -> Any:
         """What happens most in an office, and by chance alone would hardly happen here."""
         who = self.one_of(by, self.model.homes[person])
@@ -419,6 +432,8 @@ class Agencies(RuleBasedStateMachine):
         referral = self.write(who, recipient, person, kind, False, told)
         if isinstance(referral, UUID):
             self.take(who, referral, "send")
+            if answer:
+                self.take(recipient, referral, answer)
             return referral
         return multiple()
 

@@ -1,0 +1,198 @@
+"""The access policy against a table of its own: every permission, every role, every relation to the record."""
+
+from __future__ import annotations
+
+from itertools import product
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+from sqlalchemy.exc import NoResultFound
+
+from portal.db import db
+from portal.errors import Conflict, NotAllowed, PortalError
+from portal.policy import RULES, Actor, Permission, Role, can, require
+from portal.referrals import queries, services
+from portal.referrals.models import Referral
+from portal.referrals.services import Answer
+from portal.referrals.states import ReferralAction, ReferralKind, ReferralStatus
+from tests.factories import PATHS, Member, make_member, make_referral, step
+from tests.wall import oracle
+from tests.wall.machine import STEPS
+
+MINE, OTHER, THIRD = uuid4(), uuid4(), uuid4()
+CASEWORK = {Role.STAFF, Role.COORDINATOR}
+# Who needs what besides casework: the relation of the record to the reader's agency.
+BY_RELATION = {
+    Permission.CASEWORK: set("hsrdota"),
+    Permission.CONSENT_RECORD: set("hsrdota"),
+    Permission.CONSENT_WITHDRAW: set("hsrdota"),
+    Permission.PERSON_EDIT: {"h"},
+    Permission.LEDGER_HAND_OVER: {"h"},
+    Permission.CASE_WRITE: {"o"},
+    Permission.REFERRAL_READ: {"s", "r"},
+    Permission.REFERRAL_SEND: {"s"},
+    Permission.REFERRAL_ANSWER: {"r"},
+    Permission.REFERRAL_CANCEL: {"s", "r"},
+    Permission.REFERRAL_TAKE_PART: {"s", "r"},
+}
+FOR_ADMINISTRATORS = {Permission.AGENCY_EDIT, Permission.STAFF_MANAGE}
+# The record: home's person, sender's and recipient's referral, an unsent draft to one, two others' referral,
+# one's own and another's record, another's person, one's own and another agency.
+RECORDS: dict[str, Any] = {
+    "h": SimpleNamespace(home_agency_id=MINE),
+    "s": SimpleNamespace(from_agency_id=MINE, to_agency_id=OTHER, is_sent=True),
+    "r": SimpleNamespace(from_agency_id=OTHER, to_agency_id=MINE, is_sent=True),
+    "d": SimpleNamespace(from_agency_id=OTHER, to_agency_id=MINE, is_sent=False),
+    "t": SimpleNamespace(from_agency_id=OTHER, to_agency_id=THIRD, is_sent=True),
+    "o": SimpleNamespace(id=uuid4(), agency_id=MINE),
+    "a": SimpleNamespace(id=uuid4(), agency_id=OTHER),
+    "x": SimpleNamespace(home_agency_id=OTHER),
+    "i": SimpleNamespace(id=MINE),
+    "j": SimpleNamespace(id=OTHER),
+}
+FITTING = {
+    Permission.PERSON_EDIT: "hx",
+    Permission.LEDGER_HAND_OVER: "hx",
+    Permission.CASE_WRITE: "oa",
+    Permission.AGENCY_EDIT: "oaij",
+    Permission.STAFF_MANAGE: "oaij",
+    Permission.SERVICE_ROOM: "oaij",
+} | {permission: "srdt" for permission in Permission if permission.value.startswith("referral:")}
+
+
+def actor(role: Role, *, agency_id: UUID | None = MINE, administers: bool = False) -> Actor:
+    agency_id = None if role in {Role.AUDITOR, Role.SYSTEM_ADMIN} else agency_id
+    return Actor(uuid4(), uuid4(), "見本", role, agency_id, "見本機関", administers)
+
+
+def expected(permission: Permission, role: Role, administers: bool, relation: str) -> bool:
+    runs = role is Role.AGENCY_ADMIN or (administers and role in CASEWORK)
+    if permission is Permission.AUDIT_READ:
+        return role is Role.AUDITOR
+    if permission is Permission.AGENCY_CREATE:
+        return role is Role.SYSTEM_ADMIN
+    if permission in FOR_ADMINISTRATORS:
+        return role is Role.SYSTEM_ADMIN or (runs and relation in {"o", "i"})
+    if permission is Permission.STAFF_LIST:
+        return role is Role.SYSTEM_ADMIN or runs
+    if permission is Permission.SERVICE_ROOM:
+        return role is Role.SYSTEM_ADMIN or ((runs or role in CASEWORK) and relation in {"o", "i"})
+    return role in CASEWORK and relation in BY_RELATION[permission]
+
+
+def test_every_permission_is_in_the_table_and_has_a_rule() -> None:
+    others = {Permission.STAFF_LIST, Permission.SERVICE_ROOM, Permission.AUDIT_READ, Permission.AGENCY_CREATE}
+    known = {*BY_RELATION, *FOR_ADMINISTRATORS, *others}
+    assert known == set(Permission) == set(RULES)
+
+
+@pytest.mark.parametrize("permission", Permission)
+def test_a_permission_is_granted_to_whom_the_table_says_and_to_nobody_else(permission: Permission) -> None:
+    given = set()
+    for role, administers, relation in product(Role, (False, True), FITTING.get(permission, "h")):
+        who = actor(role, administers=administers)
+        wanted = expected(permission, role, administers and who.agency_id is not None, relation)
+        assert can(who, permission, RECORDS[relation]) == wanted, (role, administers, relation)
+        given.add(wanted)
+        if not wanted:
+            with pytest.raises(NotAllowed):
+                require(who, permission, RECORDS[relation])
+    assert given == {True, False}
+
+
+def test_a_caseworker_without_an_agency_may_do_nothing_with_a_record() -> None:
+    """No such row should ever exist; if it does, an empty agency must not equal an empty column."""
+    stray = Actor(uuid4(), uuid4(), "見本", Role.STAFF, None, "", True)
+    empty = SimpleNamespace(
+        id=None, agency_id=None, home_agency_id=None, from_agency_id=None, to_agency_id=None, is_sent=True
+    )
+    assert not [permission for permission in Permission if can(stray, permission, empty)]
+
+
+# Every step from every state by every side: exactly the flow of the design, and a refused one leaves no trace.
+
+
+def snapshot(url: str) -> dict[str, list[tuple[Any, ...]]]:
+    """Everything that an act could have written."""
+    tables = [name for name in db.metadata.tables if name != "form_key"]
+    with oracle.reading(url) as rows:
+        return {name: sorted(rows(f"SELECT * FROM {name}"), key=repr) for name in tables}  # noqa: S608
+
+
+def sides() -> dict[str, Member]:
+    sender, recipient = make_member(), make_member()
+    return {
+        "sender": sender,
+        "recipient": recipient,
+        "third": make_member(),
+        "admin": make_member(sender.agency_id, Role.AGENCY_ADMIN),
+        "auditor": make_member(None, Role.AUDITOR),
+        "system_admin": make_member(None, Role.SYSTEM_ADMIN),
+    }
+
+
+def may(side: str, action: str, status: str) -> bool:
+    sources, _target, whose, _basis = STEPS[action]
+    if status not in sources or side not in {"sender", "recipient"}:
+        return False
+    return whose in {side, "either"}
+
+
+@pytest.mark.parametrize("status", PATHS)
+def test_each_step_is_open_to_its_side_and_state_only(app: Flask, status: ReferralStatus) -> None:
+    members = sides()
+    kind = ReferralKind.ADVICE  # opens no case: nothing but the referral itself changes
+    make = {"status": status, "kind": kind}
+    url = app.config["DATABASE_URL"]
+    referral_id = make_referral(members["sender"], members["recipient"], **make)
+    for side, action in product(members, ReferralAction):
+        if may(side, action.value, status.value):
+            one = make_referral(members["sender"], members["recipient"], **make)
+            step(members[side], one, action)
+            found = db.read().get(Referral, one)
+            assert found
+            assert found.status.value == STEPS[action.value][1]
+            db.end()
+            continue
+        before = snapshot(url)
+        with pytest.raises((PortalError, NoResultFound)) as refused:
+            step(members[side], referral_id, action)
+        if side in {"third", "admin", "auditor", "system_admin"}:
+            assert refused.type is NoResultFound, "whoever may not know of it is not told more than that"
+        if side == "sender" and STEPS[action.value][2] == "recipient":
+            assert refused.type is NotAllowed
+        assert snapshot(url) == before
+        db.end()
+
+
+def test_what_sql_shows_of_referrals_is_what_the_policy_lets_be_read(app: Flask) -> None:
+    members = sides()
+    for status in PATHS:
+        make_referral(members["sender"], members["recipient"], status=status)
+    struck_out_unsent = make_referral(members["sender"], members["recipient"], status="draft")
+    step(members["sender"], struck_out_unsent, ReferralAction.CORRECT)
+    everything = db.read().scalars(select(Referral)).all()
+    assert len(everything) == len(PATHS) + 1
+    for member in members.values():
+        shown = {found.id for found in db.read().scalars(queries.visible(member.actor))}
+        assert shown == {one.id for one in everything if can(member.actor, Permission.REFERRAL_READ, one)}
+
+
+def test_a_step_on_a_stale_form_is_refused_and_leaves_no_trace(app: Flask) -> None:
+    sender, recipient = make_member(), make_member()
+    referral_id = make_referral(sender, recipient)
+    found = db.read().get(Referral, referral_id)
+    assert found
+    seen = found.version
+    db.end()
+    step(recipient, referral_id, ReferralAction.ACCEPT)
+    before = snapshot(app.config["DATABASE_URL"])
+    with pytest.raises(Conflict):
+        services.perform(
+            sender.actor, ReferralAction.CANCEL, referral_id, Answer(text="取り下げます"), version=seen
+        )
+    assert snapshot(app.config["DATABASE_URL"]) == before

@@ -33,11 +33,11 @@ templates: install ## テンプレートの検査 / check the templates
 check: lint types templates test ## コミット前にすべて / all that must pass before a commit
 
 words: install ## 訳文の台帳を新しくする / refresh the catalogue of words
-	$(BIN)/pybabel --quiet extract --mapping pyproject.toml --keywords N_ --no-location --sort-output \
-		--omit-header --output-file instance/words.pot .
+	$(BIN)/pybabel --quiet extract --mapping pyproject.toml --keywords N_ --keywords lazy_gettext \
+		--no-location --sort-output --omit-header --output-file instance/words.pot .
 	@test -f $(ENGLISH) || $(BIN)/pybabel --quiet init -i instance/words.pot -d portal/translations -l en
 	$(BIN)/pybabel --quiet update --input-file instance/words.pot --output-file $(ENGLISH) --locale en \
-		--no-fuzzy-matching --ignore-obsolete
+		--no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --no-wrap
 ENGLISH := portal/translations/en/LC_MESSAGES/messages.po
 
 lock: install ## 依存の版を固定しなおす / pin the dependencies anew

@@ -13,7 +13,7 @@ ORDER = [
     *("words", "text", "errors", "clock", "db", "audit", "policy", "once", "workflow", "extensions", "web"),
     *("agencies", "accounts", "people", "consents", "disclosures", "cases"),
     *("referrals", "meetings", "activities", "reports"),
-    *("scenario", "outbox", "jobs", "cli", "__init__"),
+    *("scenario", "seed", "outbox", "jobs", "cli", "__init__"),
 ]
 # Inside a feature, what is below may use what is above.
 LAYERS = [{"states", "models"}, {"queries", "services"}, {"forms"}, {"views"}]

@@ -549,11 +549,17 @@ def upgrade():
         forbid(table, "UPDATE")
     for table in (*APPENDED, "disclosure"):
         forbid(table, "DELETE")
+    forbid("disclosure", f"UPDATE OF {LINE}")
+    forbid("disclosure", "UPDATE", when="OLD.ended_at IS NOT NULL")
     number_without_gaps()
 
 
 # What was consented, told, noted and logged stays as it was written, whoever asks. A line of the ledger may be
-# ended early, so `disclosure` takes an UPDATE and no DELETE.
+# ended early, and once: nothing else of it takes an UPDATE.
+LINE = (
+    "id, created_at, person_id, from_agency_id, to_agency_id, made_by_id, basis, consent_id, channel, source_id,"
+    " starts_at, ends_at"
+)
 APPENDED = (
     "audit_entry",
     "audit_detail",
@@ -567,11 +573,12 @@ APPENDED = (
 )
 
 
-def forbid(table, act):
-    name = f"no_{act.lower()}_{table}"
+def forbid(table, act, when=""):
+    name = f"no_{act.lower().replace(' of ', '_').split(',')[0]}_{table}"
     if op.get_bind().dialect.name == "sqlite":
         op.execute(
-            f"CREATE TRIGGER {name} BEFORE {act} ON {table} BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+            f"CREATE TRIGGER {name} BEFORE {act} ON {table} {f'WHEN {when}' if when else ''} "
+            f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
         )
         return
     op.execute(
@@ -579,7 +586,8 @@ def forbid(table, act):
         "$$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$"
     )
     op.execute(
-        f"CREATE TRIGGER {name} BEFORE {act} ON {table} FOR EACH ROW EXECUTE FUNCTION append_only()"
+        f"CREATE TRIGGER {name} BEFORE {act} ON {table} FOR EACH ROW "
+        f"{f'WHEN ({when})' if when else ''} EXECUTE FUNCTION append_only()"
     )
     if act == "DELETE":
         op.execute(

@@ -100,7 +100,7 @@ def _left(session: Session, condition: ColumnElement[bool], free: int) -> int:
     return max(0, math.ceil(delay(failures, free) - (clock.now() - last).total_seconds()))
 
 
-def begin(buckets: Buckets) -> UUID:
+def note(buckets: Buckets) -> UUID:
     """Count an attempt as failed before it is tried, so that many at once count as many; returns its id.
 
     Raises:

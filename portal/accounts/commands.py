@@ -60,4 +60,6 @@ def create(
         services.create_account(email=email, name=name, post=post, password=password)
     except PortalError as error:
         raise click.ClickException(error.text()) from error
-    click.echo(f"{address_of(email)}\t{'(from standard input)' if password_stdin else password}\t{role}\t{agency or ''}")
+    click.echo(
+        f"{address_of(email)}\t{'(from standard input)' if password_stdin else password}\t{role}\t{agency or ''}"
+    )

@@ -78,7 +78,7 @@ def sign_in(
     """
     email = address_of(email)
     buckets = attempts.buckets_of(secret, email, device)
-    attempt_id = attempts.begin(buckets)
+    attempt_id = attempts.note(buckets)
     with db.transaction() as session:
         known = session.scalar(select(Staff.id).where(Staff.email == email))
         found = session.execute(usable(email)).one_or_none()
@@ -135,7 +135,7 @@ def change_password(
         staff = own_row(session, actor)
     check_new(new, email=staff.email, name=staff.name, field="new")
     buckets = attempts.buckets_of(secret, f"own password {actor.staff_id}", device)
-    attempt_id = attempts.begin(buckets)
+    attempt_id = attempts.note(buckets)
     try:
         fits = hashing.fits(staff.password_hash, current)
         same = fits and hashing.fits(staff.password_hash, new)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from datetime import date
+from typing import Any, cast
 
 from flask_babel import gettext, lazy_gettext
 from wtforms import BooleanField, RadioField, SelectField, SelectMultipleField
@@ -92,6 +93,10 @@ class ClosureForm(BaseForm):
     starts_on = EraDateField(lazy_gettext("始まりの日"), [Required()])
     ends_on = EraDateField(lazy_gettext("終わりの日"), [Required()])
     reason = CleanString(lazy_gettext("理由"), [LINE])
+
+    def span(self) -> tuple[date, date]:
+        """The first and the last day, once the form is valid."""
+        return cast(date, self.starts_on.data), cast(date, self.ends_on.data)
 
 
 class ServiceForm(BaseForm):

@@ -125,11 +125,11 @@ def both_texts(form: AgencyForm, agency: Agency) -> list[tuple[Any, Any, Any]]:
     def said(value: Any) -> str:
         match value:
             case bool():
-                return gettext("はい") if value else gettext("いいえ")
+                return str(gettext("はい") if value else gettext("いいえ"))
             case frozenset():
                 return "・".join(gettext(WEEKDAYS[n]) for n in sorted(value))
             case AgencyKind():
-                return gettext(value.word)
+                return str(gettext(value.word))
             case _:
                 return str(value)
 
@@ -160,8 +160,7 @@ def new_closure(agency_id: UUID) -> ResponseReturnValue:
             services.add_closure(
                 signed_in(),
                 agency_id,
-                form.starts_on.data,
-                form.ends_on.data,
+                *form.span(),
                 reason=form.reason.data or "",
                 idempotency_key=form.idempotency_key.data,
             )

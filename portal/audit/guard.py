@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import event
 from sqlalchemy.orm import ORMExecuteState, Session, scoped_session
+from sqlalchemy.sql.dml import UpdateBase
 
 from portal.audit.models import AuditDetail, Audited, AuditEntry
+from portal.db import Base
 
 
 class UnauditedChange(RuntimeError):
@@ -20,13 +22,18 @@ def install(session: scoped_session[Session]) -> None:
 
 
 def refuse_bulk_change(state: ORMExecuteState) -> None:
-    mapper = state.bind_mapper
-    if not mapper or not (state.is_update or state.is_delete):
+    """Any INSERT, UPDATE or DELETE by statement, on the model or on its table: it has no history."""
+    statement = state.statement
+    if not isinstance(statement, UpdateBase):
         return
-    if issubclass(mapper.class_, Audited):
-        raise UnauditedChange("change audited records one by one: a bulk change has no history")
-    if issubclass(mapper.class_, AuditEntry | AuditDetail):
-        raise UnauditedChange("audit entries are never changed or deleted")
+    for mapper in Base.registry.mappers:
+        # By name: a statement on a model carries an annotated copy of the table.
+        if mapper.local_table.description != statement.table.description:
+            continue
+        if issubclass(mapper.class_, Audited):
+            raise UnauditedChange("change audited records one by one: a bulk change has no history")
+        if issubclass(mapper.class_, AuditEntry | AuditDetail):
+            raise UnauditedChange("audit entries are written by audit.services only, and never changed")
 
 
 def note_changes(session: Session, _context: object, _instances: object) -> None:

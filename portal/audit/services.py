@@ -38,8 +38,15 @@ def bucket(count: int) -> str:
     return next((word for limit, word in BUCKETS if count <= limit), "100+")
 
 
+# What canonical JSON holds as it is.
+AS_IT_IS = frozenset({str, int, bool, type(None)})
+ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
 def plain(value: Any) -> Any:
     """A value as canonical JSON holds it: no floats, codes for enums, ISO for times."""
+    if type(value) in AS_IT_IS:
+        return value
     match value:
         case Enum():
             return value.value
@@ -48,7 +55,7 @@ def plain(value: Any) -> Any:
         case UUID() | date():
             return str(value)
         case dict():
-            return {str(key): plain(item) for key, item in value.items()}
+            return {str(key): item if type(item) in AS_IT_IS else plain(item) for key, item in value.items()}
         case list() | tuple():
             return [plain(item) for item in value]
         case set() | frozenset():
@@ -60,7 +67,7 @@ def plain(value: Any) -> Any:
 
 
 def canonical(value: dict[str, Any]) -> bytes:
-    return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return ENCODER.encode(plain(value)).encode()
 
 
 def record(
@@ -89,7 +96,11 @@ def record(
         else:
             kind, object_id = subject or (None, None)
         connection = session.connection()
-        seq: int = connection.execute(NEXT_SEQ).scalar_one()
+        seq = connection.execute(NEXT_SEQ).scalar()
+        if seq is None:  # not `scalar_one`: the page of a broken log is no "not found"
+            raise RuntimeError(
+                "the audit log has lost its head row: nothing can be logged, so nothing is done"
+            )
         entry, detail = entry_values(
             seq,
             clock.now(),

@@ -39,6 +39,12 @@ class Ticks(SelectMultipleField):
     widget = ListWidget(prefix_label=False)
     option_widget = CheckboxInput()
 
+    def pre_validate(self, form: Any) -> None:
+        """Refuses a value that no box has, e.g. an agency that has stopped meanwhile."""
+        offered = {choice.value for choice in self.choices or []}
+        if set(self.data or []) - offered:
+            raise ValidationError(gettext("選べなくなったものが含まれています。選び直してください。"))
+
 
 def named(agencies: Iterable[tuple[UUID, str]]) -> list[SelectChoice]:
     return [SelectChoice(str(agency_id), name) for agency_id, name in agencies]

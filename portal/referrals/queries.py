@@ -33,12 +33,13 @@ from portal import clock
 from portal.agencies.models import Agency
 from portal.disclosures import wall
 from portal.disclosures.models import Basis, Disclosure
+from portal.disclosures.people_list import spellings
 from portal.disclosures.queries import lives_for, to_confirm
 from portal.people.categories import Category
 from portal.people.models import Person
 from portal.people.names import search_key
 from portal.policy import Actor, Permission, can
-from portal.referrals.models import FollowUp, Referral, ReferralEvent, ReferralGoal, ReferralNews
+from portal.referrals.models import FollowUp, Referral, ReferralGoal, ReferralNews
 from portal.referrals.states import OPEN, ReferralStatus
 from portal.text import LIKE_ESCAPE, like_pattern
 
@@ -76,7 +77,7 @@ class Filter:
         """The values for the statement of this shape."""
         return {
             "statuses": sorted(self.statuses),
-            "number": self.q.strip(),
+            "numbers": sorted(spellings(self.q)),
             # Asked for no name at all, e.g. only punctuation, it matches nothing rather than everything.
             "pattern": like_pattern(search_key(self.q)) if search_key(self.q) else "",
             "person_id": self.person_id,
@@ -125,10 +126,6 @@ def goals_of(referral_id: UUID) -> Select[ReferralGoal]:
     return select(ReferralGoal).where(ReferralGoal.referral_id == referral_id).order_by(ReferralGoal.id)
 
 
-def events_of(referral_id: UUID) -> Select[ReferralEvent]:
-    return select(ReferralEvent).where(ReferralEvent.referral_id == referral_id).order_by(ReferralEvent.id)
-
-
 def narrowed(shape: Filter) -> list[ColumnElement[bool]]:
     reader, now = wall.READER, wall.NOW
     tests: list[ColumnElement[bool]] = []
@@ -154,7 +151,7 @@ def narrowed(shape: Filter) -> list[ColumnElement[bool]]:
         mine = or_(Referral.basis != Basis.ANONYMOUS, Referral.from_agency_id == reader.agency_id)
         tests += [Referral.person_id == bindparam("person_id"), mine]
     if shape.q:
-        tests.append(or_(Referral.number == bindparam("number"), is_named(reader, now)))
+        tests.append(or_(Referral.number.in_(bindparam("numbers", expanding=True)), is_named(reader, now)))
     return tests
 
 
@@ -290,11 +287,6 @@ def is_unattended(actor: Actor) -> ColumnElement[bool]:
         ~exists().where(sequel.part_of_id == Referral.id, sequel.status != ReferralStatus.ENTERED_IN_ERROR),
         ~exists().where(FollowUp.referral_id == Referral.id, FollowUp.agency_id == actor.agency_id),
     )
-
-
-def news_of(actor: Actor) -> Select[ReferralNews]:
-    statement = select(ReferralNews).where(ReferralNews.agency_id == actor.agency_id)
-    return statement.order_by(ReferralNews.at.desc(), ReferralNews.referral_id)
 
 
 def follow_ups(actor: Actor) -> Select[FollowUp]:

@@ -57,6 +57,12 @@ def is_empty(session: Session) -> bool:
     return not session.scalar(select(Agency.id).limit(1)) and not session.scalar(select(Staff.id).limit(1))
 
 
+def require_empty() -> None:
+    with db.transaction() as session:
+        if not is_empty(session):
+            raise NotEmpty
+
+
 def load(path: Path, *, add: bool = False, random_passwords: bool = False) -> Loaded:
     """Replay the whole file, or nothing of it.
 
@@ -64,6 +70,8 @@ def load(path: Path, *, add: bool = False, random_passwords: bool = False) -> Lo
         NotEmpty: the database holds data, and `add` was not given.
         WrongFile: with the lines that are wrong.
     """
+    if not add:
+        require_empty()
     plan = understand(read(path))
     passwords = {
         entry.given["email"]: (not random_passwords and entry.given.get("password")) or new_password()
@@ -73,8 +81,8 @@ def load(path: Path, *, add: bool = False, random_passwords: bool = False) -> Lo
     with ThreadPoolExecutor(AT_ONCE) as threads:
         hashes = dict(zip(passwords, threads.map(hashing.hash, passwords.values()), strict=True))
     with db.transaction() as session:
-        if not add and not is_empty(session):
-            raise NotEmpty
+        if not add:
+            require_empty()
         # A page that an event opens must show what the events before it have written.
         db.read.registry.set(session)
         play = Play(session)

@@ -9,7 +9,7 @@ from operator import itemgetter
 from random import Random
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, LargeBinary, Table, Uuid, update
+from sqlalchemy import JSON, Connection, LargeBinary, Table, Uuid, update
 from sqlalchemy.orm import Session
 
 from portal.audit.events import AuditEvent
@@ -75,16 +75,24 @@ class Target:
         self.processors = [
             (index, process)
             for index, column in enumerate(table.columns)
-            if not isinstance(column.type, Uuid | LargeBinary)
+            if not isinstance(column.type, Uuid | LargeBinary | JSON)
             and not isinstance(getattr(column.type, "enum_class", None), type)
             and (process := column.type.dialect_impl(dialect).bind_processor(dialect))
         ]
+        self.processed: dict[Any, Any] = {}
 
     def tuples(self, rows: list[Row]) -> Iterator[tuple[Any, ...]]:
+        """Rows as the driver takes them. One moment stands in many of them and is converted once."""
+        self.processed.clear()
         for row in rows:
             cells = list(self.cells(row))
             for index, process in self.processors:
-                cells[index] = process(cells[index])
+                cell = cells[index]
+                if cell is None or cell is True or cell is False:
+                    continue
+                if cell not in self.processed:
+                    self.processed[cell] = process(cell)
+                cells[index] = self.processed[cell]
             yield tuple(cells)
 
     def write(self, connection: Connection, rows: list[Row]) -> None:
@@ -106,7 +114,7 @@ def default_of(column: Any) -> Any:
         return None
     if default.is_scalar:
         return getattr(default.arg, "value", default.arg)
-    return {} if column.name == "fields" else None
+    return "{}" if isinstance(column.type, JSON) else None
 
 
 class Bulk:

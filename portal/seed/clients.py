@@ -126,7 +126,7 @@ def register(world: World, home: Place, who: Who, at: datetime, *, named: bool =
         ground="home",
         basics=basics,
     )
-    client = Client(key, row, home, random.sample(FILED_CODES, random.choice((0, 1, 1, 2, 3))))
+    client = Client(key, row, home, random.sample(FILED_CODES, random.choice((0, 0, 1, 1, 2))))
     for category in client.filed:
         inform(world, client, who, category, at)
     return client

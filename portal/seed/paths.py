@@ -16,7 +16,8 @@ Step = tuple[str, float, float]
 RECEIVE, ACCEPT, START = ("receive", 0, 2), ("accept", 0, 4), ("start", 1, 10)
 # Each step with the days that pass before it, at least and at most.
 PLANS: dict[str, tuple[Step, ...]] = {
-    "completed": (RECEIVE, ACCEPT, ("assign", 0, 1), START, ("complete", 25, 200)),
+    "completed": (RECEIVE, ACCEPT, START, ("complete", 25, 200)),
+    "assigned": (RECEIVE, ACCEPT, ("assign", 0, 1), START, ("complete", 25, 200)),
     "told": (RECEIVE, ACCEPT, START, ("message", 1, 9), ("reply", 0, 3), ("complete", 25, 200)),
     "held": (RECEIVE, ACCEPT, START, ("hold", 10, 60), ("start", 10, 60), ("complete", 20, 120)),
     "failed": (RECEIVE, ACCEPT, START, ("fail", 30, 150)),
@@ -31,7 +32,15 @@ PLANS: dict[str, tuple[Step, ...]] = {
     "working": (RECEIVE, ACCEPT, START),
     "on_hold": (RECEIVE, ACCEPT, START, ("hold", 5, 20)),
 }
-USUAL = (("completed", 34), ("told", 26), ("held", 8), ("failed", 6), ("rejected", 12), ("cancelled", 5))
+USUAL = (
+    ("completed", 42),
+    ("assigned", 9),
+    ("told", 9),
+    ("held", 8),
+    ("failed", 6),
+    ("rejected", 12),
+    ("cancelled", 5),
+)
 RARE = (("slow", 6), ("wrong", 2))
 PLAN_NAMES, PLAN_WEIGHTS = zip(*USUAL, *RARE, strict=True)
 # A step that only one who goes on with the work takes: it needs a live basis.
@@ -122,7 +131,7 @@ class Path(Telling):
     def start(self) -> None:
         self.row["first_contact_on"] = self.at.date()
         self.perform(A.START, self.worker)
-        if self.to.id in self.client.cases and self.world.random.random() < 0.6:
+        if self.to.id in self.client.cases and self.world.random.random() < 0.3:
             note(self.world, self.client, self.to, self.worker, self.at)
 
     def hold(self) -> None:

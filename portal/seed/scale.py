@@ -23,7 +23,8 @@ from portal.seed.network import Place
 from portal.seed.paths import PLAN_NAMES, PLAN_WEIGHTS, PLANS, Path, Step
 
 YEARS = 8
-FEWEST, MOST_AGENCIES = 120, 3000
+FEWEST, MOST = 120, 5_000_000
+FEWEST_AGENCIES, MOST_AGENCIES = 4, 3000
 # The first two agencies have the same work whatever the size of the world, so that their pages compare.
 SHARE = 200
 FEWEST_SHARE = 60
@@ -155,7 +156,7 @@ class Crowd:
         client, who, at = self.arrive(home, self.world.now - timedelta(days=BUSY_DAYS))
         yes = clients.consent(self.world, client, who, [other], at, days=BUSY_DAYS * 3)
         path = self.refer(client, (home, who), other, yes, ReferralKind.REFERRAL, at)
-        begun = (*PLANS["completed"][:-1],)
+        begun = (*PLANS["assigned"][:-1],)
         talk: Sequence[Step] = (("message", 0, 1), ("reply", 0, 1)) * BUSY_EVENTS
         path.walk((*begun, *talk[: BUSY_EVENTS - len(begun) - 2]))
         path.settle()
@@ -284,6 +285,7 @@ class Crowd:
             who, moment = random.choice(place.staff), world.later(at, 10, 200)
             if moment > world.now:
                 continue
-            casework.note(world, client, place, who, moment)
+            if random.random() < 0.4:
+                casework.note(world, client, place, who, moment)
             if random.random() < 0.8:
                 casework.close_case(world, client, place, who, moment + timedelta(minutes=5))

@@ -222,7 +222,9 @@ def test_inviting_tells_nothing_about_other_agencies(app: Flask, browser: Open) 
         steps = [answer.text, client.get("/accounts/").text, app.test_client().get(link).text]
         chosen = choose(app, link)
         pages = [*steps, chosen.headers["Location"], str(chosen.status_code)]
-        hidden = [re.sub(r'value="[^"]*"|/invitations/[\w-]+|[0-9a-f]{8}-[0-9a-f-]{27}', "", p) for p in pages]
+        hidden = [
+            re.sub(r'value="[^"]*"|/invitations/[\w-]+|[0-9a-f]{8}-[0-9a-f-]{27}', "", p) for p in pages
+        ]
         return [re.sub(re.escape(email), "", page) for page in hidden]
 
     known = told("known@example.jp")
@@ -420,7 +422,9 @@ def test_the_last_administrator_goes_only_when_somebody_says_so(browser: Open) -
     assert client.post(f"/accounts/{admin.staff_id}/edit", data=form).status_code == 409
     assert post_of(admin.staff_id)[0] is Role.AGENCY_ADMIN
     # Staying an administrator under another role is no loss.
-    assert client.post(f"/accounts/{admin.staff_id}/edit", data=form | {"administers": "y"}).status_code == 303
+    assert (
+        client.post(f"/accounts/{admin.staff_id}/edit", data=form | {"administers": "y"}).status_code == 303
+    )
     said = client.post(f"/accounts/{admin.staff_id}/disable", data={"leave_unmanaged": "y"})
     assert said.status_code == 303
     assert browser().post("/sign-in", data={"email": admin.email, "password": PASSWORD}).status_code == 400
@@ -493,9 +497,7 @@ def test_one_lists_and_ends_ones_own_sessions(app: Flask, browser: Open) -> None
     here = browser(member)
     there = app.test_client()
     agent = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/120 Safari/537.36 Edg/120"
-    there.post(
-        "/sign-in", data={"email": member.email, "password": PASSWORD}, headers={"User-Agent": agent}
-    )
+    there.post("/sign-in", data={"email": member.email, "password": PASSWORD}, headers={"User-Agent": agent})
     page = here.get("/account").text
     assert "Windows・Edge" in page
     assert "令和" in page
@@ -523,7 +525,16 @@ def test_the_chosen_language_comes_back(app: Flask, browser: Open) -> None:
 
 
 def test_the_command_makes_the_first_administrator(runner: FlaskCliRunner, browser: Open) -> None:
-    args = ["accounts", "create", "--email", "Sys@example.jp", "--name", "管理 一郎", "--role", "system_admin"]
+    args = [
+        "accounts",
+        "create",
+        "--email",
+        "Sys@example.jp",
+        "--name",
+        "管理 一郎",
+        "--role",
+        "system_admin",
+    ]
     done = runner.invoke(args=args)
     assert done.exit_code == 0, done.output
     email, password, role, agency = done.output.rstrip("\n").split("\t")
@@ -537,7 +548,9 @@ def test_the_command_makes_the_first_administrator(runner: FlaskCliRunner, brows
 def test_the_command_puts_staff_into_an_agency(runner: FlaskCliRunner, browser: Open) -> None:
     agency = make_agency()
     base = ["accounts", "create", "--email", "a@example.jp", "--name", "相談 一郎", "--role", "staff"]
-    done = runner.invoke(args=[*base, "--agency", agency.short_name, "--administers", "--password-stdin"], input=NEW)
+    done = runner.invoke(
+        args=[*base, "--agency", agency.short_name, "--administers", "--password-stdin"], input=NEW
+    )
     assert done.exit_code == 0, done.output
     assert NEW not in done.output
     assert agency.name in browser("a@example.jp", NEW).get("/account").text

@@ -143,9 +143,9 @@ def visit(new_context: Callable[[], BrowserContext]) -> Visit:
     return open_page
 
 
-def sign_in(page: Page, who: Somebody) -> None:
+def sign_in(page: Page, who: Somebody, password: str = PASSWORD) -> None:
     """Through the page, as a person does; stays wherever the portal leads to."""
     page.get_by_label("メールアドレス").fill(who.email)
-    page.get_by_label("パスワード").fill(PASSWORD)
-    page.get_by_role("main").get_by_role("button", name="サインイン").click()
+    page.get_by_label("パスワード").fill(password)
+    page.get_by_role("main").get_by_role("button", name="サインインする").click()
     expect(page.locator("body")).to_have_attribute("data-staff", str(who.staff_id))

@@ -13,8 +13,11 @@ from flask import Flask
 from sqlalchemy import select
 
 from portal import clock
-from portal.accounts.models import Staff
+from portal.accounts.models import Membership, Staff
+from portal.accounts.signing_in import actor_of
+from portal.agencies.models import Agency
 from portal.db import db
+from portal.policy import Actor
 from portal.scenario.loading import load
 from tests.browsers import Browser
 from tests.databases import Databases
@@ -40,8 +43,15 @@ class Demo:
     url: str
     people: dict[str, Resident]
 
-    def somebody(self, email: str) -> Resident:
-        return self.people[f"{email}@example.jp"]
+    def somebody(self, name: str) -> Resident:
+        return self.people[f"{name}@example.jp"]
+
+    def actor(self, name: str) -> Actor:
+        """The same person as services want him."""
+        posts = select(Staff, Membership, Agency.name).join(Membership, Membership.staff_id == Staff.id)
+        posts = posts.outerjoin(Agency, Agency.id == Membership.agency_id)
+        row = db.read.execute(posts.where(Staff.id == self.somebody(name).staff_id)).one()
+        return actor_of(*row)
 
 
 @contextmanager
@@ -59,7 +69,7 @@ def demo_at(app: Flask, databases: Databases, moment: datetime = NOON, file: Pat
         yield Demo(server, url, people)
 
 
-def client_of(app: Flask, demo: Demo, who: Resident | None) -> Browser:
+def client_of(app: Flask, who: Resident | None) -> Browser:
     """The same person without a browser: to try many addresses fast. Use while the clock stands at the demo's."""
     client = app.test_client()
     assert isinstance(client, Browser)

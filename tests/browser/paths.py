@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 from flask import Flask
@@ -15,6 +16,8 @@ from portal.db import Base, db
 
 # A page looks different for each of these; one of every sort is opened.
 SORTS = {"referral": "status", "person": "is_identified"}
+# What an address needs besides its path.
+QUERIES = {"referrals.follow_up": "?kind=meeting"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,39 +56,40 @@ def rows_of(arguments: list[str]) -> Iterator[tuple[dict[str, Any], str]]:
             yield values, str(row[sort]) if sort else ""
 
 
-def values_of(app: Flask, rule: Rule) -> Iterator[tuple[dict[str, Any], str]]:
+def values_of(app: Flask, rule: Rule, words: Mapping[str, str]) -> Iterator[tuple[dict[str, Any], str]]:
     """Everything to try for the arguments of a rule, with a word for the sort of page it would be."""
-    ids = [name for name in rule._converters if name.endswith("_id")]  # noqa: SLF001 no public way
+    ids = [name for name in rule._converters if name.endswith("_id")]  # noqa: SLF001 - there is no public way
     others = [name for name in rule._converters if name not in ids]  # noqa: SLF001
     rows = list(rows_of(ids)) if ids else [({}, "")]
-    if not others:
-        yield from rows
-        return
-    (other,) = others
-    for member in members_of(app, rule, other):
-        for values, _sort in rows:
-            yield values | {other: member}, str(member)
+    for member in product(*(members_of(rule, other, words) for other in others)):
+        for values, sort in rows:
+            yield values | dict(zip(others, member, strict=True)), f"{sort} {member}"
 
 
-def members_of(app: Flask, rule: Rule, argument: str) -> list[str]:
-    """What stands in the place of an argument that is no id: the members of its enum, or a known word."""
-    if argument == "code":
-        return list(app.config["LANGUAGES"])
-    converter = rule._converters[argument]  # noqa: SLF001
-    closure = type(converter).to_python.__closure__ or ()
-    return [str(member.value) for cell in closure for member in cell.cell_contents]
+def members_of(rule: Rule, argument: str, words: Mapping[str, str]) -> list[str]:
+    """What stands in the place of an argument that is no id: a given word, or the members of its enum."""
+    if argument in words:
+        return [words[argument]]
+    code = type(rule._converters[argument]).to_python  # noqa: SLF001
+    return [str(member.value) for cell in code.__closure__ or () for member in cell.cell_contents]
 
 
-def found(app: Flask, client: FlaskClient) -> list[Found]:
-    """For each page that this reader may open: its address, one for every sort of page."""
+def found(app: Flask, client: FlaskClient, known: Collection[str] = (), **words: str) -> list[Found]:
+    """For each page that this reader may open: its address, one for every sort of page.
+
+    Of the pages whose endpoint is `known`, only those without arguments are looked for again. `words` stand
+    in the place of arguments that no table knows, such as `token`.
+    """
     answer: list[Found] = []
     for rule in pages(app):
+        if rule.endpoint in known and rule.arguments:
+            continue
         done: set[str] = set()
-        for values, sort in values_of(app, rule):
+        for values, sort in values_of(app, rule, words):
             if sort in done:
                 continue
             with app.test_request_context():
-                path = app.url_map.bind("").build(rule.endpoint, values)
+                path = app.url_map.bind("").build(rule.endpoint, values) + QUERIES.get(rule.endpoint, "")
             response = client.get(path)
             if response.status_code == 200:
                 done.add(sort)

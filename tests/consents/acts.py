@@ -39,8 +39,7 @@ def withdraw(browser: Browser, consent_id: UUID, **typed: Any) -> Any:
 def consents() -> list[Consent]:
     """All that are on record, the oldest first."""
     with db.transaction() as session:
-        found = list(session.scalars(select(Consent).order_by(Consent.id)))
-    return found
+        return list(session.scalars(select(Consent).order_by(Consent.id)))
 
 
 def how_many(table: type) -> int:

@@ -49,7 +49,13 @@ def test_a_consent_is_checked_and_then_recorded(browser: Visit, ours: Member, th
 
     assert how_many(Consent) == 0, "nothing is recorded before it was checked"
     assert "同意の内容を確認" in words_of(shown)
-    for said in ("就労準備支援事業", "基本情報、健康・障がい", "令和8年4月1日から令和9年3月31日まで", "書面", "い-12"):
+    for said in (
+        "就労準備支援事業",
+        "基本情報、健康・障がい",
+        "令和8年4月1日から令和9年3月31日まで",
+        "書面",
+        "い-12",
+    ):
         assert said in words_of(shown)
     carried = {name: hidden(shown, name) for name in (*typed, "idempotency_key")}
     answer = visitor.post(address, data=carried | {"confirmed": "1"})
@@ -115,8 +121,8 @@ REFUSED = [
     ({"given_by": "representative", "given_by_name": "見本 春子"}, "本人との関係を入力してください"),
     ({"given_by_name": "見本 春子"}, "本人が同意したときは、この欄を空けてください。"),
     ({"given_by_relation": "母"}, "本人が同意したときは、この欄を空けてください。"),
-    ({"categories": ["secrets"]}, "選択肢"),
-    ({"recipients": [str(uuid4())]}, "選択肢"),
+    ({"categories": ["secrets"]}, "選べなくなったものが含まれています。"),
+    ({"recipients": [str(uuid4())]}, "選べなくなったものが含まれています。"),
     ({"purpose": "あ" * 2001}, "2000文字以内で入力してください。"),
 ]
 
@@ -183,7 +189,9 @@ def test_whoever_may_see_the_name_may_record(browser: Visit, ours: Member, their
     answer = record(browser(theirs), person_id, terms([further]))
 
     assert browser(theirs).get(answer.headers["Location"]).status_code == 200
-    assert browser(ours).get(answer.headers["Location"]).status_code == 200, "the home agency sees all consents"
+    assert browser(ours).get(answer.headers["Location"]).status_code == 200, (
+        "the home agency sees all consents"
+    )
 
 
 def test_whose_basis_has_died_may_not_record(browser: Visit, ours: Member, theirs: Member, at: Clock) -> None:
@@ -204,14 +212,19 @@ def test_to_others_the_person_is_missing(browser: Visit, ours: Member, theirs: M
     visitor = browser(theirs)
 
     for path in ("consents/new", "consents/form", "consents/form.pdf", "disclosures", "disclosures.pdf"):
-        hidden_one, no_one = visitor.get(f"/people/{person_id}/{path}"), visitor.get(f"/people/{uuid4()}/{path}")
+        hidden_one, no_one = (
+            visitor.get(f"/people/{person_id}/{path}"),
+            visitor.get(f"/people/{uuid4()}/{path}"),
+        )
         assert hidden_one.status_code == 404
         assert hidden_one.data == no_one.data
     assert record(visitor, person_id, terms([ours])).status_code == 404
     assert how_many(Consent) == 0
 
 
-def test_a_referral_refused_leaves_no_trace_of_the_person(browser: Visit, ours: Member, theirs: Member) -> None:
+def test_a_referral_refused_leaves_no_trace_of_the_person(
+    browser: Visit, ours: Member, theirs: Member
+) -> None:
     person_id = make_person(ours)
     referral_id = make_referral(ours, theirs, person_id=person_id)
     assert browser(theirs).get(f"/people/{person_id}/disclosures").status_code == 200
@@ -239,7 +252,9 @@ def test_who_does_no_casework_finds_nothing(browser: Visit, ours: Member, theirs
 
 def test_recording_and_reading_are_logged(browser: Visit, ours: Member, theirs: Member) -> None:
     person_id, visitor = make_person(ours), browser(ours)
-    location = record(visitor, person_id, terms([theirs], categories=["basic", "finances"])).headers["Location"]
+    location = record(visitor, person_id, terms([theirs], categories=["basic", "finances"])).headers[
+        "Location"
+    ]
     visitor.get(location)
 
     with db.transaction() as session:

@@ -17,8 +17,11 @@ from portal.agencies.models import Closure
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.cases.codes import Domain
+from portal.consents.models import ConsentMethod
+from portal.consents.services import ConsentTerms
 from portal.db import db
 from portal.disclosures import person_view
+from portal.disclosures import services as disclosures
 from portal.people import services as people
 from portal.people.categories import Category
 from portal.referrals import preview, reading
@@ -347,10 +350,6 @@ def test_a_renewed_consent_carries_a_waiting_draft(sides: tuple[Member, Member],
     old = make_consent(ours, person, [theirs])
     us = browser(ours)
     key = draft(us, proposal(person, theirs))
-    from portal.consents.models import ConsentMethod
-    from portal.consents.services import ConsentTerms
-    from portal.disclosures import services as disclosures
-
     terms = ConsentTerms(
         recipients=frozenset([theirs.agency_id or uuid4()]),
         categories=frozenset([Category.BASIC]),

@@ -78,19 +78,20 @@ def test_a_silent_new_record_and_a_silent_removal_are_refused(app: Flask) -> Non
     assert db.read().scalars(select(Person.id)).all() == people_before
 
 
-@pytest.mark.parametrize("model", AUDITED, ids=lambda model: model.__name__)
-def test_a_bulk_change_is_refused(app: Flask, model: type[Base]) -> None:
-    key = next(iter(model.__table__.primary_key))
-    for statement in (
-        update(model).values({key.name: key}),
-        delete(model),
-        insert(model).values({key.name: None}),
-        update(model.__table__).values({key.name: key}),
-        delete(model.__table__),
-        insert(model.__table__).values({key.name: None}),
-    ):
-        with pytest.raises(UnauditedChange), db.transaction() as session:
-            session.execute(statement)
+def test_a_bulk_change_is_refused(app: Flask) -> None:
+    """By the model or by its table; none of them reaches the database."""
+    for model in (*AUDITED, AuditEntry, AuditDetail):
+        key = next(iter(model.__table__.primary_key))
+        for statement in (
+            update(model).values({key.name: key}),
+            delete(model),
+            insert(model).values({key.name: None}),
+            update(model.__table__).values({key.name: key}),
+            delete(model.__table__),
+            insert(model.__table__).values({key.name: None}),
+        ):
+            with pytest.raises(UnauditedChange), db.transaction() as session:
+                session.execute(statement)
 
 
 @pytest.mark.parametrize("model", [AuditEntry, AuditDetail])
@@ -99,9 +100,6 @@ def test_the_session_changes_no_entry(app: Flask, model: type[Base]) -> None:
     with db.transaction() as session:
         entry = session.scalars(select(model)).first()
     assert entry
-    for statement in (update(model).values(seq=model.seq), delete(model)):  # type: ignore[attr-defined]
-        with pytest.raises(UnauditedChange), db.transaction() as session:
-            session.execute(statement)
     with pytest.raises(UnauditedChange), db.transaction() as session:
         session.delete(session.merge(entry))
     with pytest.raises(UnauditedChange), db.transaction() as session:
@@ -129,28 +127,24 @@ def raw(app: Flask) -> Callable[[str], None]:
     return run
 
 
-@pytest.mark.parametrize("table", APPENDED)
-def test_what_was_written_stays_written(raw: Callable[[str], None], app: Flask, table: str) -> None:
-    before = snapshot(app.config["DATABASE_URL"])
-    assert before[table], "nothing to protect: the test would prove nothing"
+def attempts_on(table: str) -> list[str]:
     columns = list(db.metadata.tables[table].columns.keys())
-    attempts = [
-        f"UPDATE {table} SET {columns[-1]} = {columns[-1]}",
-        f"DELETE FROM {table}",
-    ]
+    attempts = [f"UPDATE {table} SET {columns[-1]} = {columns[-1]}", f"DELETE FROM {table}"]
     if db.engine.dialect.name == "sqlite":
-        attempts.append(f"REPLACE INTO {table} SELECT * FROM {table}")
-        attempts.append(f"INSERT OR REPLACE INTO {table} SELECT * FROM {table}")
-    else:
-        attempts.append(f"TRUNCATE {table} CASCADE")
-        keys = ", ".join(column.name for column in db.metadata.tables[table].primary_key)
-        attempts.append(
-            f"INSERT INTO {table} SELECT * FROM {table} "
-            f"ON CONFLICT ({keys}) DO UPDATE SET {columns[-1]} = excluded.{columns[-1]}"
-        )
-    for attempt in attempts:
-        with pytest.raises(DBAPIError, match=r"append-only|no gaps"):
-            raw(attempt)
+        replacing = f"INTO {table} SELECT * FROM {table}"
+        return [*attempts, f"REPLACE {replacing}", f"INSERT OR REPLACE {replacing}"]
+    keys = ", ".join(column.name for column in db.metadata.tables[table].primary_key)
+    change = f"ON CONFLICT ({keys}) DO UPDATE SET {columns[-1]} = excluded.{columns[-1]}"
+    return [*attempts, f"TRUNCATE {table} CASCADE", f"INSERT INTO {table} SELECT * FROM {table} {change}"]
+
+
+def test_what_was_written_stays_written(raw: Callable[[str], None], app: Flask) -> None:
+    before = snapshot(app.config["DATABASE_URL"])
+    for table in APPENDED:
+        assert before[table], f"nothing in {table} to protect: the test would prove nothing"
+        for attempt in attempts_on(table):
+            with pytest.raises(DBAPIError, match=r"append-only|no gaps"):
+                raw(attempt)
     assert snapshot(app.config["DATABASE_URL"]) == before
 
 
@@ -166,14 +160,17 @@ def test_a_line_of_the_ledger_can_end_and_nothing_else(raw: Callable[[str], None
         raw("UPDATE disclosure SET ended_at = NULL")
 
 
-@pytest.mark.parametrize("seq", ["1", "-1", "2000000000", "(SELECT max(seq) + 2 FROM audit_entry)", "NULL"])
-def test_entries_have_no_gaps_and_no_twins(raw: Callable[[str], None], seq: str) -> None:
-    body = "'x'" if db.engine.dialect.name == "sqlite" else "'\\x00'"
-    with pytest.raises(DBAPIError):
+def test_entries_have_no_gaps_and_no_twins(raw: Callable[[str], None]) -> None:
+    def forge(seq: str) -> None:
         raw(
             "INSERT INTO audit_entry (seq, at, event, body) "
-            f"SELECT {seq}, at, event, {body} FROM audit_entry WHERE seq = 1"
+            f"SELECT {seq}, at, event, body FROM audit_entry WHERE seq = 1"
         )
+
+    for seq in ("1", "-1", "2000000000", "(SELECT max(seq) + 2 FROM audit_entry)", "NULL"):
+        with pytest.raises(DBAPIError):
+            forge(seq)
+    forge("(SELECT max(seq) + 1 FROM audit_entry)")  # so it is the number that was refused, nothing else
 
 
 # An act whose entry cannot be written does not happen.
@@ -207,6 +204,7 @@ def acts() -> dict[str, Callable[[], object]]:
     a, b = make_member(), make_member()
     named = Basics(family="見本", given="花子", family_kana="みほん", given_kana="はなこ")
     person, requested, draft = make_person(a), make_referral(a, b), make_referral(a, b, status="draft")
+    talked_of, refused = make_referral(a, b), make_referral(a, b)
     consent = make_consent(a, make_person(a), [b])
     case, answer = make_case(a), Answer(text="見本")
     terms = make_terms(b.agency_id)
@@ -225,11 +223,11 @@ def acts() -> dict[str, Callable[[], object]]:
         "draft": lambda: drafts.draft(a.actor, proposal),
         "send": lambda: services.perform(a.actor, ReferralAction.SEND, draft),
         "accept": lambda: services.perform(b.actor, ReferralAction.ACCEPT, requested),
-        "cancel": lambda: services.perform(a.actor, ReferralAction.CANCEL, requested, answer),
-        "receive": lambda: conversation.opened(b.actor, requested),
-        "message": lambda: conversation.send_message(a.actor, requested, "見本"),
-        "assign": lambda: conversation.assign_worker(b.actor, requested, b.staff_id),
-        "follow up": lambda: conversation.follow_up(a.actor, requested, FollowUpKind.MEETING, "見本"),
+        "cancel": lambda: services.perform(a.actor, ReferralAction.CANCEL, refused, answer),
+        "receive": lambda: conversation.opened(b.actor, talked_of),
+        "message": lambda: conversation.send_message(a.actor, talked_of, "見本"),
+        "assign": lambda: conversation.assign_worker(b.actor, talked_of, b.staff_id),
+        "follow up": lambda: conversation.follow_up(a.actor, talked_of, FollowUpKind.MEETING, "見本"),
         "note": lambda: make_note(a, case),
         "case": lambda: make_case(a, person),
         "look at person": lambda: disclosures.show(a.actor, person),
@@ -275,7 +273,11 @@ def test_a_page_whose_reading_cannot_be_logged_shows_nothing(app: Flask, browser
             with log_broken(how):
                 for path in (f"/people/{person_id}", "/people/", "/referrals/", "/"):
                     answer = page.get(path)
-                    assert answer.status_code == 500, (how, path)
+                    # The first page may show nobody, and then has nothing to log.
+                    assert answer.status_code == 500 or (path == "/" and answer.status_code == 200), (
+                        how,
+                        path,
+                    )
                     assert "090-1234-0000" not in answer.text
                     assert "かなりや" not in answer.text
                     assert "花子" not in answer.text

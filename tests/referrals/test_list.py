@@ -1,0 +1,260 @@
+"""The list: what each filter finds, names within the wall, paging, and what it costs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select
+
+from portal.audit.models import AuditEntry
+from portal.consents.models import Consent
+from portal.db import db
+from portal.disclosures import services as disclosures
+from portal.referrals.states import ReferralStatus
+from tests.browsers import Browser
+from tests.factories import Member, make_consent, make_member, make_person, make_referral, step
+
+Browsers = Callable[..., Browser]
+S = ReferralStatus
+
+
+@pytest.fixture
+def sides(app: object) -> tuple[Member, Member]:
+    return make_member(), make_member()
+
+
+def listed(page: str) -> list[UUID]:
+    """The referrals on the page, in its order."""
+    return [UUID(key) for key in re.findall(r'<a href="/referrals/([0-9a-f-]{36})">', page)]
+
+
+def names(keys: dict[str, UUID], page: str) -> set[str]:
+    return {name for name, key in keys.items() if key in listed(page)}
+
+
+def withdraw(member: Member, person_id: UUID) -> None:
+    db.end()
+    for consent_id in db.read.scalars(select(Consent.id).where(Consent.person_id == person_id)).all():
+        disclosures.withdraw_consent(member.actor, consent_id, reason="本人の申し出")
+
+
+@pytest.fixture
+def world(sides: tuple[Member, Member], at: Callable[..., None]) -> dict[str, UUID]:
+    """One referral of each sort between the two, made in April; it is now the 20th."""
+    ours, theirs = sides
+    at("2026-04-01T10:00")
+    keys = {
+        "overdue": make_referral(ours, theirs),
+        "rejected": make_referral(ours, theirs, status=S.REJECTED),
+        "failed": make_referral(ours, theirs, status=S.FAILED),
+        "done": make_referral(ours, theirs, status=S.COMPLETED),
+        "draft": make_referral(ours, theirs, status=S.DRAFT),
+        "back": make_referral(theirs, ours, status=S.ACCEPTED),
+    }
+    at("2026-04-20T10:00")
+    person = make_person(ours)
+    keys["stopped"] = make_referral(ours, theirs, person_id=person, status=S.ACCEPTED)
+    withdraw(ours, person)
+    keys["fresh"] = make_referral(ours, theirs)
+    return keys
+
+
+OURS = {
+    "": {"overdue", "rejected", "failed", "done", "draft", "back", "stopped", "fresh"},
+    "box=in": {"back"},
+    "box=out": {"overdue", "rejected", "failed", "done", "draft", "stopped", "fresh"},
+    "box=nonsense&status=nonsense&overdue=2": {
+        "overdue", "rejected", "failed", "done", "draft", "back", "stopped", "fresh"
+    },
+    "status=requested": {"overdue", "fresh"},
+    "status=rejected&status=failed": {"rejected", "failed"},
+    "overdue=1": {"overdue"},
+    "new=1": {"overdue", "fresh"},
+    "news=1": {"rejected", "failed", "done", "back", "stopped"},
+    "stopped=1": {"stopped"},
+    "unattended=1": {"rejected", "failed"},
+    "box=in&unattended=1": set(),
+}  # fmt: skip
+THEIRS = {
+    "": {"overdue", "rejected", "failed", "done", "back", "stopped", "fresh"},
+    "box=in": {"overdue", "rejected", "failed", "done", "stopped", "fresh"},
+    "box=out": {"back"},
+    "box=in&status=requested": {"overdue", "fresh"},
+    "box=in&new=1": {"overdue", "fresh"},
+    "overdue=1": {"overdue"},
+    "news=1": {"overdue", "rejected", "failed", "done", "back", "stopped", "fresh"},
+    "stopped=1": {"stopped"},
+    "unattended=1": set(),
+}
+
+
+def test_every_filter_finds_what_it_says(
+    sides: tuple[Member, Member], world: dict[str, UUID], browser: Browsers
+) -> None:
+    for member, expected in zip(sides, (OURS, THEIRS), strict=True):
+        one = browser(member)
+        for query, found in expected.items():
+            page = one.get(f"/referrals/?{query}").text
+            assert names(world, page) == found, query
+    stranger = browser(make_member())
+    for query in {*OURS, *THEIRS}:
+        assert listed(stranger.get(f"/referrals/?{query}").text) == []
+
+
+def test_opening_takes_it_off_the_news(
+    sides: tuple[Member, Member], world: dict[str, UUID], browser: Browsers
+) -> None:
+    us, them = browser(sides[0]), browser(sides[1])
+    them.get(f"/referrals/{world['fresh']}")
+    assert names(world, them.get("/referrals/?box=in&new=1").text) == {"overdue"}
+    assert "fresh" not in names(world, them.get("/referrals/?news=1").text)
+    assert "fresh" in names(world, us.get("/referrals/?news=1").text)  # it was received
+    us.get(f"/referrals/{world['fresh']}")
+    assert "fresh" not in names(world, us.get("/referrals/?news=1").text)
+
+
+@pytest.mark.parametrize(
+    ("q", "found"),
+    [
+        ("山田", True),
+        ("やまだ", True),
+        ("ﾔﾏﾀﾞ ﾀﾛｳ", True),
+        ("太郎", True),
+        ("田中", False),
+        ("%", False),
+        ("_", False),
+        ("。、", False),
+        ("' OR 1=1 --", False),
+    ],
+)
+def test_search_finds_any_spelling_and_no_pattern(
+    sides: tuple[Member, Member], browser: Browsers, q: str, found: bool
+) -> None:
+    ours, theirs = sides
+    person = make_person(ours, family="山田", given="太郎", family_kana="やまだ", given_kana="たろう")
+    key = make_referral(ours, theirs, person_id=person)
+    for one in (browser(ours), browser(theirs)):
+        answer = one.post("/referrals/", data={"q": q})
+        assert answer.status_code == 200
+        assert (key in listed(answer.text)) is found
+    assert listed(browser(make_member()).post("/referrals/", data={"q": q}).text) == []
+
+
+@pytest.mark.parametrize("typed", ["{}", " {} ", "wide"])
+def test_search_finds_a_whole_number(sides: tuple[Member, Member], browser: Browsers, typed: str) -> None:
+    ours, theirs = sides
+    key = make_referral(ours, theirs)
+    us = browser(ours)
+    number = re.search(rf'{key}">([^<]+)<', us.get("/referrals/").text)
+    assert number
+    wide = number[1].translate({code: code + 0xFEE0 for code in range(0x21, 0x7F)})
+    q = wide if typed == "wide" else typed.format(number[1])
+    assert listed(us.post("/referrals/", data={"q": q}).text) == [key]
+    assert listed(us.post("/referrals/", data={"q": number[1][:-1]}).text) == []
+
+
+def test_a_name_is_neither_shown_nor_found_once_the_consent_is_withdrawn(
+    sides: tuple[Member, Member], browser: Browsers
+) -> None:
+    ours, theirs = sides
+    person = make_person(ours, family="山田", given="太郎", family_kana="やまだ", given_kana="たろう")
+    key = make_referral(ours, theirs, person_id=person)
+    them = browser(theirs)
+    assert "山田 太郎" in them.get("/referrals/").text
+    withdraw(ours, person)
+    page = them.get("/referrals/").text
+    assert listed(page) == [key]
+    assert "山田" not in page
+    assert "氏名非表示" in page
+    assert "停止" in page
+    assert listed(them.post("/referrals/", data={"q": "山田"}).text) == []
+    assert listed(browser(ours).post("/referrals/", data={"q": "山田"}).text) == [key]
+
+
+def many(ours: Member, theirs: Member, number: int) -> list[UUID]:
+    person = make_person(ours, family="山田", given="太郎", family_kana="やまだ", given_kana="たろう")
+    consent = make_consent(ours, person, [theirs])
+    return [
+        make_referral(ours, theirs, person_id=person, consent_id=consent, need=f"その{n}")
+        for n in range(number)
+    ]
+
+
+def test_pages_follow_one_another_without_gap_or_twin(
+    sides: tuple[Member, Member], browser: Browsers
+) -> None:
+    ours, theirs = sides
+    keys = many(ours, theirs, 27)
+    us = browser(ours)
+    first = us.get("/referrals/?box=out").text
+    onward = re.search(r'rel="next"\s+href="([^"]+)"', first)
+    assert onward
+    second = us.get(onward[1].replace("&amp;", "&")).text
+    assert listed(first) + listed(second) == keys[::-1]
+    assert "box=out" in onward[1]
+    assert listed(us.get("/referrals/?after=nonsense").text) == listed(first)
+
+    found = us.post("/referrals/", data={"q": "やまだ"}).text
+    more = re.search(r'action="(/referrals/\?after=[^"]+)"', found)
+    assert more
+    assert "やまだ" not in more[1]
+    rest = us.post(more[1].replace("&amp;", "&"), data={"q": "やまだ"}).text
+    assert listed(found) + listed(rest) == keys[::-1]
+
+
+Counting = Callable[[], AbstractContextManager[list[str]]]
+
+
+def test_the_list_costs_few_questions_however_much_it_shows(
+    sides: tuple[Member, Member], browser: Browsers, count_queries: Counting
+) -> None:
+    ours, theirs = sides
+    us = browser(ours)
+    make_referral(ours, theirs)
+
+    def cost(path: str = "/referrals/") -> tuple[int, bytes]:
+        us.get(path)
+        with count_queries() as asked:
+            page = us.get(path).data
+        return len(asked), page
+
+    few, _page = cost()
+    many(ours, theirs, 26)
+    for key in listed(us.get("/referrals/").text)[:3]:
+        step(theirs, key, "accept")
+    full, page = cost()
+    assert few == full <= 8
+    assert len(listed(page.decode())) == 25
+    assert len(page) <= 60_000
+    for query in OURS:
+        assert cost(f"/referrals/?{query}")[0] <= 8
+
+
+def test_reading_the_list_is_logged_without_names(sides: tuple[Member, Member], browser: Browsers) -> None:
+    ours, theirs = sides
+    person = make_person(ours, family="山田", given="太郎", family_kana="やまだ", given_kana="たろう")
+    make_referral(ours, theirs, person_id=person)
+    us = browser(ours)
+    us.post("/referrals/", data={"q": "山田"})
+    db.end()
+    newest = db.read.scalars(select(AuditEntry).order_by(AuditEntry.seq.desc()).limit(1)).one()
+    db.end()
+    assert newest.event == "referral:listed"
+    assert newest.staff_id == ours.staff_id
+    assert not any(word in newest.body.decode() for word in ("山田", "太郎"))
+
+
+def current(page: str) -> Collection[Any]:
+    return re.findall(r'aria-current="page">\s*([^<]+?)\s*<', page)
+
+
+def test_the_tabs_say_where_one_is(sides: tuple[Member, Member], browser: Browsers) -> None:
+    us = browser(sides[0])
+    assert {"すべて", "受けた・送った"} <= set(current(us.get("/referrals/").text))
+    assert {"新着", "受けたもの"} <= set(current(us.get("/referrals/?box=in&new=1").text))
+    assert "次の対応" in current(us.get("/referrals/?unattended=1").text)

@@ -106,7 +106,8 @@ def init_app(app: Flask) -> None:
         if status == 500:
             return render_template("errors/500.html"), 500
         title = HTTP_TITLES.get(status, N_("手続きを完了できませんでした"))
-        page = render_template("errors/problem.html", title=gettext(title), detail="", typed=typed())
+        kept = [] if status == 413 else typed()  # what is too large cannot be read here either
+        page = render_template("errors/problem.html", title=gettext(title), detail="", typed=kept)
         return page, status
 
 

@@ -1,5 +1,6 @@
 """Scenario files: the demo says what the source document says; a wrong file loads nothing and names its line."""
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -186,7 +187,7 @@ def test_the_demo_leaves_something_to_do_today(app: Flask) -> None:
 def test_the_log_of_the_demo_runs_with_the_clock_of_its_events(app: Flask) -> None:
     entries = db.read.execute(select(AuditEntry.seq, AuditEntry.at).order_by(AuditEntry.seq)).all()
     assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
-    assert all(first.at <= second.at for first, second in zip(entries, entries[1:], strict=False))
+    assert all(first.at <= second.at for first, second in itertools.pairwise(entries))
     assert year_of(entries[0].at) == 2019
 
 
@@ -315,7 +316,7 @@ def event(rest: str, *, at: str = "2020-12-03T09:00", by: str = "b1@example.jp")
 
 WRONG = {
     "no such act": (event("act: acept, referral: r1"), NEXT_EVENT, "accept"),
-    "no such argument": (event("act: message, referral: r1, txt: はい"), NEXT_EVENT, "txt"),
+    "no such argument": (event("act: receive, referral: r1, txt: はい"), NEXT_EVENT, "txt"),
     "an argument is missing": (event("act: message, referral: r1"), NEXT_EVENT, "text"),
     "nothing named so": (event("act: receive, referral: r9"), NEXT_EVENT, "r9"),
     "something of another sort": (event("act: receive, referral: p1"), NEXT_EVENT, "p1"),

@@ -304,6 +304,7 @@ def upgrade():
     sa.UniqueConstraint('agency_id', 'number', name=op.f('uq_support_case_agency_id_number'))
     )
     with op.batch_alter_table('support_case', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_support_case_agency_id_opened_on_id'), ['agency_id', 'opened_on', 'id'], unique=False)
         batch_op.create_index(batch_op.f('ix_support_case_agency_id_person_id'), ['agency_id', 'person_id'], unique=False)
         batch_op.create_index(batch_op.f('ix_support_case_person_id'), ['person_id'], unique=False)
         batch_op.create_index('uq_support_case_agency_id_person_id_open', ['agency_id', 'person_id'], unique=True, sqlite_where=sa.text('closed_on IS NULL'), postgresql_where=sa.text('closed_on IS NULL'))
@@ -676,6 +677,7 @@ def downgrade():
         batch_op.drop_index('uq_support_case_agency_id_person_id_open', sqlite_where=sa.text('closed_on IS NULL'), postgresql_where=sa.text('closed_on IS NULL'))
         batch_op.drop_index(batch_op.f('ix_support_case_person_id'))
         batch_op.drop_index(batch_op.f('ix_support_case_agency_id_person_id'))
+        batch_op.drop_index(batch_op.f('ix_support_case_agency_id_opened_on_id'))
 
     op.drop_table('support_case')
     with op.batch_alter_table('sign_in_session', schema=None) as batch_op:

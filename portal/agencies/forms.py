@@ -51,7 +51,7 @@ def is_mail(_form: Any, field: Any) -> None:
 class AgencyForm(BaseForm):
     """What an agency's administrator changes; `NamedAgencyForm` has what a system administrator adds."""
 
-    about = CleanText(lazy_gettext("紹介"), [TEXT])
+    about = CleanText(lazy_gettext("機関の紹介"), [TEXT])
     telephone = TelephoneField(lazy_gettext("電話"), [LINE])
     fax = TelephoneField(lazy_gettext("ファクス"), [LINE])
     email = CleanString(lazy_gettext("メールアドレス"), [LINE, is_mail])
@@ -101,7 +101,7 @@ class ClosureForm(BaseForm):
 
 class ServiceForm(BaseForm):
     name = CleanString(lazy_gettext("支援メニューの名称"), [Required(), LINE])
-    for_whom = CleanText(lazy_gettext("対象"), [TEXT])
+    for_whom = CleanText(lazy_gettext("対象の人"), [TEXT])
     version = VersionField()
 
 

@@ -30,6 +30,7 @@ class Case(Identified, Versioned, Audited, Base):
         ),
         Index(None, "person_id"),
         Index(None, "agency_id", "person_id"),
+        Index(None, "agency_id", "opened_on", "id"),
         CheckConstraint("closed_on IS NULL OR outcome IS NOT NULL", name="closed_with_outcome"),
     )
 

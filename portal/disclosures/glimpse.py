@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from portal.disclosures import wall
@@ -32,15 +34,19 @@ class Glimpse:
         return [Category.BASIC] if self.label else []
 
 
+@cache
+def glimpsing() -> Select[*tuple[Any, ...]]:
+    """Built once; `load` runs it."""
+    return select(
+        Person.contact_prohibited,
+        Person.contact_prohibited_reason,
+        *label_columns(wall.sees(wall.READER, Category.BASIC, wall.NOW)),
+    ).where(Person.id == bindparam("person_id"), wall.present(wall.READER, wall.NOW))
+
+
 def load(session: Session, actor: Actor, person_id: UUID, now: datetime) -> Glimpse:
     """The person as the pages of this agency's own case show him; work stays one's own when its basis has ended."""
-    row = session.execute(
-        select(
-            Person.contact_prohibited,
-            Person.contact_prohibited_reason,
-            *label_columns(wall.sees(actor, Category.BASIC, now)),
-        ).where(Person.id == person_id, wall.present(actor, now))
-    ).one_or_none()
+    row = session.execute(glimpsing(), wall.bound(actor, now, person_id=person_id)).one_or_none()
     if row is None:
         return Glimpse(person_id)
     return Glimpse(person_id, True, label_of(row), row.contact_prohibited, row.contact_prohibited_reason)

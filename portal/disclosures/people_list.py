@@ -149,11 +149,10 @@ def spellings(number: str) -> list[str]:
     return sorted({short, narrow, narrow.translate(DASHES)})
 
 
-def relatives(session: Session, actor: Actor, person_id: UUID, now: datetime) -> list[RelativeRow]:
-    """The person's relatives of whom this reader may know, oldest tie first; the caller shows basic information.
-
-    A relation reads from this person: what the other is to him.
-    """
+@cache
+def related() -> Select[*tuple[Any, ...]]:
+    """The relatives of `person_id` of whom the reader may know, built once; `relatives` runs it."""
+    person_id = bindparam("person_id", type_=Person.id.type)
     forward = select(
         FamilyTie.id, FamilyTie.relation, FamilyTie.relative_id.label("other_id"), true().label("forward")
     )
@@ -163,7 +162,7 @@ def relatives(session: Session, actor: Actor, person_id: UUID, now: datetime) ->
     ties = union_all(
         forward.where(FamilyTie.person_id == person_id), backward.where(FamilyTie.relative_id == person_id)
     ).subquery()
-    rows = session.execute(
+    return (
         select(
             ties.c.id.label("tie_id"),
             ties.c.relation,
@@ -171,12 +170,20 @@ def relatives(session: Session, actor: Actor, person_id: UUID, now: datetime) ->
             Person.id,
             Person.is_identified,
             Person.contact_prohibited,
-            *label_columns(wall.sees(actor, Category.BASIC, now)),
+            *label_columns(wall.sees(wall.READER, Category.BASIC, wall.NOW)),
         )
         .join(Person, Person.id == ties.c.other_id)
-        .where(wall.present(actor, now))
+        .where(wall.present(wall.READER, wall.NOW))
         .order_by(ties.c.id)
     )
+
+
+def relatives(session: Session, actor: Actor, person_id: UUID, now: datetime) -> list[RelativeRow]:
+    """The person's relatives of whom this reader may know, oldest tie first; the caller shows basic information.
+
+    A relation reads from this person: what the other is to him.
+    """
+    rows = session.execute(related(), wall.bound(actor, now, person_id=person_id))
     return [
         RelativeRow(
             tie_id=row.tie_id,

@@ -115,7 +115,7 @@ def show(person_id: UUID) -> ResponseReturnValue:
         age_bands=clock.AGE_BANDS,
         relatives=people_list.relatives(session, actor, person_id, now) if named else [],
         cases=case_queries.cases_of_person(session, actor, person_id, now),
-        referrals=referrals.rows(session, actor, about, now, size=10),
+        referrals=referrals.rows(session, actor, about, now, size=50),
         consents=consent_list.of_person(session, actor, person_id, now),
     )
 

@@ -117,7 +117,7 @@ def send_message(actor: Actor, referral_id: UUID, text: str, *, idempotency_key:
         if not queries.is_live(session, referral):
             raise NoBasis(N_("情報を提供する根拠が終わっているため、連絡を送れません。"))
         if referral.basis is Basis.ANONYMOUS and actor.agency_id == referral.from_agency_id:
-            require_nameless(session, referral.person_id, text, field="text")
+            require_nameless(session, actor, referral.person_id, text, field="text")
         write_line(session, actor, referral, Happening.MESSAGE, text=text)
         tell_other_side(session, actor, referral, Happening.MESSAGE)
         audit.record(
@@ -173,8 +173,10 @@ def follow_up(
             return earlier
         if not text:
             raise Invalid(N_("内容を入力してください。"), field="text")
-        if kind is FollowUpKind.LOCAL_ISSUE:
-            require_nameless(session, referral.person_id, text, field="text")
+        # Who was asked anonymously must not learn by guessing here whom it was about.
+        knows_whom = referral.basis is not Basis.ANONYMOUS or actor.agency_id == referral.from_agency_id
+        if kind is FollowUpKind.LOCAL_ISSUE and knows_whom:
+            require_nameless(session, actor, referral.person_id, text, field="text")
         row = FollowUp(
             id=row_id,
             agency_id=actor.agency_id,

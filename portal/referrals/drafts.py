@@ -70,7 +70,7 @@ def check(session: Session, actor: Actor, proposal: Proposal) -> None:
     if proposal.basis in {Basis.COUNCIL, Basis.EMERGENCY}:
         raise Invalid(N_("この根拠では、つなぎを送れません。"), field="basis")
     if proposal.basis is Basis.ANONYMOUS:
-        check_anonymous(session, proposal)
+        check_anonymous(session, actor, proposal)
     elif Category.BASIC not in proposal.categories:
         raise Invalid(
             N_(
@@ -84,7 +84,7 @@ def check(session: Session, actor: Actor, proposal: Proposal) -> None:
             raise Conflict(N_("元のつなぎがまだ終わっていないため、つなぎ直せません。"))
 
 
-def check_anonymous(session: Session, proposal: Proposal) -> None:
+def check_anonymous(session: Session, actor: Actor, proposal: Proposal) -> None:
     """Nobody may be able to tell who it is: no category of the file, and no name, address or telephone in words."""
     if proposal.kind is not ReferralKind.ADVICE:
         raise Invalid(N_("匿名で送れるのは助言依頼だけです。"), field="basis")
@@ -93,22 +93,29 @@ def check_anonymous(session: Session, proposal: Proposal) -> None:
             N_("匿名の助言依頼では、情報の区分は提供できません。区分の選択を外してください。"),
             field="categories",
         )
-    words = " ".join([proposal.need, *(text for _domain, text in proposal.goals)])
-    require_nameless(session, proposal.person_id, words, field="need")
+    words = [proposal.need, proposal.appointment_place, *(text for _domain, text in proposal.goals)]
+    require_nameless(session, actor, proposal.person_id, " ".join(words), field="need")
 
 
-def check_anonymous_draft(session: Session, referral: Referral) -> None:
+def check_anonymous_draft(session: Session, actor: Actor, referral: Referral) -> None:
     """The same, once more at sending: the person may have been named since the draft was written."""
     goals = [goal.text for goal in session.scalars(queries.goals_of(referral.id))]
-    require_nameless(session, referral.person_id, " ".join([referral.need, *goals]), field="need")
+    words = [referral.need, referral.appointment_place, *goals]
+    require_nameless(session, actor, referral.person_id, " ".join(words), field="need")
 
 
-def require_nameless(session: Session, person_id: UUID, words: str, *, field: str) -> None:
-    """Raise `Invalid` when the words hold the person's name, address, telephone or date of birth."""
+def require_nameless(session: Session, actor: Actor, person_id: UUID, words: str, *, field: str) -> None:
+    """Raise `Invalid` when the words hold the person's name, address, telephone or date of birth.
+
+    Only what the actor may see is looked for: else whoever may not could find it out by guessing.
+    """
+    if Category.BASIC not in known_categories(session, actor, person_id):
+        return
     person = session.scalars(select(Person).where(Person.id == person_id)).one()
     folded = search_key(words)
     given_away = [person.family, person.given, person.family_kana, person.given_kana]
-    given_away += [person.address, person.telephone]
+    if person.home_agency_id == actor.agency_id or not person.protected_address:
+        given_away += [person.address, person.telephone]
     if person.birth:
         born = person.birth
         given_away += [born.isoformat(), clock.era_date(born), clock.era_short(born)]

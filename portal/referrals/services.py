@@ -21,7 +21,7 @@ from portal.cases.codes import Outcome, Score
 from portal.db import db
 from portal.disclosures import services as disclosures
 from portal.disclosures.models import Basis, Channel
-from portal.errors import Invalid, NoBasis
+from portal.errors import Conflict, Invalid, NoBasis
 from portal.once import claim
 from portal.people import services as people
 from portal.people.models import Person
@@ -151,7 +151,7 @@ def send(session: Session, actor: Actor, referral: Referral) -> None:
         consent = standing_consent(session, referral, categories)
         referral.consent_id = consent.id
     else:
-        check_anonymous_draft(session, referral)
+        check_anonymous_draft(session, actor, referral)
     now = clock.now()
     days = opening_days(session, recipient)
     try:
@@ -230,6 +230,11 @@ def take_on(session: Session, actor: Actor, referral: Referral, worker_id: UUID 
         return
     if referral.kind is ReferralKind.TRANSFER:
         person = session.scalars(select(Person).where(Person.id == referral.person_id)).one()
+        if person.home_agency_id != referral.from_agency_id:
+            # Two transfers were open: what the sender no longer keeps is not the sender's to hand over.
+            raise Conflict(
+                N_("この人の記録は、すでに別の機関へ移管されています。受入不可と回答してください。")
+            )
         people.move_home(session, actor, person)
         former = cases.open_case_of(session, referral.from_agency_id, referral.person_id)
         if former is not None:

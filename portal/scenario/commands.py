@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from flask.cli import AppGroup
 
+from portal.db import db
 from portal.scenario.loading import Loaded, NotEmpty, load
 from portal.scenario.source import WrongFile
 
@@ -34,6 +35,7 @@ def load_scenario(
 
     Prints the passwords that were made up, one sign-in a line: e-mail, password, role, agency, tabs between.
     """
+    context.call_on_close(db.dispose)  # else SQLite's log would stay beside the file
     try:
         loaded = load(file, add=add, random_passwords=random_passwords)
     except NotEmpty:
@@ -55,7 +57,7 @@ def complain(file: Path, error: WrongFile) -> None:
     click.echo(f"✗ {file}: 何も読み込みませんでした / nothing was loaded", err=True)
     for mistake in error.mistakes[:MOST_MISTAKES]:
         click.echo(f"  {mistake}", err=True)
-    if more := len(error.mistakes) - MOST_MISTAKES:
+    if (more := len(error.mistakes) - MOST_MISTAKES) > 0:
         click.echo(f"  ほかに {more} 件 / {more} more", err=True)
 
 

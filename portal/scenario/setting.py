@@ -38,6 +38,9 @@ def enter_agency(play: Play, entry: Entry) -> None:
     given = entry.given
     session = play.session
     there = session.scalar(select(Agency.id).where(Agency.name == given["name"]))
+    if there in play.ids.values():
+        line = entry.where.line_of("name")
+        raise wrong(line, "同じ名称の機関が二度あります", "two agencies of one name")
     agency_id = there or agencies.create(None, facts_of(entry))
     play.ids[Sort.PLACE, given["key"]] = agency_id
     for closure in () if there else given.get("closures", ()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 from flask.cli import AppGroup
 
+from portal.db import db
 from portal.scenario.loading import NotEmpty, new_password
 from portal.seed.scale import FEWEST, FEWEST_AGENCIES, MOST, MOST_AGENCIES, seed
 
@@ -28,6 +29,7 @@ def scale(context: click.Context, referrals: int, agencies: int, number: int) ->
     Prints a sign-in of the first agency (e-mail, password, role, agency, tabs between; everybody has this
     password), and the id of an open referral of that agency that has twenty events.
     """
+    context.call_on_close(db.dispose)  # else SQLite's log would stay beside the file
     password = new_password()
     try:
         made = seed(referrals, agencies=agencies, seed=number, password=password)

@@ -1,7 +1,7 @@
 // Keeps what is typed into <form data-draft="key"> in this tab, so that a session that ends loses no work.
 const PREFIX = "draft:";
 const staff = document.body.dataset.staff;
-const PLUMBING = new Set(["csrf_token", "acting", "idempotency_key", "version"]);
+const PLUMBING = new Set(["csrf_token", "acting", "idempotency_key"]);
 
 const nameOf = (form) => `${PREFIX}${staff}:${form.dataset.draft}`;
 
@@ -11,7 +11,10 @@ function stored() {
 
 function controls(form) {
   return [...form.elements].filter(
-    (one) => one.name && !PLUMBING.has(one.name) && !["hidden", "password", "file", "submit", "button"].includes(one.type),
+    (one) =>
+      // The version goes with the text: a draft on a record that changed meanwhile is refused with both texts.
+      one.name === "version" ||
+      (one.name && !PLUMBING.has(one.name) && !["hidden", "password", "file", "submit", "button"].includes(one.type)),
   );
 }
 

@@ -93,7 +93,7 @@ def test_business_days_are_shown(browser: Open, at: At) -> None:
     assert "令和8年12月29日（火） 年末年始" in page
     assert "令和9年1月11日" not in page  # 成人の日, but a Monday: closed anyway
     assert "職員研修のため" in page
-    assert "令和9年1月14日（木）から 令和9年1月15日（金）まで" in page
+    assert "令和9年1月14日（木）から令和9年1月15日（金）まで" in page
 
 
 def test_the_list_says_who_is_open(browser: Open, at: At) -> None:

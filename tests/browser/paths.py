@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -16,6 +17,8 @@ from portal.db import Base, db
 
 # A page looks different for each of these; one of every sort is opened.
 SORTS = {"referral": "status", "person": "is_identified"}
+# A page that so many rows do not open is taken for one that this reader may not open.
+MOST_TRIES = 25
 # What an address needs besides its path.
 QUERIES = {"referrals.follow_up": "?kind=meeting"}
 
@@ -41,7 +44,7 @@ def tables_of(argument: str) -> list[Table]:
     ]
 
 
-def rows_of(arguments: list[str]) -> Iterator[tuple[dict[str, Any], str]]:
+def rows_of(arguments: list[str], *, sorts: bool) -> Iterator[tuple[dict[str, Any], str]]:
     """Values for the ids of one rule, the newest rows first, and of what sort each is.
 
     The last id names the row; the ids before it are its columns, as in `/cases/<case_id>/notes/<note_id>`.
@@ -50,17 +53,17 @@ def rows_of(arguments: list[str]) -> Iterator[tuple[dict[str, Any], str]]:
     for table in tables_of(last):
         if not all(parent in table.c for parent in parents):
             continue
-        sort = SORTS.get(table.name)
+        sort = SORTS.get(table.name) if sorts else None
         for row in db.read.execute(select(table).order_by(table.c.id.desc())).mappings():
             values = {last: row["id"]} | {parent: row[parent] for parent in parents}
             yield values, str(row[sort]) if sort else ""
 
 
-def values_of(app: Flask, rule: Rule, words: Mapping[str, str]) -> Iterator[tuple[dict[str, Any], str]]:
+def values_of(rule: Rule, words: Mapping[str, str]) -> Iterator[tuple[dict[str, Any], str]]:
     """Everything to try for the arguments of a rule, with a word for the sort of page it would be."""
     ids = [name for name in rule._converters if name.endswith("_id")]  # noqa: SLF001 - there is no public way
     others = [name for name in rule._converters if name not in ids]  # noqa: SLF001
-    rows = list(rows_of(ids)) if ids else [({}, "")]
+    rows = list(rows_of(ids, sorts=rule.endpoint.endswith(".show"))) if ids else [({}, "")]
     for member in product(*(members_of(rule, other, words) for other in others)):
         for values, sort in rows:
             yield values | dict(zip(others, member, strict=True)), f"{sort} {member}"
@@ -81,18 +84,26 @@ def found(app: Flask, client: FlaskClient, known: Collection[str] = (), **words:
     in the place of arguments that no table knows, such as `token`.
     """
     answer: list[Found] = []
-    for rule in pages(app):
+    opened: Counter[Any] = Counter()
+    for rule in sorted(pages(app), key=lambda rule: not rule.endpoint.endswith(".show")):
         if rule.endpoint in known and rule.arguments:
             continue
         done: set[str] = set()
-        for values, sort in values_of(app, rule, words):
-            if sort in done:
+        tries: Counter[str] = Counter()
+        # What this reader could open on another page, he can most likely open here.
+        values_tried = sorted(
+            values_of(rule, words), key=lambda tried: -max((opened[v] for v in tried[0].values()), default=0)
+        )
+        for values, sort in values_tried:
+            tries[sort] += 1
+            if sort in done or tries[sort] > MOST_TRIES:
                 continue
             with app.test_request_context():
                 path = app.url_map.bind("").build(rule.endpoint, values) + QUERIES.get(rule.endpoint, "")
             response = client.get(path)
             if response.status_code == 200:
                 done.add(sort)
+                opened.update(values.values())
                 if response.mimetype == "text/html":
                     answer.append(Found(rule.endpoint, path))
     db.end()

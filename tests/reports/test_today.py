@@ -53,10 +53,10 @@ def cards(page: str) -> dict[str, tuple[str, str]]:
 
 
 def rows(page: str) -> int:
-    """How many records a list links to."""
+    """How many records a list holds."""
     main = page[page.index("<main") : page.index("</main>")]
-    found = re.findall(rf'"/(?:referrals|consents|referrals/follow-ups)/({UUID_})(?:/done)?"', main)
-    return len(set(found))
+    follow_ups = re.findall(rf'"/referrals/follow-ups/({UUID_})/done"', main)
+    return len(set(follow_ups or re.findall(rf'"/(?:referrals|consents)/({UUID_})"', main)))
 
 
 def busy(ours: Member, theirs: Member, at: Clock) -> None:

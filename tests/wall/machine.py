@@ -108,7 +108,7 @@ class Agencies(RuleBasedStateMachine):
         self.named: set[UUID] = set()
         self.filed: dict[UUID, set[str]] = {}
         self.status: dict[UUID, str] = {}
-        self.draft_of: dict[UUID, tuple[str, frozenset[str], UUID | None]] = {}
+        self.draft_of: dict[UUID, tuple[str, frozenset[str]]] = {}
         self.ledger: dict[str, dict[Any, Any]] = {}
         self.entries = 0
 
@@ -321,13 +321,12 @@ class Agencies(RuleBasedStateMachine):
         assert mine
         self.model.referrals[referral] = oracle.Referral(person, mine, to, proposal.basis.value, False)
         self.status[referral] = "draft"
-        chosen = db.read().scalar(select(Referral.consent_id).where(Referral.id == referral))
-        self.draft_of[referral] = (kind, frozenset(c.value for c in proposal.categories), chosen)
+        self.draft_of[referral] = (kind, frozenset(c.value for c in proposal.categories))
         return referral
 
     def may_send(self, referral: UUID, now: datetime) -> bool:
         one = self.model.referrals[referral]
-        kind, told, chosen = self.draft_of[referral]
+        kind, told = self.draft_of[referral]
         if one.basis == "anonymous":
             return True
         if not all(self.model.sees(one.sender, one.person, category, now) for category in told):
@@ -337,11 +336,8 @@ class Agencies(RuleBasedStateMachine):
         ):
             return False
         return any(
-            consent.person == one.person
-            and consent.covers(one.recipient, now)
-            and told <= consent.categories
-            and chosen in {None, key}
-            for key, consent in self.model.consents.items()
+            consent.person == one.person and consent.covers(one.recipient, now) and told <= consent.categories
+            for consent in self.model.consents.values()
         )
 
     def may_step(self, who: int, referral: UUID, action: str) -> bool:

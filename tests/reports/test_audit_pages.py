@@ -1,0 +1,287 @@
+"""The auditor's pages: who did what when on which ground, by number, and no client's name anywhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from uuid import uuid4
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from portal.audit.events import AuditEvent
+from portal.audit.models import AuditEntry
+from portal.consents.models import ConsentMethod
+from portal.db import db
+from portal.policy import Role
+from portal.referrals import conversation
+from portal.referrals.models import FollowUpKind, Referral
+from tests.browsers import Browser
+from tests.conftest import CountQueries
+from tests.consents.acts import withdraw
+from tests.factories import Member, make_agency, make_consent, make_member, make_person, make_referral, step
+from tests.words import words_of
+
+Visit = Callable[..., Browser]
+Clock = Callable[..., None]
+SECRETS = (
+    "波止場",
+    "はとば",
+    "灯台",
+    "大阪市見本区",
+    "090-0000-0000",
+    "秘密の用件",
+    "秘密の連絡",
+    "秘密の理由",
+    "立会 夏子",
+    "秘密の目的",
+)
+
+
+class Life:
+    """A referral with everything that can happen to one, full of words that no auditor may read."""
+
+    def __init__(self) -> None:
+        self.sender = make_member(make_agency(name="自立相談支援機関", short_name="自立"), name="相談 一郎")
+        self.recipient = make_member(
+            make_agency(name="就労準備支援事業", short_name="就労"), name="就労 次郎"
+        )
+        self.person = make_person(
+            self.sender,
+            family="波止場",
+            family_kana="はとば",
+            given="灯台",
+            address="大阪市見本区",
+            telephone="090-0000-0000",
+        )
+        self.consent = make_consent(
+            self.sender,
+            self.person,
+            [self.recipient],
+            ["basic", "health"],
+            method=ConsentMethod.ORAL,
+            witness="立会 夏子",
+            purpose="秘密の目的",
+        )
+        self.referral = make_referral(
+            self.sender,
+            self.recipient,
+            person_id=self.person,
+            consent_id=self.consent,
+            categories=["basic", "health"],
+            need="秘密の用件",
+        )
+
+    def go_on(self, browser: Visit) -> None:
+        browser(self.recipient).get(f"/referrals/{self.referral}")
+        conversation.opened(self.recipient.actor, self.referral)
+        conversation.send_message(self.recipient.actor, self.referral, "秘密の連絡")
+        step(self.recipient, self.referral, "accept")
+        withdraw(browser(self.sender), self.consent, reason="秘密の理由")
+        conversation.confirm_stop(self.recipient.actor, self.referral, note="秘密の理由")
+        step(self.recipient, self.referral, "fail", text="秘密の理由")
+        conversation.follow_up(self.sender.actor, self.referral, FollowUpKind.MEETING, "秘密の用件")
+
+    @property
+    def number(self) -> str:
+        with db.transaction() as session:
+            return session.scalars(select(Referral.number).where(Referral.id == self.referral)).one()
+
+
+@pytest.fixture
+def life(app: Flask, at: Clock) -> Life:
+    at("2026-04-06T10:00")
+    return Life()
+
+
+@pytest.fixture
+def auditor(life: Life) -> Member:
+    return make_member(role=Role.AUDITOR, name="監査 四郎")
+
+
+def every_page(visitor: Browser, address: str) -> str:
+    """The words of all pages of a list, one after the other."""
+    words = ""
+    while address:
+        page = visitor.get(address)
+        assert page.status_code == 200
+        words += words_of(page) + "\n"
+        following = re.search(r'rel="next"\s+href="([^"]+)"', page.text)
+        address = following[1].replace("&amp;", "&") if following else ""
+    return words
+
+
+def test_the_log_is_told_in_words(browser: Visit, life: Life, auditor: Member) -> None:
+    life.go_on(browser)
+    words = every_page(browser(auditor), "/audit/")
+    assert f"つなぎを送付 自立相談支援機関 相談 一郎（相談支援員） つなぎ {life.number}" in words
+    assert "同意を記録 自立相談支援機関 相談 一郎（相談支援員） 同意" in words
+    assert "本人の同意 基本情報、健康・障がい" in words
+    assert "停止を確認 就労準備支援事業 就労 次郎（相談支援員）" in words
+
+
+def test_no_word_about_the_client_stands_on_any_page(browser: Visit, life: Life, auditor: Member) -> None:
+    life.go_on(browser)
+    visitor = browser(auditor)
+    words = every_page(visitor, "/audit/") + every_page(visitor, f"/audit/referrals/{life.referral}")
+    words += every_page(visitor, f"/audit/?number={life.number}")
+    assert [secret for secret in SECRETS if secret in words] == []
+
+
+def test_the_whole_life_of_a_referral(browser: Visit, life: Life, auditor: Member) -> None:
+    life.go_on(browser)
+    make_referral(life.sender, life.recipient, person_id=life.person, need="もう一つの用件")
+
+    words = every_page(browser(auditor), f"/audit/referrals/{life.referral}")
+
+    told = words[words.index("できごと") :]
+    happened = (
+        "下書きを作成しました",
+        "送付しました",
+        "受け取りました",
+        "連絡を送りました",
+        "受け入れました",
+        "停止を確認しました",
+        "未達として終えました",
+    )
+    places = [told.index(one) for one in happened]
+    assert places == sorted(places)
+    assert "同意の撤回 停止確認済み" in words
+    log = words[words.index("監査記録（古い順）") :]
+    logged = (
+        "同意を記録",
+        "つなぎの下書きを作成",
+        "情報を提供",
+        "つなぎを送付",
+        "つなぎを閲覧",
+        "つなぎを受入",
+        "ケースを開始",
+    )
+    logged += ("同意の撤回を記録", "停止を確認", "未達として終了", "次の対応を記録")
+    assert [one for one in logged if one not in log] == []
+    assert log.count("つなぎを送付") == 1, "the other referral has a life of its own"
+
+
+FILTERS: list[tuple[str, AuditEvent]] = [
+    ("event=consent:recorded", AuditEvent.CONSENT_RECORDED),
+    ("event=referral:sent", AuditEvent.REFERRAL_SENT),
+]
+
+
+@pytest.mark.parametrize(("query", "event"), FILTERS)
+def test_it_is_narrowed_to_an_event(
+    browser: Visit, life: Life, auditor: Member, query: str, event: AuditEvent
+) -> None:
+    assert events(browser(auditor), query) == {event.word}
+
+
+def events(visitor: Browser, query: str) -> set[str]:
+    page = visitor.get(f"/audit/?{query}").text
+    return {found.strip() for found in re.findall(r'data-label="できごと">\s*<div>\s*([^<\n]+)', page)}
+
+
+def test_it_is_narrowed_to_an_agency(browser: Visit, life: Life, auditor: Member) -> None:
+    step(life.recipient, life.referral, "accept")
+    visitor = browser(auditor)
+    there = events(visitor, f"agency={life.recipient.agency_id}")
+    assert "つなぎを受入" in there
+    assert "つなぎを送付" not in there
+
+
+def test_it_is_narrowed_to_days_in_japan(browser: Visit, life: Life, auditor: Member, at: Clock) -> None:
+    at("2026-04-07T00:30")
+    step(life.recipient, life.referral, "accept")
+    visitor = browser(auditor)
+    assert "つなぎを受入" not in events(visitor, "last=令和8年4月6日")
+    assert "つなぎを送付" in events(visitor, "last=令和8年4月6日")
+    only = events(visitor, "first=2026-04-07&last=2026-04-07")
+    assert "つなぎを受入" in only
+    assert "つなぎを送付" not in only
+
+
+def test_a_number_finds_its_records_exactly(browser: Visit, life: Life, auditor: Member) -> None:
+    step(life.recipient, life.referral, "accept")
+    make_referral(life.sender, life.recipient)
+    visitor = browser(auditor)
+
+    page = visitor.get(f"/audit/?number={life.number}")
+    assert f'href="/audit/referrals/{life.referral}"' in page.text
+    assert f"つなぎ {life.number} このつなぎの経過をすべて見る" in words_of(page)
+    assert "つなぎを受入" in events(visitor, f"number={life.number}")
+    for nothing in (life.number[:-1], "R8-就労-9999", "%", "波止場"):
+        assert "当てはまる記録はありません。" in words_of(visitor.get(f"/audit/?number={nothing}"))
+
+
+def test_what_cannot_be_asked_narrows_nothing_and_is_said(
+    browser: Visit, life: Life, auditor: Member
+) -> None:
+    visitor = browser(auditor)
+    page = visitor.get("/audit/?first=someday&agency=nobody&event=nothing&after=x")
+    assert page.status_code == 200
+    assert "日付を「令和2年12月1日」" in page.text
+    assert "つなぎを送付" in every_page(visitor, "/audit/?first=someday")
+    for cursor in ("-1", "9" * 40, "１", "1e3"):
+        assert visitor.get(f"/audit/?after={cursor}").status_code == 200
+
+
+def test_pages_follow_one_another_without_gap_or_twin(browser: Visit, life: Life, auditor: Member) -> None:
+    life.go_on(browser)
+    visitor, address, seen = browser(auditor), "/audit/", []
+    while address:
+        page = visitor.get(address).text
+        seen += [int(found) for found in re.findall(r'data-label="番号">(\d+)<', page)]
+        following = re.search(r'rel="next"\s+href="([^"]+)"', page)
+        address = following[1].replace("&amp;", "&") if following else ""
+    assert seen == list(range(seen[0], 0, -1))
+    assert len(seen) > 25
+
+
+@pytest.mark.parametrize("role", [Role.STAFF, Role.COORDINATOR, Role.AGENCY_ADMIN, Role.SYSTEM_ADMIN])
+def test_nobody_else_reads_it(browser: Visit, life: Life, role: Role) -> None:
+    home = None if role is Role.SYSTEM_ADMIN else life.sender.agency_id
+    visitor = browser(make_member(home, role=role))
+    there, nowhere = (visitor.get(f"/audit/referrals/{one}") for one in (life.referral, uuid4()))
+    assert [visitor.get("/audit/").status_code, there.status_code, nowhere.status_code] == [403, 403, 403]
+    assert words_of(there) == words_of(nowhere)
+
+
+def test_a_referral_that_is_none_is_missing(browser: Visit, auditor: Member) -> None:
+    assert browser(auditor).get(f"/audit/referrals/{uuid4()}").status_code == 404
+
+
+def test_the_auditors_reading_is_logged(browser: Visit, life: Life, auditor: Member) -> None:
+    visitor = browser(auditor)
+    visitor.get("/audit/")
+    visitor.get(f"/audit/referrals/{life.referral}")
+    read = select(AuditEntry.object_id).where(AuditEntry.event == AuditEvent.AUDIT_READ)
+    with db.transaction() as session:
+        assert session.scalars(read.order_by(AuditEntry.seq)).all() == [None, life.referral]
+    assert "監査記録を閲覧 監査 四郎（監査）" in every_page(visitor, "/audit/")
+
+
+def test_the_questions_do_not_grow_with_the_log(
+    browser: Visit, life: Life, auditor: Member, count_queries: CountQueries
+) -> None:
+    visitor = browser(auditor)
+    addresses: list[str] = ["/audit/", f"/audit/referrals/{life.referral}", f"/audit/?number={life.number}"]
+    before = [asked(visitor, address, count_queries) for address in addresses]
+    life.go_on(browser)
+    after = [asked(visitor, address, count_queries) for address in addresses]
+    assert after == before
+    assert max(after) <= 24
+
+
+def asked(visitor: Browser, address: str, count_queries: CountQueries) -> int:
+    with count_queries() as statements:
+        visitor.get(address)
+    return len(statements)
+
+
+def test_a_refusal_is_seen(browser: Visit, life: Life, auditor: Member) -> None:
+    stranger = make_member(name="部外 七郎")
+    browser(stranger).get(f"/referrals/{life.referral}")
+    words = words_of(browser(auditor).get("/audit/?event=access:refused"))
+    assert "閲覧または操作を拒否 拒否" in words
+    assert "部外 七郎" in words
+    assert life.number in words

@@ -27,10 +27,9 @@ from portal.agencies.kinds import AgencyKind, Room
 from portal.cases.codes import Domain
 from portal.clock import today
 from portal.disclosures import services as disclosures
-from portal.disclosures.models import Basis
 from portal.people.categories import Category
 from portal.policy import Role
-from portal.referrals.states import ReferralKind, ReferralStatus
+from portal.referrals.states import ReferralStatus
 from tests.browser import paths
 from tests.browsers import PASSWORD, Browser
 from tests.factories import (
@@ -308,52 +307,49 @@ def test_error_pages_are_english(
         assert not japanese_of(answer), status
 
 
-def test_every_page_is_english(app: Flask, in_english: Callable[..., Browser]) -> None:
-    """In a world where people type English, no page of any reader has a Japanese word."""
+def busy_office() -> tuple[Member, Member, str]:
+    """Something of everything, typed in English; who sends, who receives, and the token of an invitation."""
     own, other = (
         make_agency(name=f"Agency {x}", short_name=x, kind=AgencyKind.YOUTH_CENTRE, weekly_closed="06")
         for x in "AB"
     )
-    sender, recipient = (
-        make_member(own, Role.COORDINATOR, True, name="Staff A"),
-        make_member(other, name="Staff B"),
-    )
     make_service(other, name="Service B", room=Room.WAITING)
-    english_name = {"family": "Mihon", "given": "Hanako"}
-    people = [make_person(sender, **english_name, birth=date(1990, 5, 1)) for _ in range(3)]
+    sender = make_member(own, Role.COORDINATOR, administers=True, name="Staff A")
+    recipient = make_member(other, name="Staff B")
+    named = {"family": "Mihon", "given": "Hanako", "birth": date(1990, 5, 1)}
+    one, two, three = (make_person(sender, **named) for _ in range(3))
     make_person(sender, pseudonym="Person A", contact_prohibited=True, contact_prohibited_reason="At work")
-    purpose = {"purpose": "Support", "categories": list(Category)}
-    consent_id = make_consent(sender, people[0], [recipient], **purpose)
-    ending = make_consent(sender, people[1], [recipient], until=today() + timedelta(days=9), **purpose)
-    asked = {"need": "Wants to work", "goals": ((Domain.EMPLOYMENT, "A day a week"),)}
-    for kind, status in [(ReferralKind.REFERRAL, s) for s in ReferralStatus] + [
-        (ReferralKind.JOINT_INTERVIEW, ReferralStatus.REQUESTED),
-        (ReferralKind.TRANSFER, ReferralStatus.REQUESTED),
-        (ReferralKind.ADVICE, ReferralStatus.ACCEPTED),
-    ]:
-        place = {"appointment_place": "Room 2"} if kind is ReferralKind.JOINT_INTERVIEW else {}
-        given = {"person_id": people[0], "consent_id": consent_id, "categories": list(Category)}
-        make_referral(sender, recipient, kind=kind, status=status, **given, **asked, **place)
+    agreed: dict[str, Any] = {"purpose": "Support", "categories": list(Category)}
+    lasting = make_consent(sender, one, [recipient], **agreed)
+    ending = make_consent(sender, two, [recipient], until=today() + timedelta(days=9), **agreed)
+    asked: dict[str, Any] = {"need": "Wants to work", "goals": ((Domain.EMPLOYMENT, "A day a week"),)}
+    first = asked | {"person_id": one, "consent_id": lasting, "categories": list(Category)}
+    for status in ReferralStatus:
+        make_referral(sender, recipient, status=status, **first)
+    make_referral(sender, recipient, kind="joint_interview", appointment_place="Room 2", **first)
+    make_referral(sender, recipient, kind="transfer", **first)
+    make_referral(sender, recipient, kind="advice", basis="anonymous", person_id=three, **asked)
     for status in (ReferralStatus.REQUESTED, ReferralStatus.IN_PROGRESS):
-        make_referral(sender, recipient, status=status, person_id=people[1], consent_id=ending, **asked)
-    make_referral(
-        *(sender, recipient), kind=ReferralKind.ADVICE, basis=Basis.ANONYMOUS, person_id=people[2], **asked
-    )
-    make_note(sender, make_case(sender, people[2]), text="We talked at the door.")
+        make_referral(sender, recipient, status=status, person_id=two, consent_id=ending, **asked)
     disclosures.withdraw_consent(sender.actor, ending, reason="No longer wanted")
-    invited = invitations.invite(
-        sender.actor, email="new@example.jp", name="New Staff", post=Post(Role.STAFF, own.id)
-    )
-    readers = [
-        *(sender, recipient, make_member(own, Role.AGENCY_ADMIN, name="Manager A")),
-        make_member(role=Role.AUDITOR, name="Auditor"),
-        make_member(role=Role.SYSTEM_ADMIN, name="System"),
-        None,
-    ]
-    opened, wrong = set(), []
-    for reader in readers:
+    make_note(sender, make_case(sender, three), text="We talked at the door.")
+    post = Post(Role.STAFF, own.id)
+    invited = invitations.invite(sender.actor, email="new@example.jp", name="New Staff", post=post)
+    return sender, recipient, invited.token or ""
+
+
+def test_every_page_is_english(app: Flask, in_english: Callable[..., Browser]) -> None:
+    """Where people type English, no page of any reader has a Japanese word."""
+    sender, recipient, token = busy_office()
+    manager = make_member(sender.agency_id, Role.AGENCY_ADMIN, name="Manager A")
+    others = [make_member(role=role, name="Somebody") for role in (Role.AUDITOR, Role.SYSTEM_ADMIN)]
+    opened: set[str] = set()
+    wrong = []
+    for reader in (sender, recipient, manager, *others, None):
         client = in_english(reader)
-        for page in paths.found(app, client, token=invited.token or "", code="en", act=""):
+        # Both sides look at everything, each after them at what nobody has seen yet.
+        known = () if reader in (sender, recipient) else frozenset(opened)
+        for page in paths.found(app, client, known, token=token, code="en", act=""):
             opened.add(page.endpoint)
             left = japanese_of(client.get(page.path))
             wrong += [f"{page.endpoint} {page.path}: {sorted(left)}"] if left else []

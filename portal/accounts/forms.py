@@ -88,6 +88,10 @@ class StaffForm(PostForm):
     version = VersionField()
     leave_unmanaged = BooleanField(lazy_gettext("管理者がいなくなることを確認しました"))
 
+    def keep_post(self) -> None:
+        """Nobody changes his own role or agency: then only the name is asked for."""
+        del self.role, self.administers, self.agency
+
 
 class LeaveForm(KeylessForm):
     """The tick that lets an agency lose its last administrator."""

@@ -25,6 +25,7 @@ from portal.accounts.services import (
     give_post,
     managed,
     membership_of,
+    post_of,
 )
 from portal.accounts.sessions import hashed
 from portal.accounts.signing_in import actor_of, address_of
@@ -45,10 +46,6 @@ class Issued:
 
     id: UUID
     token: str | None
-
-
-def post_of(invitation: Invitation) -> Post:
-    return Post(invitation.role, invitation.agency_id, invitation.administers)
 
 
 def invite(actor: Actor, *, email: str, name: str, post: Post, idempotency_key: str | None = None) -> Issued:

@@ -38,6 +38,11 @@ class Post:
         return {"role": self.role, "agency_id": self.agency_id, "administers": marked}
 
 
+def post_of(row: Membership | Invitation) -> Post:
+    """The post somebody has, or is invited to."""
+    return Post(row.role, row.agency_id, row.administers)
+
+
 def check_post(session: Session, post: Post) -> None:
     """Raise `Invalid`, naming the field, unless role and agency go together."""
     if post.role not in ROLES_OF_AGENCY:

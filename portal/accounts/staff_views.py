@@ -143,7 +143,11 @@ def edit(staff_id: UUID) -> ResponseReturnValue:
         agency=str(membership.agency_id or ""),
         version=staff.version,
     )
-    offer(form, actor)
+    is_self = staff_id == actor.staff_id
+    if is_self:
+        form.keep_post()
+    else:
+        offer(form, actor)
     last = stale = False
     if form.validate_on_submit():
         with refusals(form):
@@ -152,7 +156,7 @@ def edit(staff_id: UUID) -> ResponseReturnValue:
                     actor,
                     staff_id,
                     name=form.name.data or "",
-                    post=form.post(actor.agency_id),
+                    post=services.post_of(membership) if is_self else form.post(actor.agency_id),
                     version=form.version.number,
                     leave_unmanaged=bool(form.leave_unmanaged.data),
                 )
@@ -176,7 +180,7 @@ def edit(staff_id: UUID) -> ResponseReturnValue:
             agency_name=agency_name,
             last=last,
             stale=stale,
-            is_self=staff_id == actor.staff_id,
+            is_self=is_self,
         ),
         form.status,
     )

@@ -57,7 +57,7 @@ def plain(value: Any) -> Any:
         case dict():
             return {str(key): item if type(item) in AS_IT_IS else plain(item) for key, item in value.items()}
         case list() | tuple():
-            return [plain(item) for item in value]
+            return [item if type(item) in AS_IT_IS else plain(item) for item in value]
         case set() | frozenset():
             return sorted(plain(item) for item in value)
         case float():
@@ -145,7 +145,7 @@ def entry_values(
         "v": 1,
         "seq": seq,
         "at": at,
-        "event": what,
+        "event": what.value,
         "outcome": "allow" if allowed else "deny",
         "staff": staff_id,
         "agency": agency_id,

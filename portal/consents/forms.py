@@ -9,7 +9,7 @@ from uuid import UUID
 
 from flask_babel import gettext, lazy_gettext
 from wtforms import Field, RadioField, SelectMultipleField
-from wtforms.fields import SelectChoice
+from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer than the stubs
 from wtforms.validators import ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
 
@@ -41,7 +41,7 @@ class Ticks(SelectMultipleField):
 
     def pre_validate(self, form: Any) -> None:
         """Refuses a value that no box has, e.g. an agency that has stopped meanwhile."""
-        offered = {choice.value for choice in self.choices or []}
+        offered = {value for value, *_rest in self.iter_choices()}
         if set(self.data or []) - offered:
             raise ValidationError(gettext("選べなくなったものが含まれています。選び直してください。"))
 

@@ -12,7 +12,6 @@ from flask_babel import gettext
 
 from portal import clock
 from portal.accounts.gate import refusals, signed_in
-from portal.accounts.once import made_by
 from portal.agencies import queries as agencies
 from portal.consents import paper_views, services
 from portal.consents.forms import EXAMPLES, REPRESENTATIVE, SELF, ConsentForm, WithdrawForm
@@ -22,6 +21,7 @@ from portal.disclosures import consent_list, reading
 from portal.disclosures import services as disclosures
 from portal.disclosures.consent_list import Show
 from portal.disclosures.consent_view import ConsentView
+from portal.once import made_by
 from portal.people.categories import Category
 from portal.policy import Actor
 from portal.reports.consent_effects import stops

@@ -6,10 +6,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, exists, false, func, literal, select, tuple_, union
+from sqlalchemy import Date, Integer, Select, bindparam, exists, func, select, tuple_, union
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql import ColumnElement
 
@@ -21,8 +22,10 @@ from portal.disclosures import queries, wall
 from portal.disclosures.heading import label_columns, label_of
 from portal.people.categories import Category
 from portal.people.models import Person
-from portal.policy import Actor, Permission, can
+from portal.policy import Actor
 from portal.words import N_, Worded
+
+SIZE = bindparam("size", type_=Integer())
 
 
 class Show(StrEnum):
@@ -66,34 +69,40 @@ class ConsentRow:
         return self.state in {ConsentState.LIVE, ConsentState.PARTLY}
 
 
-def within(show: Show, today: date) -> list[ColumnElement[bool]]:
+def within(show: Show) -> list[ColumnElement[bool]]:
+    today = wall.day_of(wall.NOW)
     if show is Show.ENDED:
         return [~stands(today)]
     if show.days is None:
         return [stands(today)]
-    return [stands(today), Consent.valid_until <= today + timedelta(days=show.days)]
+    return [stands(today), Consent.valid_until <= bindparam("horizon", type_=Date())]
 
 
-def ids(actor: Actor, *tests: ColumnElement[bool]) -> Any:
+def ids(*tests: ColumnElement[bool]) -> Any:
     """The ids of `queries.consents_visible_to`, as two selections that an index serves each."""
-    if actor.agency_id is None or not can(actor, Permission.CASEWORK):
-        return select(Consent.id).where(false()).subquery()
     kept_here = (
         select(Consent.id)
         .join(Person, Person.id == Consent.person_id)
-        .where(Person.home_agency_id == actor.agency_id, *tests)
+        .where(Person.home_agency_id == wall.READER.agency_id, *tests)
     )
-    recorded_here = select(Consent.id).where(Consent.agency_id == actor.agency_id, *tests)
+    recorded_here = select(Consent.id).where(Consent.agency_id == wall.READER.agency_id, *tests)
     return union(kept_here, recorded_here).subquery()
+
+
+def values(actor: Actor, show: Show, now: datetime, size: int) -> dict[str, Any]:
+    """What a statement of this tab is run with."""
+    found = wall.bound(actor, now, size=size)
+    return found | {"horizon": found["today"] + timedelta(days=show.days)} if show.days else found
 
 
 def count(session: Session, actor: Actor, show: Show, now: datetime, *, most: int = 100) -> int:
     """How many there are on one tab, counting no further than `most`."""
-    return session.execute(counting(actor, show, now, most=most)).scalar_one()
+    return session.execute(counting(show), values(actor, show, now, most)).scalar_one()
 
 
-def counting(actor: Actor, show: Show, now: datetime, *, most: int = 100) -> Select[int]:
-    found = select(ids(actor, *within(show, clock.japan_date(now))).c.id).limit(most).subquery()
+@cache
+def counting(show: Show) -> Select[int]:
+    found = select(ids(*within(show)).c.id).limit(SIZE).subquery()
     return select(func.count()).select_from(found)
 
 
@@ -125,21 +134,32 @@ def page(
     size: int = 25,
 ) -> list[ConsentRow]:
     """One page: what lapses first stands first; of the ended, what ended last."""
-    wanted = ids(actor, *within(show, clock.japan_date(now)))
-    place = tuple_(Consent.valid_until, Consent.id)
+    given = values(actor, show, now, size)
+    if after:
+        given |= {"after_day": after[0], "after_id": after[1]}
+    return rows_of(session, session.execute(listing(show, is_first=after is None), given).all(), now)
+
+
+@cache
+def listing(show: Show, *, is_first: bool) -> Select[*tuple[Any, ...]]:
+    """One page of a tab, built once; `page` runs it."""
+    wanted = ids(*within(show))
     statement = (
-        select(*columns(actor, now))
+        select(*columns(wall.READER, wall.NOW))
         .join(wanted, wanted.c.id == Consent.id)
         .join(Person, Person.id == Consent.person_id)
-        .limit(size)
+        .limit(SIZE)
     )
     newest_first = show is Show.ENDED
-    if after:
-        mark = tuple_(literal(after[0], Consent.valid_until.type), literal(after[1], Consent.id.type))
-        statement = statement.where(place < mark if newest_first else place > mark)
+    if not is_first:
+        place = tuple_(Consent.valid_until, Consent.id)
+        last = tuple_(
+            bindparam("after_day", type_=Consent.valid_until.type),
+            bindparam("after_id", type_=Consent.id.type),
+        )
+        statement = statement.where(place < last if newest_first else place > last)
     order = (Consent.valid_until, Consent.id)
-    statement = statement.order_by(*(c.desc() if newest_first else c for c in order))
-    return rows_of(session, session.execute(statement).all(), now)
+    return statement.order_by(*(c.desc() if newest_first else c for c in order))
 
 
 def of_person(session: Session, actor: Actor, person_id: UUID, now: datetime) -> list[ConsentRow]:

@@ -116,7 +116,7 @@ def basis_of(
     categories = set(view.categories)
     try:
         if view.basis is not Basis.CONSENT:
-            check_anonymous_draft(session, draft)
+            check_anonymous_draft(session, actor, draft)
             return None, None
         check_tellable(session, actor, draft, categories)
         consent = standing_consent(session, draft, categories)

@@ -54,7 +54,7 @@ def show_page(
         form=message if message is not None and (message.errors or message.form_problem) else refused,
         message=message or (MessageForm(formdata=None) if may_write else None),
         worker=worker if may_answer else None,
-        entries=entries(view.timeline),
+        entries=entries(view),
         actions=services.steps_open(view, actor, stopped=stopped),
         follow_ups=noted(actor, view) if view.status in UNHAPPY or view.stop else (),
         unhappy=view.status in UNHAPPY,

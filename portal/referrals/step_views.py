@@ -86,8 +86,9 @@ def after(action: ReferralAction, referral_id: UUID) -> ResponseReturnValue:
 
 def meanwhile(view: ReferralView, form: StepForm) -> list[Entry]:
     """What happened since the form was shown, for somebody who was typing."""
-    seen = whole(form.seen.raw_data[0] if form.seen.raw_data else None, len(view.timeline))
-    return entries(list(view.timeline)[min(seen, max(0, len(view.timeline) - 1)) :])
+    length = len(view.timeline)
+    seen = whole(form.seen.raw_data[0] if form.seen.raw_data else None, length)
+    return entries(view, since=seen if seen < length else max(0, length - 3))
 
 
 def step_page(view: ReferralView, action: ReferralAction, form: StepForm) -> ResponseReturnValue:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,7 +11,7 @@ from markupsafe import Markup
 
 from portal.disclosures.person_view import Withheld
 from portal.referrals.models import Happening
-from portal.referrals.referral_view import Line
+from portal.referrals.referral_view import Line, ReferralView
 
 STOPS = {
     Happening.REJECT,
@@ -38,19 +37,29 @@ class Entry:
     mine: bool
 
 
-def entries(lines: Iterable[Line]) -> list[Entry]:
+def entries(view: ReferralView, *, since: int = 0) -> list[Entry]:
+    """The lines of a referral's timeline from the one numbered `since` on."""
     return [
         Entry(
             at=line.at,
             who=line.who,
             agency=line.agency,
             words=words_of(line),
-            text=gettext(line.text.word) if isinstance(line.text, Withheld) else line.text,
+            text=text_of(line, view),
             tone="stop" if line.what in STOPS else "",
             mine=line.mine,
         )
-        for line in lines
+        for line in view.timeline[since:]
     ]
+
+
+def text_of(line: Line, view: ReferralView) -> str:
+    """What was written, or why it is not shown: the consent has ended, or the referral itself."""
+    if not isinstance(line.text, Withheld):
+        return line.text
+    if view.stop or view.is_open:
+        return str(gettext(line.text.word))
+    return str(gettext("このつなぎは終わったため、受け取った内容は表示しません。"))
 
 
 def words_of(line: Line) -> str:

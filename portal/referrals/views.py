@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import render_template, request, url_for
+from flask import get_template_attribute, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
@@ -24,6 +24,7 @@ from portal.referrals.blueprint import bp
 from portal.referrals.forms import SearchForm
 from portal.referrals.queries import Box, Filter
 from portal.referrals.states import ReferralStatus
+from portal.web.formats import era_short
 from portal.web.pagination import after, page_of, page_size
 from portal.words import N_
 
@@ -102,8 +103,14 @@ def index() -> ResponseReturnValue:
     shown = wanted(q or "")
     page = page_of(reading.page(actor, shown, after=after(), size=page_size()), lambda r: (r.listed_at, r.id))
     rows = [(row, who(row, actor.agency_id), row.from_agency_id == actor.agency_id) for row in page.rows]
+    tag = get_template_attribute("macros/ui.html", "tag")
+    days = {day for row in page.rows for day in (row.listed_at, row.respond_by) if day}
     return render_template(
         "referrals/index.html",
+        # Each word of the page is looked up once, not once for each line.
+        tags={status: tag(status) for status in {row.status for row in page.rows}},
+        kinds={kind: gettext(kind.word) for kind in {row.kind for row in page.rows}},
+        days={day: era_short(day) for day in days},
         form=form,
         shown=shown,
         page=page,

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from flask_babel import gettext, lazy_gettext
 from wtforms import SelectField
-from wtforms.fields import SelectChoice
+from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer than the stubs
 
 from portal.audit.events import AuditEvent
 from portal.reports.audit_queries import AuditFilter

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Date, Select, and_, bindparam, func, or_, select, union
+from sqlalchemy import Date, Integer, Select, and_, bindparam, func, or_, select, union
 from sqlalchemy.orm import Session, aliased
 
 from portal import clock
@@ -154,10 +154,8 @@ def counts(session: Session, actor: Actor, now: datetime) -> dict[Need, int]:
         values = wall.bound(actor, now, statuses=sorted(statuses), size=MOST)
         found |= zip(needs, session.execute(counting(needs), values).one(), strict=True)
     found[Need.LAPSING] = consent_list.count(session, actor, Show.IN_30_DAYS, now, most=MOST)
-    undone = queries.follow_ups(actor).where(FollowUp.done_at.is_(None)).order_by(None)
-    found[Need.FOLLOW_UPS] = session.execute(
-        select(func.count()).select_from(undone.with_only_columns(FollowUp.id).limit(MOST).subquery())
-    ).scalar_one()
+    values = wall.bound(actor, now, size=MOST)
+    found[Need.FOLLOW_UPS] = session.execute(undone(), values).scalar_one()
     return {need: found[need] for need in Need}
 
 
@@ -165,6 +163,14 @@ def counts(session: Session, actor: Actor, now: datetime) -> dict[Need, int]:
 def counting(needs: tuple[Need, ...]) -> Select[*tuple[Any, ...]]:
     """These counts in one statement."""
     return select(*(queries.counting(LISTS[need].shape()).scalar_subquery().label(need) for need in needs))
+
+
+@cache
+def undone() -> Select[int]:
+    """How many follow-ups are not done."""
+    rows = queries.follow_ups(wall.READER).where(FollowUp.done_at.is_(None)).order_by(None)
+    few = rows.with_only_columns(FollowUp.id).limit(bindparam("size", type_=Integer()))
+    return select(func.count()).select_from(few.subquery())
 
 
 @cache

@@ -7,7 +7,7 @@ from typing import Any
 
 from portal.audit.events import AuditEvent
 from portal.cases.codes import Method, Outcome, Score
-from portal.seed.bulk import Who
+from portal.seed.bulk import Who, dashed
 from portal.seed.clients import FILED_CODES, Client, World
 from portal.seed.invented import CLOSINGS, GOALS, NOTES
 from portal.seed.network import Place
@@ -36,7 +36,7 @@ def open_case(
         worker_id=who.staff,
         source_id=source,
     )
-    bulk.record(at, AuditEvent.CASE_OPENED, "support_case", key, who, person=client.id, source=source)
+    bulk.record(at, AuditEvent.CASE_OPENED, "support_case", key, who, person=client.id, source=dashed(source))
     if random.random() < 0.3:
         set_goal(world, client, key, who, at)
 

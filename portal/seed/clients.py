@@ -10,7 +10,7 @@ from portal import clock
 from portal.audit.events import AuditEvent
 from portal.people.categories import FILED, Category, Relation
 from portal.people.names import search_key
-from portal.seed.bulk import Bulk, Row, Who
+from portal.seed.bulk import Bulk, Row, Who, dashed
 from portal.seed.invented import FAMILIES, GIVEN, KNOWN
 from portal.seed.network import Network, Place
 
@@ -152,9 +152,19 @@ def inform(world: World, client: Client, who: Who, category: str, at: datetime) 
 def tie(world: World, client: Client, relative: Client, who: Who, at: datetime) -> None:
     bulk = world.bulk
     key, relation = bulk.ids.new(at), world.random.choice(list(Relation)).value
-    pair = {"person_id": client.id, "relative_id": relative.id, "relation": relation}
-    bulk.add("family_tie", id=key, created_at=at, **pair)
-    bulk.record(at, AuditEvent.FAMILY_TIED, "family_tie", key, who, person=client.id, **pair)
+    bulk.add(
+        "family_tie", id=key, created_at=at, person_id=client.id, relative_id=relative.id, relation=relation
+    )
+    bulk.record(
+        at,
+        AuditEvent.FAMILY_TIED,
+        "family_tie",
+        key,
+        who,
+        person=client.id,
+        relative=dashed(relative.id),
+        relation=relation,
+    )
 
 
 def consent(
@@ -200,11 +210,11 @@ def consent(
         person=client.id,
         categories=categories,
         ground="consent",
-        recipients=sorted(place.id for place in recipients),
+        recipients=sorted(dashed(place.id) or "" for place in recipients),
         valid_until=until,
         method=method,
         witness=witness,
-        replaces=former,
+        replaces=dashed(former),
     )
     return Yes(key, recipients, categories, at, clock.end_of_day(until))
 
@@ -234,7 +244,7 @@ def withdraw(world: World, client: Client, yes: Yes, who: Who, at: datetime) -> 
         who,
         person=client.id,
         ground="consent",
-        consent=yes.id,
-        recipient=one.id if one else None,
+        consent=dashed(yes.id),
+        recipient=dashed(one.id) if one else None,
         reason=reason,
     )

@@ -7,7 +7,7 @@ from datetime import timedelta
 from portal.audit.events import AuditEvent
 from portal.cases.codes import Outcome
 from portal.referrals.states import FLOW, ReferralKind, ReferralStatus, Refusal
-from portal.seed.bulk import Who
+from portal.seed.bulk import Who, dashed
 from portal.seed.casework import OUTCOMES, SCORES, close_case, note, open_case
 from portal.seed.invented import MESSAGES, REASONS
 from portal.seed.tellings import A, H, Telling
@@ -108,7 +108,10 @@ class Path(Telling):
     def move_home(self) -> None:
         client, before = self.client, self.client.row
         after = {"home_agency_id": self.to.id, "number": self.to.number("person", self.at)}
-        changes = {name: (before[name], value) for name, value in after.items()}
+        changes = {
+            "home_agency_id": (dashed(before["home_agency_id"]), dashed(self.to.id)),
+            "number": (before["number"], after["number"]),
+        }
         client.row |= after | {"version": 2}
         client.home = self.to
         self.log(AuditEvent.PERSON_MOVED, "person", client.id, self.worker, ground="consent", changes=changes)
@@ -123,7 +126,7 @@ class Path(Telling):
         self.perform(A.REJECT, self.worker, code=self.row["refusal"], text=random.choice(REASONS))
 
     def assign(self) -> None:
-        changes = {"worker_id": (self.row["worker_id"], self.worker.staff)}
+        changes = {"worker_id": (dashed(self.row["worker_id"]), dashed(self.worker.staff))}
         self.row |= {"worker_id": self.worker.staff, "version": self.row["version"] + 1}
         self.happens(H.ASSIGNED, self.worker)
         self.log(AuditEvent.REFERRAL_ASSIGNED, "referral", self.id, self.worker, ground=None, changes=changes)
@@ -185,7 +188,12 @@ class Path(Telling):
             confirmed_by_id=self.worker.staff,
         )
         self.log(
-            AuditEvent.STOP_CONFIRMED, "stop_confirmation", key, self.worker, line=self.line["id"], note=""
+            AuditEvent.STOP_CONFIRMED,
+            "stop_confirmation",
+            key,
+            self.worker,
+            line=dashed(self.line["id"]),
+            note="",
         )
         self.happens(H.STOP_CONFIRMED, self.worker)
         self.log(AuditEvent.STOP_CONFIRMED, "referral", self.id, self.worker)

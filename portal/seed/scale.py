@@ -134,7 +134,7 @@ class Crowd:
         at = at.replace(hour=self.random.randrange(8), minute=self.random.randrange(60))
         who = self.random.choice(home.staff)
         client = clients.register(self.world, home, who, at, named=named)
-        if self.random.random() < 0.6:
+        if self.random.random() < 0.4:
             casework.open_case(self.world, client, home, who, at + timedelta(minutes=2))
         return client, who, at + timedelta(minutes=5)
 
@@ -210,7 +210,7 @@ class Crowd:
         """A consent; a few are taken back or renewed before they end."""
         world, random = self.world, self.random
         named = random.sample(pool, min(len(pool), random.choice((1, 1, 2, 3))))
-        days = random.choice((180, 365, 365, 730))
+        days = random.choice((365, 365, 730, 1095, 1460))
         yes = clients.consent(world, client, who, named, at, days=days)
         fate = random.random()
         if fate < WITHDRAWN:

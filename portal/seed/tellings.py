@@ -10,7 +10,7 @@ from portal.disclosures.models import Basis, Channel
 from portal.referrals.models import Happening
 from portal.referrals.services import ACKNOWLEDGE_DAYS, RESPOND_DAYS
 from portal.referrals.states import ENDED, FLOW, OPEN, ReferralAction, ReferralKind
-from portal.seed.bulk import Row, Who
+from portal.seed.bulk import Row, Who, dashed
 from portal.seed.clients import Client, World, Yes
 from portal.seed.invented import GOALS, NEEDS
 from portal.seed.network import Place
@@ -171,9 +171,9 @@ class Telling:
             self.who,
             categories=self.categories,
             channel=channel.value,
-            recipient=self.to.id,
-            consent=line["consent_id"],
-            source=self.id,
+            recipient=dashed(self.to.id),
+            consent=dashed(line["consent_id"]),
+            source=dashed(self.id),
         )
         return line
 

@@ -143,10 +143,10 @@ def test_deadlines_are_counted_in_the_open_days_of_the_recipient(
     at("2026-04-07T10:00")
     page = words_of(browser(ours).get("/"))
 
-    assert "令和8年4月8日（水） あと1開館日 届いたつなぎを開く 見本 一 就労準備支援事業" in page
-    assert "令和8年4月13日（月） あと4開館日 回答する 見本 三 就労準備支援事業" in page
+    assert "令和8年4月8日（水） あと1開所日 届いたつなぎを開く 見本 一 就労準備支援事業" in page
+    assert "令和8年4月13日（月） あと4開所日 回答する 見本 三 就労準備支援事業" in page
     # Sent on a Monday, its closed day: five of its days later is Saturday, and Saturday is open there.
-    assert "令和8年4月11日（土） あと4開館日 回答が届く予定 見本 二 若者相談センター" in page
+    assert "令和8年4月11日（土） あと4開所日 回答が届く予定 見本 二 若者相談センター" in page
     at("2026-04-13T10:00")
     assert "令和8年4月13日（月） 今日まで 回答する 見本 三" in words_of(browser(ours).get("/"))
     at("2026-04-14T10:00")
@@ -173,7 +173,9 @@ def test_a_joint_interview_stands_with_hour_and_place(
 def test_an_anonymous_asking_names_nobody_to_the_recipient(
     browser: Visit, ours: Member, theirs: Member
 ) -> None:
+    """Not even to one who knows him from another referral."""
     person_id = make_person(ours, family="波止場")
+    make_referral(ours, theirs, person_id=person_id, status="in_progress")
     make_referral(ours, theirs, person_id=person_id, kind="advice", basis="anonymous")
     assert "波止場" in browser(ours).get("/").text
     page = browser(theirs).get("/").text

@@ -1,0 +1,160 @@
+"""Every page of the URL map, with every id there is: found by itself, so that a new page is swept too."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from html import unescape
+from io import BytesIO
+from itertools import product
+from typing import Any
+from uuid import UUID
+
+from flask import Flask
+from pypdf import PdfReader
+from werkzeug.routing import AnyConverter, PathConverter, Rule, UUIDConverter
+
+from portal import URL_ENUMS
+from tests.wall.canaries import CANARY, Perch, Row
+from tests.wall.pages import Page
+
+Tables = dict[str, dict[UUID, Row]]
+# Arguments whose word is not their table's name.
+TABLE_OF = {"case": "support_case", "note": "progress_note", "goal": "case_goal", "tie": "family_tie"}
+TABLE_OF |= {"session": "sign_in_session"}
+# Arguments that are no ids, with what to try.
+OTHERS: dict[str, list[str]] = {"token": ["no-such-token"], "code": ["en", "ja", "xx"], "filename": []}
+UNKNOWN = UUID(int=0x123456789ABC4DEF8123456789ABCDEF)
+
+
+class Unresolved(AssertionError):
+    """A route asks for something that the sweep cannot give it: say here how, or the page goes unswept."""
+
+
+def table_of(argument: str, tables: Tables) -> str:
+    word = argument.removesuffix("_id")
+    table = TABLE_OF.get(word, word)
+    if table not in tables:
+        raise Unresolved(f"no table for <{argument}>")
+    return table
+
+
+def values_of(rule: Rule, argument: str, tables: Tables) -> list[Any]:
+    converter = rule._converters[argument]  # noqa: SLF001 - werkzeug offers no other way
+    if isinstance(converter, UUIDConverter):
+        return [*tables[table_of(argument, tables)], UNKNOWN]
+    if isinstance(converter, AnyConverter):
+        return sorted(converter.items)
+    kind = next(name for name, known in rule.map.converters.items() if known is type(converter))
+    if kind in URL_ENUMS:
+        return list(URL_ENUMS[kind])
+    if argument in OTHERS or isinstance(converter, PathConverter):
+        return OTHERS[argument]
+    raise Unresolved(f"nothing to put in <{argument}> of {rule.rule}")
+
+
+def belongs(child: Row, parent: UUID, argument: str) -> bool:
+    """Whether the row carries the parent's id, under the argument's name or any other."""
+    return child.get(argument) == parent or parent in child.values()
+
+
+def arguments(rule: Rule, tables: Tables) -> Iterator[dict[str, Any]]:
+    """Each way to fill the rule in: children under their own parents, once under a stranger, and what is unknown."""
+    names = sorted(rule.arguments, key=rule.rule.index)
+    ids = [name for name in names if isinstance(rule._converters[name], UUIDConverter)]  # noqa: SLF001
+    for filled in product(*(values_of(rule, name, tables) for name in names)):
+        found = dict(zip(names, filled, strict=True))
+        if len(ids) == 2 and UNKNOWN not in filled:
+            parent, child = ids
+            rows = tables[table_of(child, tables)]
+            stranger = next(iter(tables[table_of(parent, tables)]))
+            if not belongs(rows[found[child]], found[parent], parent) and found[parent] != stranger:
+                continue
+        yield found
+
+
+def get_rules(app: Flask) -> list[Rule]:
+    return [
+        rule
+        for rule in app.url_map.iter_rules()
+        if "GET" in (rule.methods or ()) and rule.endpoint != "static"
+    ]
+
+
+def addresses(app: Flask, tables: Tables) -> Iterator[str]:
+    adapter = app.url_map.bind("localhost")
+    for rule in get_rules(app):
+        for values in arguments(rule, tables):
+            yield adapter.build(rule.endpoint, values)
+
+
+def text_of(answer: Any) -> str:
+    """All that a reader can read in an answer: on a page, on paper, or where it sends him."""
+    where = answer.headers.get("Location", "")
+    if answer.mimetype == "application/pdf" and answer.data.startswith(b"%PDF"):
+        pages = PdfReader(BytesIO(answer.data)).pages
+        return "".join("".join(page.extract_text().split()) for page in pages)
+    return unescape(answer.get_data(as_text=True)) + where
+
+
+@dataclass
+class Sweep:
+    """What one reader saw, canary by canary, and the pages it stood on."""
+
+    app: Flask
+    client: Any
+    known: dict[str, list[Perch]]
+    entries: Callable[[], int]
+    seen: dict[str, set[str]] = field(default_factory=dict)
+    unlogged: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    done: set[str] = field(default_factory=set)
+    counts: dict[int, int] = field(default_factory=dict)
+
+    def get(self, address: str) -> None:
+        if address in self.done:
+            return
+        self.done.add(address)
+        before = self.entries()
+        self.note(address, self.client.get(address), before)
+
+    def post(self, address: str, data: dict[str, str]) -> Any:
+        before = self.entries()
+        answer = self.client.post(address, data=data)
+        self.note(f"POST {address}", answer, before, but=set(data.values()))
+        return answer
+
+    def note(self, address: str, answer: Any, before: int, but: set[str] = frozenset()) -> None:  # type: ignore[assignment]
+        self.counts[answer.status_code] = self.counts.get(answer.status_code, 0) + 1
+        if answer.status_code >= 500:
+            self.errors.append(f"{answer.status_code} {address}")
+        text = text_of(answer)
+        found = {word for word in CANARY.findall(text) if word in self.known}
+        found |= {word for word in self.known if not CANARY.fullmatch(word) and stands_in(word, text)}
+        for word in found - but:
+            self.seen.setdefault(word, set()).add(address)
+        if found - but and self.entries() <= before:
+            self.unlogged.append(address)
+        if answer.mimetype == "text/html" and answer.status_code == 200:
+            self.follow(Page(answer.get_data(as_text=True), address.removeprefix("POST ")))
+
+    def follow(self, page: Page) -> None:
+        """Filters, later pages and prefilled forms: what the page itself offers to open."""
+        if len(self.done) > 4000:
+            raise AssertionError("this never ends: some page links to ever new addresses")
+        for address in (*page.links, *page.questions()):
+            if "?" in address and not address.startswith(("/language", "/static")) and self.is_new(address):
+                self.get(address)
+
+    def is_new(self, address: str) -> bool:
+        return address not in self.done and "&next=" not in address and "?next=" not in address
+
+    def whole(self, tables: Tables) -> None:
+        for address in addresses(self.app, tables):
+            self.get(address)
+
+
+def stands_in(word: str, text: str) -> bool:
+    """A number or a date as a whole: R8-見1-0001 does not stand in R8-見1-00011."""
+    return word in text and re.search(rf"(?<![0-9A-Za-z]){re.escape(word)}(?![0-9])", text) is not None

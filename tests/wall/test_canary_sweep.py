@@ -1,0 +1,250 @@
+"""Every reader opens every page with every id: he reads what the oracle lets him read, all of it, and no more."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskCliRunner
+
+from portal import clock
+from portal.db import db
+from portal.disclosures import services as disclosures
+from portal.people import services as people
+from portal.referrals.states import ReferralAction
+from portal.web import pdf
+from tests.browsers import Browser
+from tests.factories import step
+from tests.wall import oracle
+from tests.wall.canaries import CANARY, CODES, OPEN_TABLES, Eye, perches, read_tables
+from tests.wall.sweep import Sweep
+from tests.wall.world import World
+
+READERS = (
+    *("a", "b", "c", "d", "b's coordinator", "a's admin", "b's worker who administers"),
+    *("auditor", "system_admin", "stranger"),
+)
+CASEWORKERS = {"a", "b", "c", "d", "b's coordinator", "b's worker who administers"}
+Watch = Callable[[], list[str]]
+
+
+def tables_of(app: Flask) -> dict[str, dict[UUID, dict[str, Any]]]:
+    columns = {
+        name: list(table.columns.keys())
+        for name, table in db.metadata.tables.items()
+        if not name.startswith("audit_")
+    }
+    return read_tables(app.config["DATABASE_URL"], columns)
+
+
+@pytest.fixture
+def watched_log() -> Iterator[Watch]:
+    """Every line that any logger writes, at any level."""
+    lines: list[str] = []
+
+    class Keeper(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(f"{record.name} {record.getMessage()} {record.exc_text or ''}")
+
+    keeper, root = Keeper(), logging.getLogger()
+    level = root.level
+    root.addHandler(keeper)
+    root.setLevel(logging.INFO)
+    yield lambda: lines
+    root.removeHandler(keeper)
+    root.setLevel(level)
+
+
+@pytest.fixture
+def light_paper(monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config) -> None:
+    """Paper is slow to print: of each kind the first sheets are printed, the rest are read before printing."""
+    printed: dict[str, int] = {}
+    real = pdf.HTML
+
+    class Paper(real):  # type: ignore[misc, valid-type]
+        def __init__(self, *args: Any, string: str, **more: Any) -> None:
+            self.said = string
+            super().__init__(*args, string=string, **more)
+
+        def write_pdf(self, *args: Any, **more: Any) -> bytes:
+            kind = self.said.partition("<h1")[2].partition("</h1>")[0]
+            printed[kind] = printed.get(kind, 0) + 1
+            if printed[kind] > 2 and not pytestconfig.getoption("--long"):
+                return self.said.encode()
+            return bytes(super().write_pdf(*args, **more))
+
+    monkeypatch.setattr(pdf, "HTML", Paper)
+
+
+def eye_of(app: Flask, world: World, reader: str) -> Eye:
+    member = world.members.get(reader)
+    return Eye(
+        wise=oracle.read(app.config["DATABASE_URL"]),
+        role=member.actor.role if member else None,
+        agency=member.agency_id if member else None,
+        now=clock.now(),
+        tables=tables_of(app),
+    )
+
+
+def start(
+    app: Flask, browser: Callable[..., Browser], world: World, reader: str, rows: Any
+) -> tuple[Eye, Sweep]:
+    eye = eye_of(app, world, reader)
+    client = browser(world.members.get(reader))
+    return eye, Sweep(app, client, perches(eye.tables), lambda: int(rows("SELECT seq FROM audit_head")[0][0]))
+
+
+def check(eye: Eye, sweep: Sweep, *, everything: bool = True) -> None:
+    assert not sweep.errors
+    for word, where in sweep.seen.items():
+        assert any(eye.may_read(perch) for perch in sweep.known[word]), (
+            f"{word} ({', '.join(map(str, sweep.known[word]))}) on {sorted(where)[:4]}"
+        )
+    assert not sweep.unlogged, "shown, and not a word of it in the log"
+    if not everything or eye.works is None:
+        return
+    missed = [
+        (word, [str(perch) for perch in where])
+        for word, where in sweep.known.items()
+        if CANARY.fullmatch(word) and word not in sweep.seen and any(eye.may_read(perch) for perch in where)
+    ]
+    assert not missed, "the oracle lets him read it, and no page shows it"
+
+
+def test_every_field_holds_a_canary(app: Flask) -> None:
+    """What nobody planted nobody would miss: a new column needs its place in the world, or among the codes."""
+    World()
+    tables = tables_of(app)
+    planted = {(perch.table, perch.column) for where in perches(tables).values() for perch in where}
+    typed = {
+        (name, column.name)
+        for name, table in db.metadata.tables.items()
+        if name not in OPEN_TABLES
+        for column in table.columns
+        if str(column.type) in {"TEXT", "JSON"} and (name, column.name) not in CODES
+    }
+    assert typed - planted == set()
+
+
+@pytest.mark.usefixtures("light_paper")
+@pytest.mark.parametrize("reader", READERS)
+def test_a_reader_reads_what_he_may_and_no_more(
+    app: Flask, browser: Callable[..., Browser], watched_log: Watch, reader: str
+) -> None:
+    world = World()
+    with oracle.reading(app.config["DATABASE_URL"]) as rows:
+        eye, sweep = start(app, browser, world, reader, rows)
+        sweep.whole(eye.tables)
+        search(sweep, eye)
+        check(eye, sweep)
+    assert (reader in CASEWORKERS) == bool([word for word in sweep.seen if CANARY.fullmatch(word)])
+    assert not [line for line in watched_log() if CANARY.search(line)]
+
+
+def search(sweep: Sweep, eye: Eye) -> None:
+    """By every name there is: what may not be seen is answered like what does not exist."""
+    for path, field in (("/people/", "q"), ("/referrals/", "q")):
+        nobody = sweep.post(path, {field: "カナリヤ9999番"})
+        assert (nobody.status_code == 200) == (eye.works is not None)
+        for row in eye.tables["person"].values():
+            for column in ("family", "given_kana", "pseudonym", "number"):
+                if not row[column]:
+                    continue
+                answer = sweep.post(path, {field: row[column]})
+                if not eye.works or not eye.wise.knows_of(eye.works, row["id"], eye.now):
+                    same = answer.get_data(as_text=True).replace(row[column], "カナリヤ9999番")
+                    assert blurred(same) == blurred(nobody.get_data(as_text=True)), (path, column)
+
+
+def blurred(html: str) -> str:
+    """Without the seconds that the session has left."""
+    return re.sub(r'data-[a-z-]*(?:seconds|left)[a-z-]*="[0-9]+"', "", html)
+
+
+def test_no_command_prints_what_is_behind_the_wall(app: Flask, runner: FlaskCliRunner) -> None:
+    World()
+    db.end()
+    server = {"run", "shell", "routes"}
+    for name in sorted(set(app.cli.commands) - server):
+        for arguments in ([name], [name, "--help"]):
+            done = runner.invoke(args=arguments)
+            assert not CANARY.search(done.output), arguments
+
+
+# Before and after: what was read yesterday, and what happened since.
+
+STORIES: dict[str, Callable[[World], object]] = {
+    "withdraw": lambda w: disclosures.withdraw_consent(w.a.actor, w.consents["live"], reason=w.birds.word()),
+    "withdraw for b": lambda w: disclosures.withdraw_consent(
+        w.a.actor, w.consents["live"], recipients=[w.b.actor.agency_id or UUID(int=0)]
+    ),
+    "renew without health": lambda w: w.renew("live", w.b, told={"basic"}),
+    "cancel": lambda w: step(w.a, w.referrals["live"], ReferralAction.CANCEL),
+    "reject": lambda w: step(w.b, w.referrals["parent"], ReferralAction.REJECT),
+    "correct": lambda w: step(w.a, w.referrals["live"], ReferralAction.CORRECT),
+    "send the draft": lambda w: step(w.a, w.referrals["draft"], ReferralAction.SEND),
+    "identify": lambda w: people.identify(w.a.actor, w.people["child"], w.named(), agreed="面談で"),
+    "protect": lambda w: protect(w),
+}
+
+
+def protect(world: World) -> None:
+    people.update_basics(world.a.actor, world.people["live"], world.named(protected_address=True))
+
+
+PAGES = (
+    *("/", "/people/", "/referrals/?box=all", "/referrals/?box=in", "/cases/", "/consents/"),
+    *("/people/{person}", "/people/{person}/disclosures", "/people/{person}/consents/new"),
+    *("/referrals/{referral}", "/referrals/{referral}/sheet", "/consents/{consent}"),
+)
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_what_happens_is_felt_at_once(app: Flask, browser: Callable[..., Browser], story: str) -> None:
+    world = World()
+    with oracle.reading(app.config["DATABASE_URL"]) as rows:
+        felt = set()
+        before = {reader: look(app, browser, world, reader, rows) for reader in "abc"}
+        STORIES[story](world)
+        for reader in "abc":
+            after = look(app, browser, world, reader, rows)
+            if before[reader] != after:
+                felt.add(reader)
+    assert felt, "nothing changed for anybody: the story proves nothing"
+
+
+def look(app: Flask, browser: Callable[..., Browser], world: World, reader: str, rows: Any) -> set[str]:
+    eye, sweep = start(app, browser, world, reader, rows)
+    for page in PAGES:
+        kinds = {"person": world.people, "referral": world.referrals, "consent": world.consents}
+        kind = next((kind for kind in kinds if f"{{{kind}}}" in page), None)
+        for one in kinds[kind].values() if kind else [None]:
+            sweep.get(page.format(**{kind: one} if kind else {}))
+    check(eye, sweep, everything=False)
+    return set(sweep.seen)
+
+
+def test_a_consent_ends_with_its_last_day_in_japan(
+    app: Flask, browser: Callable[..., Browser], at: Callable[..., None]
+) -> None:
+    at("2026-06-01T10:00")
+    world = World()
+    last = world_last_day(app, world.consents["live"])
+    seen = {}
+    with oracle.reading(app.config["DATABASE_URL"]) as rows:
+        for moment in (f"{last}T23:59:30", f"{last + timedelta(days=1)}T00:00:00"):
+            at(moment)
+            seen[moment] = look(app, browser, world, "b", rows)
+    before, after = seen.values()
+    assert after < before
+
+
+def world_last_day(app: Flask, consent: UUID) -> Any:
+    return oracle.read(app.config["DATABASE_URL"]).consents[consent].last_day

@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from contextvars import ContextVar
 from datetime import UTC, date, datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
-from sqlalchemy import insert, update
+from sqlalchemy import Table, insert, update
 
 from portal import clock
 from portal.audit.events import AuditEvent
@@ -27,8 +27,8 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 # Every page writes one entry: the statements are built once.
 NEXT_SEQ = update(AuditHead).where(AuditHead.id == 1).values(seq=AuditHead.seq + 1).returning(AuditHead.seq)
-NEW_ENTRY = insert(AuditEntry.__table__)
-NEW_DETAIL = insert(AuditDetail.__table__)
+NEW_ENTRY = insert(cast(Table, AuditEntry.__table__))
+NEW_DETAIL = insert(cast(Table, AuditDetail.__table__))
 
 BUCKETS = ((0, "0"), (1, "1"), (5, "2-5"), (25, "6-25"), (100, "26-100"))
 

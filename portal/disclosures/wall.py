@@ -43,7 +43,7 @@ def bound(actor: Actor, now: datetime, **more: Any) -> dict[str, Any]:
     return {"reader_agency": agency_id, "now": now, "today": clock.japan_date(now), **more}
 
 
-def day_of(now: datetime) -> date:
+def day_of(now: Any) -> date:
     """The day in Japan, or the place where `bound` will put it."""
     if isinstance(now, BindParameter):
         return cast(date, bindparam("today", type_=Date()))

@@ -169,7 +169,6 @@ def proposal_page(
         recipients=recipients,
         theirs=theirs,
         draft_key=draft_key(person, draft),
-        basis_missing=form.status == Conflict.status and not theirs,
     )
     return page, form.status
 

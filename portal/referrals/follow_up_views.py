@@ -17,6 +17,7 @@ from portal.referrals.blueprint import bp
 from portal.referrals.forms import ConfirmStopForm, FollowUpForm
 from portal.referrals.models import FollowUpKind
 from portal.referrals.referral_view import ReferralView
+from portal.referrals.show_views import look
 from portal.web.pagination import after, page_of, page_size
 from portal.words import N_
 
@@ -24,7 +25,7 @@ from portal.words import N_
 @bp.route("/<uuid:referral_id>/confirm-stop", methods=["GET", "POST"])
 def confirm_stop(referral_id: UUID) -> ResponseReturnValue:
     actor = signed_in()
-    view, _to_note = reading.show(actor, referral_id)
+    view = look(actor, referral_id)
     require(actor, Permission.REFERRAL_ANSWER, view)
     if not view.must_confirm_stop:
         raise Conflict(N_("確認が必要な停止はありません。"))
@@ -42,7 +43,7 @@ def confirm_stop(referral_id: UUID) -> ResponseReturnValue:
 @bp.route("/<uuid:referral_id>/follow-up", methods=["GET", "POST"])
 def follow_up(referral_id: UUID) -> ResponseReturnValue:
     actor = signed_in()
-    view, _to_note = reading.show(actor, referral_id)
+    view = look(actor, referral_id)
     require(actor, Permission.REFERRAL_TAKE_PART, view)
     kind = next((k for k in FollowUpKind if k.value == request.values.get("kind")), None)
     if kind is None:

@@ -11,8 +11,9 @@ from flask.typing import ResponseReturnValue
 from portal import clock
 from portal.accounts.gate import signed_in
 from portal.errors import Conflict
-from portal.referrals import preview, reading
+from portal.referrals import preview
 from portal.referrals.blueprint import bp
+from portal.referrals.show_views import look
 from portal.referrals.states import ReferralKind
 from portal.web.pdf import pdf_response, render_pdf
 from portal.words import N_
@@ -33,7 +34,7 @@ def sheet_of(referral_id: UUID) -> dict[str, Any]:
     Raises:
         Conflict: it was never sent, so there is nothing to hand over.
     """
-    view, _to_note = reading.show(signed_in(), referral_id, channel="print")
+    view = look(signed_in(), referral_id, channel="print")
     if not view.is_sent:
         raise Conflict(N_("まだ送付していないため、つなぎ票は印刷できません。"))
     is_own = view.is_sender and request.args.get("copy") != "recipient"

@@ -24,9 +24,9 @@ from portal.referrals.timeline import entries
 UNHAPPY = {ReferralStatus.REJECTED, ReferralStatus.FAILED, ReferralStatus.CANCELLED}
 
 
-def look(actor: Actor, referral_id: UUID) -> ReferralView:
-    """The referral as the page shows it; the recipient's first look is its receipt."""
-    view, to_note = reading.show(actor, referral_id)
+def look(actor: Actor, referral_id: UUID, *, channel: str = "portal") -> ReferralView:
+    """The referral as a page shows it; the recipient's first look, on whatever page, is its receipt."""
+    view, to_note = reading.show(actor, referral_id, channel=channel)
     if to_note:
         conversation.opened(actor, referral_id)
         view, _row = reading.load(actor, referral_id)
@@ -82,7 +82,6 @@ def show(referral_id: UUID) -> ResponseReturnValue:
 @bp.post("/<uuid:referral_id>/messages")
 def message(referral_id: UUID) -> ResponseReturnValue:
     actor = signed_in()
-    look(actor, referral_id)
     form = MessageForm()
     if form.validate_on_submit():
         with refusals(form):

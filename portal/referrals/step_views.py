@@ -17,7 +17,7 @@ from portal.referrals import choices, reading, services
 from portal.referrals.blueprint import bp
 from portal.referrals.forms import StepForm
 from portal.referrals.referral_view import ReferralView
-from portal.referrals.show_views import whole
+from portal.referrals.show_views import look, whole
 from portal.referrals.states import ReferralAction, ReferralKind, ReferralStatus
 from portal.referrals.timeline import Entry, entries
 from portal.words import N_
@@ -41,7 +41,7 @@ DONE = {
 def step(referral_id: UUID, action: ReferralAction) -> ResponseReturnValue:
     """One step. A step that is not open any more says what happened meanwhile and keeps what was typed."""
     actor = signed_in()
-    view, _to_note = reading.show(actor, referral_id)
+    view = look(actor, referral_id)
     form = form_of(view, action, actor.agency_id)
     goals = [goal.id for goal in view.goals]
     if form.validate_on_submit():

@@ -19,7 +19,7 @@ from wtforms.widgets import TelInput, TextInput, html_params
 from portal import clock
 from portal.clock import DateCode, DateProblem
 from portal.text import UnusableText, clean_text, is_blank, without_unusable
-from portal.web.formats import in_english
+from portal.web.language import in_english
 
 _KEY = re.compile("[0-9a-f]{32}")
 _DATE_AND_TIME = re.compile(r"(.+?)(?:\s+|(?<=\d)T)((?:午前|午後)?\s*\d{1,2}\s*[:：時].*)")

@@ -12,9 +12,12 @@ from flask.testing import FlaskCliRunner
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
+from portal import clock
 from portal.accounts import invitations, services
 from portal.accounts.models import Invitation, Membership, Staff
 from portal.accounts.services import Post
+from portal.audit import services as audit
+from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
 from portal.db import db
 from portal.errors import Conflict, Invalid, NotAllowed
@@ -361,6 +364,26 @@ def test_a_disabled_person_is_out_at_the_next_request(app: Flask, browser: Open)
     assert mine.post(f"/accounts/{member.staff_id}/enable").status_code == 303
     assert theirs.get("/account").status_code == 303
     browser(member)
+
+
+@pytest.mark.parametrize(
+    "column", [Staff.disabled_at, Membership.ended_at], ids=["disabled", "membership ended"]
+)
+def test_a_session_is_asked_whose_it_is_at_every_request(browser: Open, column: object) -> None:
+    """Also when nobody ended the session itself, as when a row is changed by hand on the server."""
+    member = make_member()
+    client = browser(member)
+    with db.transaction() as session:
+        if column is Staff.disabled_at:
+            row: Staff | Membership = session.get_one(Staff, member.staff_id)
+            assert isinstance(row, Staff)
+            row.disabled_at = clock.now()
+        else:
+            row = session.get_one(Membership, member.actor.membership_id)
+            assert isinstance(row, Membership)
+            row.ended_at = clock.now()
+        audit.record(AuditEvent.STAFF_UPDATED, row, actor=None)
+    assert client.get("/account").status_code == 303
 
 
 def test_a_new_role_puts_a_person_out(browser: Open) -> None:

@@ -62,6 +62,18 @@ def test_the_first_look_of_the_recipient_is_the_receipt(
     assert referral(key).version == 2  # a look makes nobody's form stale
 
 
+def test_opening_the_sheet_or_a_form_first_is_a_receipt_too(
+    sides: tuple[Member, Member], browser: Browsers
+) -> None:
+    ours, theirs = sides
+    them = browser(theirs)
+    for path in ("/sheet", "/sheet.pdf", "/reject"):
+        key = make_referral(ours, theirs)
+        assert them.get(f"/referrals/{key}{path}").status_code == 200
+        assert referral(key).received_at
+        assert happened(key).count(Happening.RECEIVED) == 1
+
+
 def test_messages_go_both_ways_and_nowhere_else(sides: tuple[Member, Member], browser: Browsers) -> None:
     ours, theirs = sides
     key = make_referral(ours, theirs)

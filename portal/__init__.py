@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Flask
 from jinja2 import StrictUndefined
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from portal import cli, errors, policy
 from portal.accounts import gate
@@ -42,6 +43,9 @@ def create_app(config: Any) -> Flask:
     app.config.from_object(config)
     if not app.config["SECRET_KEY"]:
         raise RuntimeError("SECRET_KEY is not set")
+
+    if hops := app.config["PROXY_HOPS"]:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
 
     db.init_app(app)
     migrate.init_app(app, db, directory="migrations")

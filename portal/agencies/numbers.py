@@ -11,9 +11,17 @@ from sqlalchemy.orm import Session
 from portal import clock
 from portal.agencies.models import Agency, Counter
 
+# Said on the telephone, a person's number and a case's must not be taken for a referral's.
+MARKS = {"person": "相", "case": "ケ", "referral": ""}
+
+
+def numbered(year: int, short_name: str, series: str, serial: int) -> str:
+    """`R8-アサ-0012` for a referral of 令和8年度, `R8-アサ-相0012` for a person, `R8-アサ-ケ0012` for a case."""
+    return f"{clock.fiscal_prefix(year)}-{short_name}-{MARKS[series]}{serial:04d}"
+
 
 def next_number(session: Session, agency_id: UUID, series: str) -> str:
-    """The next number of a series ("person", "case", "referral") this fiscal year, as `R8-アサ-0012`.
+    """The next number of a series ("person", "case", "referral") this fiscal year.
 
     The counter's row is locked until the transaction ends, so numbers have neither gaps nor twins.
     """
@@ -29,4 +37,4 @@ def next_number(session: Session, agency_id: UUID, series: str) -> str:
         .returning(Counter.last)
     ).scalar_one()
     short = session.scalars(select(Agency.short_name).where(Agency.id == agency_id)).one()
-    return f"{clock.fiscal_prefix(year)}-{short}-{last:04d}"
+    return numbered(year, short, series, last)

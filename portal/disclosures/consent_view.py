@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import case, or_, select, true
 from sqlalchemy.orm import Session, aliased
 
 from portal.accounts.models import Staff
@@ -23,7 +23,10 @@ from portal.policy import Actor
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """An agency that a consent names, and the withdrawal that took it out, if one did."""
+    """An agency that a consent names, and the withdrawal that took it out, if one did.
+
+    `reason` is empty for a reader to whom the words of the agency that wrote it down do not belong.
+    """
 
     agency_id: UUID
     name: str
@@ -97,7 +100,7 @@ def load(session: Session, actor: Actor, consent_id: UUID, now: datetime) -> Con
         label=row.label,
         state=row.state,
         days_left=row.days_left,
-        recipients=recipients_of(session, consent_id),
+        recipients=recipients_of(session, actor, consent_id, is_home=home_agency_id == actor.agency_id),
         categories=tuple(c for c in Category if c in told),
         purpose=consent.purpose,
         valid_from=consent.valid_from,
@@ -115,7 +118,9 @@ def load(session: Session, actor: Actor, consent_id: UUID, now: datetime) -> Con
     )
 
 
-def recipients_of(session: Session, consent_id: UUID) -> tuple[Recipient, ...]:
+def recipients_of(
+    session: Session, actor: Actor, consent_id: UUID, *, is_home: bool
+) -> tuple[Recipient, ...]:
     """Those named, each with the earliest withdrawal that concerns it: its own, or that of the whole."""
     taken, by = aliased(Withdrawal), aliased(Staff)
     rows = session.execute(
@@ -124,7 +129,7 @@ def recipients_of(session: Session, consent_id: UUID) -> tuple[Recipient, ...]:
             Agency.name,
             Agency.is_active,
             taken.withdrawn_at,
-            taken.reason,
+            case((true() if is_home else taken.agency_id == actor.agency_id, taken.reason)).label("reason"),
             by.name.label("withdrawn_by"),
         )
         .select_from(ConsentRecipient)

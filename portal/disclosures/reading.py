@@ -99,6 +99,7 @@ def open_consents(
         AuditEvent.CONSENT_READ,
         ("consent", None),
         actor=actor,
+        categories=[Category.BASIC] if any(row.label for row in rows) else [],
         ground="own_work",
         count=len({row.person_id for row in rows if row.label}),
     )

@@ -10,6 +10,7 @@ from random import Random
 from portal import clock
 from portal.agencies.calendar import OpeningDays
 from portal.agencies.kinds import Room
+from portal.agencies.numbers import numbered
 from portal.audit.events import AuditEvent
 from portal.policy import Role
 from portal.seed.bulk import Bulk, Row, Who
@@ -36,7 +37,7 @@ class Place:
     def number(self, series: str, at: datetime) -> str:
         year = clock.fiscal_year(clock.japan_date(at))
         self.given_out[series, year] += 1
-        return f"{clock.fiscal_prefix(year)}-{self.short}-{self.given_out[series, year]:04d}"
+        return numbered(year, self.short, series, self.given_out[series, year])
 
 
 class Calendar:

@@ -167,6 +167,20 @@ def test_a_recipient_knows_nothing_of_the_consent(browser: Visit, told: Told) ->
     assert how_many(Withdrawal) == 0
 
 
+def test_the_reason_is_for_who_wrote_it_and_who_keeps_the_record(browser: Visit, told: Told) -> None:
+    recorded_there = make_consent(told.one, told.person, [told.three])
+    withdraw(browser(told.home), recorded_there, reason="本人だけが知る事情")
+    assert "本人だけが知る事情" in browser(told.home).get(f"/consents/{recorded_there}").text
+    page = words_of(browser(told.one).get(f"/consents/{recorded_there}"))
+    assert "この同意は撤回されました。" in page
+    assert "本人だけが知る事情" not in page
+
+    by_them = make_consent(told.one, told.person, [told.three])
+    withdraw(browser(told.one), by_them, reason="こちらで聞いた事情")
+    assert "こちらで聞いた事情" in browser(told.one).get(f"/consents/{by_them}").text
+    assert "こちらで聞いた事情" in browser(told.home).get(f"/consents/{by_them}").text
+
+
 def test_nothing_told_nothing_stops(browser: Visit, told: Told) -> None:
     other = make_consent(told.home, make_person(told.home), [told.one])
     page = words_of(browser(told.home).get(f"/consents/{other}/withdraw"))

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from urllib.parse import urlencode, urljoin, urlsplit
+
+# New with every page: the token and the key of a form, and how long the session still lasts.
+NEW_EACH_TIME = re.compile(
+    r'<[^>]*name="(?:csrf[-_]token|idempotency_key|session-seconds-left)"[^>]*>', re.DOTALL
+)
+
+
+def blurred(html: str) -> str:
+    """The page without what is new each time it is opened."""
+    return NEW_EACH_TIME.sub("", html)
 
 
 @dataclass

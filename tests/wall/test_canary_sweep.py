@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -23,6 +22,7 @@ from tests.browsers import Browser
 from tests.factories import step
 from tests.wall import oracle
 from tests.wall.canaries import CANARY, CODES, OPEN_TABLES, Eye, perches, read_tables
+from tests.wall.pages import blurred
 from tests.wall.sweep import Sweep
 from tests.wall.world import World
 
@@ -161,11 +161,6 @@ def search(sweep: Sweep, eye: Eye) -> None:
                 if not eye.works or not eye.wise.knows_of(eye.works, row["id"], eye.now):
                     same = answer.get_data(as_text=True).replace(row[column], "カナリヤ9999番")
                     assert blurred(same) == blurred(nobody.get_data(as_text=True)), (path, column)
-
-
-def blurred(html: str) -> str:
-    """Without the seconds that the session has left."""
-    return re.sub(r'data-[a-z-]*(?:seconds|left)[a-z-]*="[0-9]+"', "", html)
 
 
 def test_no_command_prints_what_is_behind_the_wall(app: Flask, runner: FlaskCliRunner) -> None:

@@ -136,13 +136,14 @@ def look(actor: Actor) -> Today:
         for_meeting=for_meeting(session, actor) if actor.role is Role.COORDINATOR else [],
     )
     named = {deadline.referral_id for deadline in found.deadlines if deadline.label}
-    if named:
+    shown = named | {one.referral_id for one in found.for_meeting}  # their text tells of somebody, too
+    if shown:
         audit.record_reading(
             AuditEvent.REFERRALS_LISTED,
             ("today", None),
             actor=actor,
-            categories=[Category.BASIC],
-            count=len(named),
+            categories=[Category.BASIC] if named else [],
+            count=len(shown),
         )
     return found
 

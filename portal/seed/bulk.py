@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import JSON, Connection, LargeBinary, Table, Uuid, update
 from sqlalchemy.orm import Session
+from sqlalchemy.schema import AddConstraint, DropConstraint
 
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditHead
@@ -129,6 +130,14 @@ class Bulk:
         self.log: dict[Month, list[Entry]] = {}
         self.order = count()
         self.seq = 0
+        # PostgreSQL checks keys row by row; all at once, at the end, it takes a tenth of the time.
+        self.keys = (
+            [key for table in db.metadata.sorted_tables for key in table.foreign_key_constraints]
+            if self.connection.dialect.name == "postgresql"
+            else []
+        )
+        for key in self.keys:
+            self.connection.execute(DropConstraint(key))
 
     def add(self, table: str, **values: Any) -> Row:
         """A row, which may still be changed until it is written."""
@@ -198,4 +207,6 @@ class Bulk:
         """Write what is left; then the head of the log stands where its entries end."""
         self.flush()
         self.connection.execute(update(AuditHead).where(AuditHead.id == 1).values(seq=self.seq))
+        for key in self.keys:
+            self.connection.execute(AddConstraint(key))
         self.connection.exec_driver_sql("ANALYZE")

@@ -37,7 +37,7 @@ def open_case(
         source_id=source,
     )
     bulk.record(at, AuditEvent.CASE_OPENED, "support_case", key, who, person=client.id, source=dashed(source))
-    if random.random() < 0.3:
+    if random.random() < 0.1:
         set_goal(world, client, key, who, at)
 
 

@@ -47,6 +47,8 @@ PLAN_NAMES, PLAN_WEIGHTS = zip(*USUAL, *RARE, strict=True)
 NEEDS_BASIS = {action.value for action, step in FLOW.steps.items() if step.needs_basis} | {"message", "reply"}
 REFUSALS = tuple(refusal.value for refusal in Refusal)
 CONFIRMED = 0.97
+# Readings outnumber acts many times over; so few are written that the log stays the size of the work.
+READ = 0.2
 NEWS_DAYS = 10
 
 
@@ -93,7 +95,8 @@ class Path(Telling):
 
     def receive(self) -> None:
         self.row["received_at"] = self.at
-        self.log(AuditEvent.REFERRAL_READ, "referral", self.id, self.worker, categories=self.categories)
+        if self.world.random.random() < READ:
+            self.log(AuditEvent.REFERRAL_READ, "referral", self.id, self.worker, categories=self.categories)
         self.happens(H.RECEIVED, self.worker)
         self.log(AuditEvent.REFERRAL_RECEIVED, "referral", self.id, self.worker)
 
@@ -134,7 +137,7 @@ class Path(Telling):
     def start(self) -> None:
         self.row["first_contact_on"] = self.at.date()
         self.perform(A.START, self.worker)
-        if self.to.id in self.client.cases and self.world.random.random() < 0.3:
+        if self.to.id in self.client.cases and self.world.random.random() < 0.15:
             note(self.world, self.client, self.to, self.worker, self.at)
 
     def hold(self) -> None:

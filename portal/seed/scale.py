@@ -134,7 +134,7 @@ class Crowd:
         at = at.replace(hour=self.random.randrange(8), minute=self.random.randrange(60))
         who = self.random.choice(home.staff)
         client = clients.register(self.world, home, who, at, named=named)
-        if self.random.random() < 0.4:
+        if self.random.random() < 0.2:
             casework.open_case(self.world, client, home, who, at + timedelta(minutes=2))
         return client, who, at + timedelta(minutes=5)
 

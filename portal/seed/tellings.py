@@ -92,7 +92,7 @@ class Telling:
             row |= {"appointment_at": at + timedelta(days=7), "appointment_place": "相談室1"}
         for category in self.categories:
             self.bulk.add("referral_category", referral_id=self.id, category=category)
-        for domain, text in random.sample(GOALS, random.choice((0, 0, 1, 1))):
+        for domain, text in random.sample(GOALS, random.choice((0, 0, 1))):
             key = self.bulk.ids.new(at)
             goal = {"referral_id": self.id, "domain": domain, "text": text}
             self.goals.append(self.bulk.add("referral_goal", id=key, created_at=at, **goal))

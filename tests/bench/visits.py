@@ -6,12 +6,19 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html import unescape
-from itertools import count, cycle
+from itertools import cycle, islice
 from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, select, text
 
+from portal import clock
+from portal.accounts.models import Membership, Staff
+from portal.db import db
+from portal.people.categories import Category
+from portal.policy import Actor
+from portal.referrals.drafts import Proposal, draft
+from portal.referrals.states import ReferralKind
 from tests.bench.load import Connection, Wrong
 
 Fields = dict[str, str] | list[tuple[str, str]]
@@ -97,10 +104,55 @@ def name_search(visitor: Visitor, _engine: Engine, _email: str) -> Iterator[byte
     return cycle([visitor.post("/people/", fields | {"q": name}) for name in names])
 
 
-def send_referral(visitor: Visitor, _engine: Engine, _email: str) -> Iterator[bytes]:
-    fields = visitor.hidden("/referrals/new")
-    for _number in count():
-        yield visitor.post("/referrals/new", fields | {"idempotency_key": str(uuid4())})
+DRAFTS = 1500  # more than are sent in any run; each is sent once
+
+SENDABLE = """
+    SELECT consent.id, consent.person_id, consent_recipient.agency_id FROM consent
+    JOIN consent_recipient ON consent_recipient.consent_id = consent.id
+    JOIN person ON person.id = consent.person_id AND person.home_agency_id = consent.agency_id
+    JOIN membership ON membership.agency_id = consent.agency_id
+    JOIN staff ON staff.id = membership.staff_id
+    WHERE staff.email = :email AND membership.ended_at IS NULL AND consent.valid_until > :today
+    AND consent_recipient.agency_id <> consent.agency_id
+    AND NOT EXISTS (SELECT 1 FROM withdrawal WHERE withdrawal.consent_id = consent.id)
+    AND NOT EXISTS (SELECT 1 FROM consent newer WHERE newer.replaces_id = consent.id)
+    AND EXISTS (SELECT 1 FROM consent_category WHERE consent_id = consent.id AND category = 'basic')
+    LIMIT 100"""
+
+
+def send_referral(visitor: Visitor, engine: Engine, email: str) -> Iterator[bytes]:
+    """Drafts written beforehand by the service; measured is the one POST that sends each."""
+    with engine.connect() as connection:
+        rows = connection.execute(text(SENDABLE), {"email": email, "today": clock.today()}).all()
+    if not rows:
+        raise Wrong("no consent to send a referral on")
+    db.bind(engine.url.render_as_string(hide_password=False))
+    actor = actor_of(email)
+    drafts = [draft(actor, proposal(*row)) for row in islice(cycle(rows), DRAFTS)]
+    db.dispose()
+    fields = visitor.hidden(f"/referrals/{drafts[0]}/send")
+    return (
+        visitor.post(f"/referrals/{key}/send", fields | {"idempotency_key": uuid4().hex, "version": "1"})
+        for key in drafts
+    )
+
+
+def proposal(consent: str, person: str, recipient: str) -> Proposal:
+    return Proposal(
+        person_id=UUID(str(person)),
+        to_agency_id=UUID(str(recipient)),
+        kind=ReferralKind.REFERRAL,
+        need="働く準備について、一度お話を聞いていただけますか。",
+        categories=frozenset({Category.BASIC}),
+        consent_id=UUID(str(consent)),
+    )
+
+
+def actor_of(email: str) -> Actor:
+    query = select(Staff, Membership).join(Membership, Membership.staff_id == Staff.id)
+    query = query.where(Staff.email == email, Membership.ended_at.is_(None))
+    staff, member = db.read.execute(query).one()
+    return Actor(staff.id, member.id, staff.name, member.role, member.agency_id, "")
 
 
 PAGES = (

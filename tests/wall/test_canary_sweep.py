@@ -17,24 +17,26 @@ from portal.db import db
 from portal.disclosures import services as disclosures
 from portal.people import services as people
 from portal.referrals.states import ReferralAction
-from portal.web import pdf
+from portal.web import press
 from tests.browsers import Browser
 from tests.factories import step
 from tests.wall import oracle
 from tests.wall.canaries import CANARY, CODES, OPEN_TABLES, Eye, perches, read_tables
 from tests.wall.pages import blurred
-from tests.wall.sweep import Sweep
+from tests.wall.sweep import Sweep, Tables
 from tests.wall.world import World
 
 READERS = (
     *("a", "b", "c", "d", "b's coordinator", "a's admin", "b's worker who administers"),
     *("auditor", "system_admin", "stranger"),
 )
+# Those who go through all of it; the others open some records of each kind, which tells their roles apart.
+FAR = {"a", "b", "c", "d"}
 CASEWORKERS = {"a", "b", "c", "d", "b's coordinator", "b's worker who administers"}
 Watch = Callable[[], list[str]]
 
 
-def tables_of(app: Flask) -> dict[str, dict[UUID, dict[str, Any]]]:
+def tables_of(app: Flask) -> Tables:
     columns = {
         name: list(table.columns.keys())
         for name, table in db.metadata.tables.items()
@@ -65,7 +67,7 @@ def watched_log() -> Iterator[Watch]:
 def light_paper(monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config) -> None:
     """Paper is slow to print: of each kind the first sheets are printed, the rest are read before printing."""
     printed: dict[str, int] = {}
-    real = pdf.HTML
+    real = press.HTML
 
     class Paper(real):  # type: ignore[misc, valid-type]
         def __init__(self, *args: Any, string: str, **more: Any) -> None:
@@ -79,7 +81,7 @@ def light_paper(monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config) ->
                 return self.said.encode()
             return bytes(super().write_pdf(*args, **more))
 
-    monkeypatch.setattr(pdf, "HTML", Paper)
+    monkeypatch.setattr(press, "HTML", Paper)
 
 
 def eye_of(app: Flask, world: World, reader: str) -> Eye:
@@ -141,18 +143,26 @@ def test_a_reader_reads_what_he_may_and_no_more(
     world = World()
     with oracle.reading(app.config["DATABASE_URL"]) as rows:
         eye, sweep = start(app, browser, world, reader, rows)
-        sweep.whole(eye.tables)
+        sweep.whole(eye.tables if reader in FAR else few_of(eye.tables))
         search(sweep, eye)
-        check(eye, sweep)
+        check(eye, sweep, everything=reader in FAR)
     assert (reader in CASEWORKERS) == bool([word for word in sweep.seen if CANARY.fullmatch(word)])
     assert not [line for line in watched_log() if CANARY.search(line)]
+
+
+def few_of(tables: Tables, most: int = 4) -> Tables:
+    """The first records of each table and the last."""
+    return {
+        table: {key: rows[key] for key in [*list(rows)[:most], *list(rows)[-1:]]}
+        for table, rows in tables.items()
+    }
 
 
 def search(sweep: Sweep, eye: Eye) -> None:
     """By every name there is: what may not be seen is answered like what does not exist."""
     for path, field in (("/people/", "q"), ("/referrals/", "q")):
         nobody = sweep.post(path, {field: "カナリヤ9999番"})
-        assert (nobody.status_code == 200) == (eye.works is not None)
+        assert nobody.status_code == 200 or not eye.works
         for row in eye.tables["person"].values():
             for column in ("family", "given_kana", "pseudonym", "number"):
                 if not row[column]:

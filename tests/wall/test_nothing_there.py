@@ -1,0 +1,125 @@
+"""What a reader may not know of answers byte for byte like what does not exist, to whatever he asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from flask import Flask
+from werkzeug.routing import Rule, UUIDConverter
+
+from portal.policy import Role
+from tests.browsers import Browser
+from tests.wall.canaries import Eye
+from tests.wall.sweep import Tables, table_of, values_of
+from tests.wall.test_canary_sweep import eye_of
+from tests.wall.world import World
+
+# Records that are nobody's secret, and those of one's own account: not there, or not one's own, is told apart.
+OPEN = {"agency", "service", "closure"}
+PASSING = {"Date", "Set-Cookie", "Content-Length"}  # the bytes themselves are compared
+
+
+def is_there(eye: Eye, table: str, key: UUID) -> bool:
+    """Whether the reader may know that this record is there at all."""
+    row, works = eye.tables[table][key], eye.works
+    if works is None:
+        return False
+    match table:
+        case "person":
+            return eye.wise.knows_of(works, key, eye.now)
+        case "referral":
+            return eye.wise.has_referral(works, key)
+        case "consent":
+            return works in {row["agency_id"], eye.wise.homes[row["person_id"]]}
+        case "progress_note" | "case_goal":
+            return bool(eye.tables["support_case"][row["case_id"]]["agency_id"] == works)
+        case "family_tie":
+            return eye.wise.homes[row["person_id"]] == works or eye.wise.homes[row["relative_id"]] == works
+        case "support_case" | "follow_up":
+            return bool(row["agency_id"] == works)
+    return table in OPEN
+
+
+def asks(app: Flask) -> Iterator[tuple[Rule, str, str]]:
+    """Every route with an id, with each of its ids in turn and each method."""
+    for rule in app.url_map.iter_rules():
+        for name in sorted(rule.arguments):
+            if isinstance(rule._converters[name], UUIDConverter):  # noqa: SLF001
+                for method in sorted({"GET", "POST"} & (rule.methods or set())):
+                    yield rule, name, method
+
+
+def fillings(rule: Rule, name: str, tables: Tables, one: UUID) -> dict[str, Any]:
+    """The other arguments are of records that exist, so that this id alone makes the difference."""
+    found: dict[str, Any] = {}
+    for other in rule.arguments:
+        if other == name:
+            found[other] = one
+            continue
+        known = values_of(rule, other, tables)
+        row = tables[table_of(name, tables)].get(one)
+        found[other] = next((v for v in known if row and v in row.values()), known[0])
+    return found
+
+
+def answer(client: Browser, method: str, address: str) -> tuple[int, list[tuple[str, str]], bytes]:
+    # A form with plausible words: refused for its words, a page would say less than it could.
+    data = {"text": "見本", "q": "見本", "note": "見本", "idempotency_key": "k"} if method == "POST" else None
+    got = client.open(address, method=method, data=data)
+    headers = sorted((k, v) for k, v in got.headers if k not in PASSING)
+    return got.status_code, headers, got.data
+
+
+@pytest.mark.parametrize("reader", ["a", "b", "d", "a's admin", "auditor", "system_admin"])
+def test_what_may_not_be_known_answers_like_what_is_not_there(
+    app: Flask, browser: Callable[..., Browser], at: Callable[..., None], reader: str
+) -> None:
+    at("2026-11-23T10:00", tick=False)
+    world = World()
+    eye = eye_of(app, world, reader)
+    client = browser(world.members[reader])
+    adapter = app.url_map.bind("localhost")
+    compared = 0
+    for rule, name, method in asks(app):
+        table = table_of(name, eye.tables)
+        if table in {"staff", "invitation", "sign_in_session"} | OPEN:
+            continue
+        if rule.endpoint.startswith("audit.") and eye.role is Role.AUDITOR:
+            continue
+        hidden = [key for key in eye.tables[table] if not is_there(eye, table, key)]
+        assert hidden or table == "follow_up", (rule.rule, "hides nothing from this reader")
+        for one in hidden[:3] + hidden[-1:]:
+            filled = fillings(rule, name, eye.tables, one)
+            missing = answer(client, method, adapter.build(rule.endpoint, {**filled, name: uuid4()}))
+            got = answer(client, method, adapter.build(rule.endpoint, filled))
+            assert got == missing, (method, rule.rule, got[0], missing[0])
+            assert got[0] in {303, 403, 404}, (method, rule.rule)
+            compared += 1
+    assert compared > 60
+
+
+def test_no_other_agency_s_account_is_there(
+    app: Flask, browser: Callable[..., Browser], at: Callable[..., None]
+) -> None:
+    """An administrator of one agency learns nothing of another's staff, invitations or sessions."""
+    at("2026-11-23T10:00", tick=False)
+    world = World()
+    eye = eye_of(app, world, "a's admin")
+    client = browser(world.members["a's admin"])
+    adapter = app.url_map.bind("localhost")
+    others = {
+        "staff": [world.b.staff_id, world.members["auditor"].staff_id],
+        "sign_in_session": list(eye.tables["sign_in_session"]),
+    }
+    for rule, name, method in asks(app):
+        for one in others.get(table_of(name, eye.tables), []):
+            filled = {name: one}
+            missing = answer(client, method, adapter.build(rule.endpoint, {name: uuid4()}))
+            assert answer(client, method, adapter.build(rule.endpoint, filled)) == missing, (
+                method,
+                rule.rule,
+            )
+            assert missing[0] in {303, 404}

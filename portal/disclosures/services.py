@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from functools import cache
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from portal import clock
@@ -54,6 +56,18 @@ def show(actor: Actor, person_id: UUID, *, channel: str = "portal") -> PersonVie
     return view
 
 
+@cache
+def present_for_update() -> Select[Person]:
+    present = wall.present(wall.READER, wall.NOW)
+    return select(Person).where(Person.id == bindparam("person_id"), present).with_for_update(of=Person)
+
+
+@cache
+def knowing() -> Select[*tuple[Any, ...]]:
+    flags = [wall.sees(wall.READER, category, wall.NOW).label(category.value) for category in Category]
+    return select(*flags).select_from(Person).where(Person.id == bindparam("person_id"))
+
+
 def present_person(session: Session, actor: Actor, person_id: UUID) -> Person:
     """The row itself, for services that act on it, inside their transaction and behind the wall.
 
@@ -61,18 +75,12 @@ def present_person(session: Session, actor: Actor, person_id: UUID) -> Person:
         NoResultFound: none that this actor may know of.
     """
     require(actor, Permission.CASEWORK)
-    return session.scalars(
-        select(Person)
-        .where(Person.id == person_id, wall.present(actor, clock.now()))
-        .with_for_update(of=Person)
-    ).one()
+    return session.scalars(present_for_update(), wall.bound(actor, clock.now(), person_id=person_id)).one()
 
 
 def known_categories(session: Session, actor: Actor, person_id: UUID) -> set[Category]:
     """The categories of this person that this actor may see now, and so may tell further."""
-    now = clock.now()
-    flags = [wall.sees(actor, category, now).label(category.value) for category in Category]
-    row = session.execute(select(*flags).select_from(Person).where(Person.id == person_id)).one()
+    row = session.execute(knowing(), wall.bound(actor, clock.now(), person_id=person_id)).one()
     return {category for category in Category if getattr(row, category.value)}
 
 

@@ -26,7 +26,7 @@ from portal.people.categories import Category
 from portal.people.models import Information, Person
 from portal.people.names import search_key
 from portal.policy import Actor, Permission, require
-from portal.referrals import queries
+from portal.referrals import holding, queries
 from portal.referrals.models import Happening, Referral, ReferralCategory, ReferralEvent, ReferralGoal
 from portal.referrals.states import ENDED, ReferralKind, ReferralStatus
 from portal.words import N_
@@ -251,7 +251,7 @@ def edit(actor: Actor, referral_id: UUID, proposal: Proposal, *, version: int | 
         StaleForm: a colleague changed it meanwhile.
     """
     with db.transaction() as session:
-        referral = queries.locked(session, actor, referral_id)
+        referral = holding.locked(session, actor, referral_id)
         require(actor, Permission.REFERRAL_SEND, referral)
         if referral.status is not ReferralStatus.DRAFT:
             raise Conflict(N_("送付した後は変更できません。連絡で伝えるか、取り下げて送り直してください。"))

@@ -29,7 +29,6 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql import ColumnElement
 
-from portal import clock
 from portal.agencies.models import Agency
 from portal.disclosures import wall
 from portal.disclosures.models import Basis, Disclosure
@@ -96,30 +95,6 @@ def visible_to(actor: Actor) -> ColumnElement[bool]:
 
 def visible(actor: Actor) -> Select[Referral]:
     return select(Referral).where(visible_to(actor))
-
-
-def locked(session: Session, actor: Actor, referral_id: UUID) -> Referral:
-    """The referral, held until the transaction ends, with its person held before it.
-
-    Withdrawing a consent holds the person too, so nothing is told after a withdrawal was acknowledged.
-
-    Raises:
-        NoResultFound: none that this actor may know of.
-    """
-    person_id = session.scalars(
-        select(Referral.person_id).where(visible_to(actor), Referral.id == referral_id)
-    ).one()
-    session.execute(select(Person.id).where(Person.id == person_id).with_for_update())
-    statement = visible(actor).where(Referral.id == referral_id).with_for_update()
-    return session.scalars(statement.execution_options(populate_existing=True)).one()
-
-
-def is_live(session: Session, referral: Referral) -> bool:
-    """Whether what this referral told may still be read by its recipient."""
-    statement = select(Referral.id).where(
-        Referral.id == referral.id, lives_for(Referral.id, Referral.to_agency_id, clock.now())
-    )
-    return session.scalar(statement) is not None
 
 
 def goals_of(referral_id: UUID) -> Select[ReferralGoal]:

@@ -26,7 +26,7 @@ from portal.once import claim
 from portal.people import services as people
 from portal.people.models import Person
 from portal.policy import Actor, can, require
-from portal.referrals import queries
+from portal.referrals import holding, queries
 from portal.referrals.conversation import tell_other_side, write_line
 from portal.referrals.drafts import check_anonymous_draft, check_tellable, standing_consent
 from portal.referrals.models import Happening, Referral, ReferralCategory
@@ -82,7 +82,7 @@ def perform(
     """
     step = FLOW[action]
     with db.transaction() as session:
-        referral = queries.locked(session, actor, referral_id)
+        referral = holding.locked(session, actor, referral_id)
         require(actor, step.permission, referral)
         if claim(actor, idempotency_key, referral_id):
             return
@@ -91,7 +91,7 @@ def perform(
         check_answer(session, step.needs, referral, answer)
         if action is ReferralAction.SEND:
             send(session, actor, referral)
-        elif step.needs_basis and not queries.is_live(session, referral):
+        elif step.needs_basis and not holding.is_live(session, referral):
             raise NoBasis(BASIS_ENDED)
         before = referral.status
         referral.status = step.target
@@ -245,7 +245,7 @@ def take_on(session: Session, actor: Actor, referral: Referral, worker_id: UUID 
 
 def open_actions(session: Session, referral: Referral, actor: Actor) -> list[ReferralAction]:
     """The steps that this person may take now: the buttons on the page."""
-    stopped = referral.status is not ReferralStatus.DRAFT and not queries.is_live(session, referral)
+    stopped = referral.status is not ReferralStatus.DRAFT and not holding.is_live(session, referral)
     return steps_open(referral, actor, stopped=stopped)
 
 

@@ -28,14 +28,13 @@ READERS = ("madoguchi", "junbi", "hinata", "shuro-kanri", "kansa", "kanri", None
 NO_PAGES = {"web.healthz", "web.language"}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def demo(_application: Flask, _sqlite: Databases) -> Iterator[Demo]:
     with demo_at(_application, _sqlite) as demo:
         yield demo
 
 
-@pytest.fixture(scope="module")
-def addresses(_application: Flask, demo: Demo) -> dict[str | None, list[Found]]:
+def addresses(app: Flask, demo: Demo) -> dict[str | None, list[Found]]:
     """For each reader the pages that he is to be shown."""
     shown: dict[str | None, list[Found]] = {}
     known: set[str] = set()
@@ -45,28 +44,29 @@ def addresses(_application: Flask, demo: Demo) -> dict[str | None, list[Found]]:
         post = Post(Role.STAFF, manager.agency_id)
         invited = invitations.invite(manager, email="atarashii@example.jp", name="新人 六郎", post=post)
         for name in READERS:
-            client = client_of(_application, name and demo.somebody(name))
-            shown[name] = paths.found(
-                _application, client, known, token=invited.token or "", code="ja", act=""
-            )
+            client = client_of(app, name and demo.somebody(name))
+            shown[name] = paths.found(app, client, known, token=invited.token or "", code="ja", act="")
             known |= {page.endpoint for page in shown[name]}
     db.bind(NOWHERE)
     return shown
 
 
-def test_no_page_is_left_out(
-    request: pytest.FixtureRequest, addresses: dict[str | None, list[Found]]
-) -> None:
-    rules = paths.pages(request.getfixturevalue("_application"))
-    opened = {page.endpoint for pages in addresses.values() for page in pages}
+def test_every_page_is_accessible(_application: Flask, chromium: Chromium, demo: Demo) -> None:  # noqa: PT019
+    """One test, because finding the pages takes as long as a third of looking at them."""
+    pages = addresses(_application, demo)
+    rules = paths.pages(_application)
+    opened = {page.endpoint for found in pages.values() for page in found}
     files = {rule.endpoint for rule in rules if rule.rule.endswith(".pdf")}
-    assert {rule.endpoint for rule in rules} - opened - files == NO_PAGES
+    assert {rule.endpoint for rule in rules} - opened - files == NO_PAGES, "a page that nobody has opened"
+
+    wrong = [
+        problem for name, found in pages.items() for problem in problems_for(chromium, demo, name, found)
+    ]
+    assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("name", READERS)
-def test_every_page_is_accessible(
-    chromium: Chromium, demo: Demo, addresses: dict[str | None, list[Found]], name: str | None
-) -> None:
+def problems_for(chromium: Chromium, demo: Demo, name: str | None, pages: list[Found]) -> list[str]:
+    """What is wrong with the pages of one reader."""
     context = chromium.new_context(
         base_url=demo.server.url, viewport=SIZES[DESKTOP], locale="ja-JP", reduced_motion="reduce"
     )
@@ -74,9 +74,9 @@ def test_every_page_is_accessible(
     page.goto("/")
     if name:
         sign_in(page, demo.somebody(name), demo.somebody(name).password)
-    wrong = [problem for found in addresses[name] for problem in problems_of(page, found)]
+    wrong = [problem for found in pages for problem in problems_of(page, found)]
     context.close()
-    assert not wrong + watch.problems, "\n".join(wrong + watch.problems)
+    return wrong + watch.problems
 
 
 def problems_of(page: Page, found: Found) -> list[str]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from threading import Barrier
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -16,6 +19,7 @@ from portal.db import db
 from portal.people import services as people
 from portal.people.categories import Category
 from portal.people.models import Person
+from portal.policy import Role
 from portal.referrals.models import Referral, ReferralEvent
 from portal.referrals.states import FLOW, ReferralAction, ReferralStatus
 from tests.browsers import Browser
@@ -402,6 +406,45 @@ def test_of_two_answers_one_wins_and_the_other_sees_what_happened(
     assert theirs.actor.name in lost.text
     assert "今月は満員のため" in lost.text
     assert referral(key).status is S.ACCEPTED
+
+
+def test_two_answers_in_the_same_moment_have_one_winner(
+    sides: tuple[Member, Member], browser: Browsers
+) -> None:
+    ours, theirs = sides
+    both = [browser(theirs), browser(make_member(theirs.agency_id))]
+    for _round in range(3):
+        key = make_referral(ours, theirs)
+        form = {"version": version(key), "worker": "", "refusal": "other", "text": "見本の理由"}
+        start = Barrier(2)
+
+        def press(
+            who: Browser, action: str, key: UUID = key, form: dict[str, Any] = form, start: Barrier = start
+        ) -> int:
+            start.wait()
+            return who.post(f"/referrals/{key}/{action}", data=form).status_code
+
+        with ThreadPoolExecutor(2) as pool:
+            answers = list(pool.map(press, both, ("accept", "reject")))
+        assert sorted(answers) == [302, 409]
+        assert referral(key).status is (S.ACCEPTED if answers[0] == 302 else S.REJECTED)
+        assert referral(key).version == form["version"] + 1
+
+
+@pytest.mark.parametrize("role", [Role.AGENCY_ADMIN, Role.AUDITOR, Role.SYSTEM_ADMIN])
+def test_who_does_no_casework_sees_no_referral(
+    sides: tuple[Member, Member], browser: Browsers, role: Role
+) -> None:
+    ours, theirs = sides
+    key = make_referral(ours, theirs)
+    agency = theirs.agency_id if role is Role.AGENCY_ADMIN else None
+    one = browser(make_member(agency, role))
+    assert str(key) not in one.get("/referrals/").text
+    for path in PATHS_OF_ONE:
+        assert one.get(f"/referrals/{key}{path}").status_code == 404
+    for path in ("/referrals/new", "/referrals/follow-ups"):
+        assert one.get(path).status_code == 403
+    assert referral(key).received_at is None
 
 
 def test_a_stale_form_keeps_its_text_and_can_be_sent_again(

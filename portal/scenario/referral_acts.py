@@ -17,7 +17,7 @@ from portal.people.models import Person
 from portal.policy import Actor
 from portal.referrals import conversation, drafts, queries, reading, services
 from portal.referrals.drafts import Proposal
-from portal.referrals.models import FollowUpKind, Referral
+from portal.referrals.models import FollowUpKind, Referral, ReferralNews
 from portal.referrals.services import Answer
 from portal.referrals.states import ReferralAction, ReferralKind, Refusal
 from portal.scenario.play import Act, Given, Play
@@ -151,6 +151,12 @@ def confirm_stop(play: Play, actor: Actor, given: Given) -> None:
     conversation.confirm_stop(actor, referral_id, note=given.get("text", ""))
 
 
+def read_news(play: Play, actor: Actor, _given: Given) -> None:
+    mine = select(ReferralNews.referral_id).where(ReferralNews.agency_id == actor.agency_id)
+    for referral_id in play.session.scalars(mine).all():
+        conversation.opened(actor, referral_id)
+
+
 def follow_up(play: Play, actor: Actor, given: Given) -> None:
     conversation.follow_up(actor, play.ids[Sort.REFERRAL, given["referral"]], given["kind"], given["text"])
 
@@ -199,5 +205,6 @@ ACTS = {
     "message": on_referral(message, text=need(text)),
     "assign_worker": on_referral(assign_worker, worker=need(colleague)),
     "confirm_stop": on_referral(confirm_stop, text=may(text)),
+    "read_news": Act(read_news, {}),
     "follow_up": on_referral(follow_up, kind=need(one_of(FollowUpKind)), text=need(text)),
 }

@@ -29,6 +29,7 @@ def menu(page: Page, name: str) -> None:
     size = page.viewport_size
     assert size
     if size["width"] == PHONE:
+        page.wait_for_load_state()  # the button folds out nothing before its script is there
         page.get_by_role("button", name="メニュー").click()
     page.get_by_role("navigation", name="主なメニュー").get_by_role("link", name=name).click()
 

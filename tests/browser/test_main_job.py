@@ -38,7 +38,7 @@ class Town:
 @pytest.fixture
 def town(site: object, width: int) -> Town:
     to = make_agency(name=f"見本就労準備支援事業{width}")
-    make_service(to, name="個別の就労準備")
+    make_service(to, name=f"個別の就労準備{width}")
     recipient = make_member(to, name="準備 二郎")
     make_member(to, name="伴走 三郎")
     sender = make_member(make_agency(name=f"見本自立相談支援機関{width}"), name="相談 一郎")
@@ -84,11 +84,11 @@ def record_consent(page: Page, to: Agency) -> None:
     axe.check(page)
 
 
-def refer(page: Page, to: Agency) -> str:
+def refer(page: Page, to: Agency, service: str) -> str:
     """Sends the referral; the path of its page."""
     follow(page, "つなぎを送る")
     choose(page, "つなぎ先の機関", to.name)
-    choose(page, "支援メニュー", "個別の就労準備")
+    choose(page, "支援メニュー", service)
     page.get_by_role("checkbox", name="就労・通学・通所").check()
     box(page, "お願いしたいこと").fill(NEED)
     choose(page, "領域 1", "就労自立")
@@ -189,7 +189,7 @@ def check_main_job(visit: Visit, town: Town, width: int) -> None:
     record_consent(ours, town.to)
     consent = ours.url
     ours.goto(person)
-    referral = refer(ours, town.to)
+    referral = refer(ours, town.to, f"個別の就労準備{width}")
     number = ours.locator(".confirm-number").inner_text()
 
     theirs = visit(town.recipient)

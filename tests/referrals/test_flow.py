@@ -203,6 +203,23 @@ def texts_of(values: dict[str, object]) -> list[str]:
     return [value for value in values.values() if isinstance(value, str)]
 
 
+def test_an_anonymous_asking_names_nobody_even_to_an_agency_that_knows_the_person(
+    sides: tuple[Member, Member], browser: Browsers
+) -> None:
+    ours, theirs = sides
+    person = make_person(ours, **SECRETS)
+    make_referral(ours, theirs, person_id=person, consent_id=make_consent(ours, person, [theirs]))
+    asked = make_referral(ours, theirs, person_id=person, kind="advice", basis="anonymous")
+    them = browser(theirs)
+    for path in ("", "/accept", "/sheet", "/sheet?copy=recipient"):
+        page = them.get(f"/referrals/{asked}{path}").text
+        assert "秘密山" not in page, path
+        assert str(person) not in page, path
+    listed = them.get("/referrals/").text
+    assert listed.count("秘密山") == 1  # the other referral, on the person's consent
+    assert str(asked) not in them.post("/referrals/", data={"q": "秘密山"}).text
+
+
 def test_a_pseudonym_stays_here_too(sides: tuple[Member, Member], browser: Browsers) -> None:
     ours, theirs = sides
     person = make_person(ours, pseudonym="ひまわりさん")

@@ -65,12 +65,13 @@ def fillings(rule: Rule, name: str, tables: Tables, one: UUID) -> dict[str, Any]
     return found
 
 
-def answer(client: Browser, method: str, address: str) -> tuple[int, list[tuple[str, str]], bytes]:
+def answer(client: Browser, method: str, address: str, one: UUID) -> tuple[int, list[tuple[str, str]], str]:
+    """Without the id that was asked for: a page may say it again."""
     # A form with plausible words: refused for its words, a page would say less than it could.
     data = {"text": "見本", "q": "見本", "note": "見本", "idempotency_key": "k"} if method == "POST" else None
     got = client.open(address, method=method, data=data)
-    headers = sorted((k, v) for k, v in got.headers if k not in PASSING)
-    return got.status_code, headers, got.data
+    headers = sorted((k, v.replace(str(one), "")) for k, v in got.headers if k not in PASSING)
+    return got.status_code, headers, got.get_data(as_text=True).replace(str(one), "")
 
 
 @pytest.mark.parametrize("reader", ["a", "b", "d", "a's admin", "auditor", "system_admin"])
@@ -90,13 +91,14 @@ def test_what_may_not_be_known_answers_like_what_is_not_there(
         if rule.endpoint.startswith("audit.") and eye.role is Role.AUDITOR:
             continue
         hidden = [key for key in eye.tables[table] if not is_there(eye, table, key)]
-        assert hidden or table == "follow_up", (rule.rule, "hides nothing from this reader")
         for one in hidden[:3] + hidden[-1:]:
             filled = fillings(rule, name, eye.tables, one)
-            missing = answer(client, method, adapter.build(rule.endpoint, {**filled, name: uuid4()}))
-            got = answer(client, method, adapter.build(rule.endpoint, filled))
+            nobody = uuid4()
+            unknown = adapter.build(rule.endpoint, {**filled, name: nobody})
+            missing = answer(client, method, unknown, nobody)
+            got = answer(client, method, adapter.build(rule.endpoint, filled), one)
             assert got == missing, (method, rule.rule, got[0], missing[0])
-            assert got[0] in {303, 403, 404}, (method, rule.rule)
+            assert got[0] in {302, 303, 403, 404}, (method, rule.rule)
             compared += 1
     assert compared > 60
 
@@ -116,10 +118,8 @@ def test_no_other_agency_s_account_is_there(
     }
     for rule, name, method in asks(app):
         for one in others.get(table_of(name, eye.tables), []):
-            filled = {name: one}
-            missing = answer(client, method, adapter.build(rule.endpoint, {name: uuid4()}))
-            assert answer(client, method, adapter.build(rule.endpoint, filled)) == missing, (
-                method,
-                rule.rule,
-            )
+            nobody = uuid4()
+            missing = answer(client, method, adapter.build(rule.endpoint, {name: nobody}), nobody)
+            got = answer(client, method, adapter.build(rule.endpoint, {name: one}), one)
+            assert got == missing, (method, rule.rule)
             assert missing[0] in {303, 404}

@@ -1,0 +1,131 @@
+"""kill -9 in the middle of posts: what was acknowledged is there, once, and sending it again makes no twin."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from http.client import HTTPConnection, HTTPException
+from http.cookies import SimpleCookie
+from urllib.parse import urlencode
+from uuid import uuid4
+
+import pytest
+from flask import Flask
+
+from portal.db import db
+from tests.browsers import PASSWORD
+from tests.factories import make_case, make_member
+from tests.servers import Server, serve
+from tests.wall import oracle
+
+
+class Client:
+    """A person at a browser who presses the button again when nothing came back."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.cookies: dict[str, str] = {}
+
+    def post(self, path: str, data: dict[str, str]) -> tuple[int, str]:
+        connection = HTTPConnection("127.0.0.1", self.server.port, timeout=20)
+        headers = {
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items()),
+        }
+        try:
+            connection.request("POST", path, urlencode(data), headers)
+            answer = connection.getresponse()
+            answer.read()
+            for value in answer.headers.get_all("Set-Cookie") or []:
+                self.cookies |= {name: morsel.value for name, morsel in SimpleCookie(value).items()}
+            return answer.status, answer.headers.get("Location", "")
+        finally:
+            connection.close()
+
+    def insist(self, path: str, data: dict[str, str], until: float) -> bool:
+        """Whether it was acknowledged in the end; the same form each time."""
+        while time.monotonic() < until:
+            try:
+                status, where = self.post(path, data)
+            except (OSError, HTTPException):
+                time.sleep(0.05)
+                continue
+            assert "/sign-in" not in where, "the session was lost"
+            assert status in {302, 303}, status
+            return True
+        return False
+
+
+def kill_now_and_then(server: Server, stop: threading.Event, killed: Counter[int], seed: int) -> None:
+    """Ends worker processes of this very server, at moments nobody expects."""
+    chance = random.Random(seed)
+    while not stop.wait(chance.uniform(0.1, 0.6)):
+        workers = server.workers()
+        if workers:
+            pid = chance.choice(workers)
+            os.kill(pid, signal.SIGKILL)
+            killed[pid] += 1
+
+
+def test_nothing_acknowledged_is_lost(app: Flask, pytestconfig: pytest.Config) -> None:
+    member = make_member()
+    case_id = make_case(member)
+    database = app.config["DATABASE_URL"]
+    db.dispose()  # the server has it for itself
+    acknowledged: dict[str, list[str]] = {"people": [], "notes": []}
+    unsure: list[str] = []
+    killed: Counter[int] = Counter()
+    with serve(database, workers=2) as server:
+        client = Client(server)
+        status, _where = client.post("/sign-in", {"email": member.email, "password": PASSWORD})
+        assert status in {302, 303}
+        stop = threading.Event()
+        killer = threading.Thread(target=kill_now_and_then, args=(server, stop, killed, 7), daemon=True)
+        killer.start()
+        end = time.monotonic() + (120 if pytestconfig.getoption("--long") else 6)
+        number = 0
+        while time.monotonic() < end:
+            number += 1
+            for kind, path, data in forms(case_id, number):
+                known = acknowledged[kind] if client.insist(path, data, end + 20) else unsure
+                known.append(data["text"] if kind == "notes" else data["household"])
+        stop.set()
+        killer.join()
+    assert not unsure
+    assert len(killed) > 3
+    assert len(acknowledged["people"]) > 10
+    with oracle.reading(database) as rows:
+        people = Counter(text for (text,) in rows("SELECT household FROM person WHERE household <> ''"))
+        notes = Counter(text for (text,) in rows("SELECT text FROM progress_note"))
+        assert people == Counter(acknowledged["people"])
+        assert notes == Counter(acknowledged["notes"])
+        entries = [seq for (seq,) in rows("SELECT seq FROM audit_entry ORDER BY seq")]
+        assert entries == list(range(1, len(entries) + 1))
+        if database.startswith("sqlite"):
+            assert rows("PRAGMA integrity_check") == [("ok",)]
+
+
+def forms(case_id: object, number: int) -> list[tuple[str, str, dict[str, str]]]:
+    """A person and a note, each with a word of its own and the key of its form."""
+    person = {
+        "family": "見本",
+        "given": f"{number}",
+        "family_kana": "みほん",
+        "given_kana": "いち",
+        "household": f"世帯 {number}",
+        "idempotency_key": uuid4().hex,
+        "distinct": "1",
+    }
+    note = {
+        "held_on": "2026-04-01",
+        "method": "visit",
+        "category": "life_history",
+        "minutes": "10",
+        "text": f"経過 {number}",
+        "idempotency_key": uuid4().hex,
+    }
+    return [("people", "/people/new", person), ("notes", f"/cases/{case_id}", note)]

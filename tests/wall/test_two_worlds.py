@@ -1,0 +1,162 @@
+"""Two worlds that differ only in what a reader may not see answer every page of his with the same bytes."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from itertools import count
+from uuid import UUID
+
+import pytest
+from flask import Flask
+
+from portal import clock
+from portal.disclosures import services as disclosures
+from portal.people import services as people
+from portal.people.categories import Category
+from portal.referrals import conversation
+from portal.referrals.models import FollowUpKind
+from portal.referrals.states import ReferralAction
+from tests import factories
+from tests.browsers import Browser
+from tests.factories import make_case, make_consent, make_note, make_person, make_referral, step
+from tests.wall.canaries import CANARY, Eye
+from tests.wall.pages import blurred
+from tests.wall.sweep import addresses
+from tests.wall.test_canary_sweep import eye_of
+from tests.wall.world import World
+
+
+class Ids:
+    """Ids in the order they are asked for; what is hidden gets its own between those that both worlds share."""
+
+    def __init__(self) -> None:
+        self.shared, self.hidden, self.is_hidden = 0, 0, False
+
+    def __call__(self) -> UUID:
+        if self.is_hidden:
+            self.hidden += 1
+        else:
+            self.shared += 1
+        return UUID(int=(0x01A2 << 112) | (self.shared << 64) | (0x8 << 60) | (self.hidden * self.is_hidden))
+
+    @contextmanager
+    def behind_the_wall(self) -> Iterator[None]:
+        self.is_hidden = True
+        yield
+        self.is_hidden = False
+
+
+Secret = Callable[[World], None]
+
+
+def beyond_b(world: World) -> None:
+    """Everything in town that is no business of b's, also about the people whom b knows."""
+    a, c, word = world.a, world.c, world.birds.word
+    world.person("new")
+    consent_id = make_consent(a, world.people["new"], [c], ["basic", "health"])
+    referral_id = make_referral(
+        a, c, person_id=world.people["new"], consent_id=consent_id, categories=["basic", "health"]
+    )
+    conversation.opened(c.actor, referral_id)
+    conversation.send_message(c.actor, referral_id, word())
+    step(c, referral_id, ReferralAction.ACCEPT)
+    for name in ("protected", "passed on"):
+        people.update_information(a.actor, world.people[name], Category.LIFE_HISTORY, text=word())
+    for name in ("withdrawn", "partly", "expired", "refused", "taken back", "mistaken"):
+        people.update_basics(a.actor, world.people[name], world.named())
+        people.update_information(a.actor, world.people[name], Category.HEALTH, text=word())
+    live = world.people["live"]
+    make_note(a, world.case_of(a, "live"), text=word())
+    make_consent(a, live, [c], ["basic"], until=clock.today() + timedelta(days=10))
+    world.refer("live", "draft", label="another draft")
+    world.refer("live", "requested", to=c, label="to c as well")
+    world.ask_anonymously("live", c, "asked again")
+    conversation.follow_up(a.actor, world.referrals["live"], FollowUpKind.MEETING, word())
+    disclosures.withdraw_consent(
+        a.actor, world.consents["partly"], recipients=[c.actor.agency_id or UUID(int=0)], reason=word()
+    )
+
+
+def beyond_b_and_at_d(world: World) -> None:
+    """And another agency meets somebody of the same name."""
+    beyond_b(world)
+    make_person(world.d, family="カナリヤ", given="一郎", family_kana="かなりや", given_kana="いちろう")
+    make_case(world.d)
+
+
+def beyond_d(world: World) -> None:
+    """d works alone: all that the others do with one another is hidden from it."""
+    beyond_b(world)
+    conversation.send_message(world.b.actor, world.referrals["live"], world.birds.word())
+    step(world.b, world.referrals["parent"], ReferralAction.ACCEPT)
+    step(world.b, world.referrals["protected"], ReferralAction.REJECT)
+    disclosures.withdraw_consent(world.a.actor, world.consents["live"])
+
+
+def nothing(world: World) -> None:
+    """The other world is as it was."""
+
+
+SECRETS: dict[str, Secret] = {
+    "b": beyond_b_and_at_d,
+    "d": beyond_d,
+    "a's admin": beyond_d,
+    "system_admin": beyond_d,
+}
+
+
+@pytest.mark.parametrize("reader", SECRETS)
+def test_what_one_may_not_see_changes_not_a_byte(
+    app: Flask,
+    renew: Callable[[], str],
+    browser: Callable[..., Browser],
+    at: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    reader: str,
+) -> None:
+    at("2026-11-23T10:00", tick=False)
+    asked: list[str] = []
+    worlds = []
+    for secret in (nothing, SECRETS[reader]):
+        renew()
+        ids = Ids()
+        monkeypatch.setattr(sys.modules["portal.db"], "uuid7", ids)
+        monkeypatch.setattr(factories, "serial", count(1))
+        world = World()
+        with ids.behind_the_wall():
+            secret(world)
+        eye = eye_of(app, world, reader)
+        asked = asked or addresses_of(app, eye)
+        worlds.append(answers(browser(world.members[reader]), asked, eye))
+    one, other = worlds
+    assert one.keys() == other.keys()
+    assert len(one) > 150
+    for address, answer in one.items():
+        if other[address] != answer:
+            lines = difflib.unified_diff(answer[1].splitlines(), other[address][1].splitlines(), n=1)
+            pytest.fail(f"{address} {answer[0]} {other[address][0]}\n" + "\n".join(lines))
+    assert reader not in {"b", "d"} or any(CANARY.search(text) for _status, text in one.values())
+
+
+def addresses_of(app: Flask, eye: Eye) -> list[str]:
+    lists = [f"/referrals/?box={box}" for box in ("in", "out", "all")]
+    lists += ["/referrals/?overdue=1", "/referrals/?stopped=1", "/referrals/?news=1", "/referrals/?new=1"]
+    lists += [f"/consents/?show={show}" for show in ("live", "30", "60", "ended")] + ["/cases/?show=closed"]
+    return [*addresses(app, eye.tables), *lists]
+
+
+def answers(client: Browser, asked: list[str], eye: Eye) -> dict[str, tuple[int, str]]:
+    found = {}
+    for address in asked:
+        if ".pdf" not in address:  # its page is asked; the paper carries the moment it was printed
+            answer = client.get(address)
+            found[address] = (answer.status_code, blurred(answer.get_data(as_text=True)))
+    for path in ("/people/", "/referrals/"):
+        for word in ("カナリヤ", "かなりや", "090-0000", "R8", "番"):
+            answer = client.post(path, data={"q": word})
+            found[f"{path} {word}"] = (answer.status_code, blurred(answer.get_data(as_text=True)))
+    return found

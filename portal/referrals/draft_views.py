@@ -247,6 +247,9 @@ def send(referral_id: UUID) -> ResponseReturnValue:
     actor = signed_in()
     draft, _to_note = reading.show(actor, referral_id)
     require(actor, Permission.REFERRAL_SEND, draft)
+    if request.method == "GET" and draft.status is not ReferralStatus.DRAFT:
+        # By the browser's back button, after it was sent: what became of it is what one wants to know.
+        return redirect(url_for(".show", referral_id=referral_id))
     form = SendForm(version=draft.version)
     if form.validate_on_submit():
         with refusals(form):

@@ -162,8 +162,9 @@ def end_of_consent(session: Session, row: Row[*tuple[Any, ...]], now: datetime) 
     """What ended the consent while the referral was open, as a line of the timeline; whoever noted it stays out."""
     if row.is_live or row.basis is not Basis.CONSENT or row.sent_at is None:
         return None
+    # The first that concerns this recipient: that others were taken out later is not for it to know.
     at = session.scalar(
-        select(func.max(Withdrawal.withdrawn_at))
+        select(func.min(Withdrawal.withdrawn_at))
         .join(Disclosure, Disclosure.consent_id == Withdrawal.consent_id)
         .where(
             Disclosure.source_id == row.id,

@@ -33,9 +33,10 @@ def look(actor: Actor, referral_id: UUID, *, channel: str = "portal") -> Referra
     return view
 
 
-def whole(text: str | None, otherwise: int) -> int:
-    """A number that a form carried along."""
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else otherwise
+def whole(sent: str | int | None, otherwise: int) -> int:
+    """A number that a form carried along; a form sent without it still holds the number it was made with."""
+    text = str(sent or "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else otherwise
 
 
 def show_page(

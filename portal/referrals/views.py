@@ -12,6 +12,7 @@ from portal import clock
 from portal.accounts.gate import signed_in
 from portal.disclosures.heading import label_of
 from portal.disclosures.models import Basis
+from portal.policy import Permission, require
 from portal.referrals import (  # noqa: F401 - importing them is what gives the blueprint their pages
     draft_views,
     follow_up_views,
@@ -98,6 +99,7 @@ def who(row: Any, agency_id: object) -> str:
 def index() -> ResponseReturnValue:
     """Searching is a POST: a name has no place in an address."""
     actor = signed_in()
+    require(actor, Permission.CASEWORK)
     form = SearchForm()
     q = form.q.data if form.validate_on_submit() else ""
     shown = wanted(q or "")

@@ -99,7 +99,7 @@ def test_back_after_sending_sends_nothing_again(visit: Visit, sender: Member, re
     press(page, "この内容で送付する")
     expect(main(page)).to_contain_text("送付しました")
     page.go_back()
-    expect(page.get_by_role("heading", level=1)).not_to_be_empty()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("依頼中")
     send = page.get_by_role("button", name="この内容で送付する")
     assert not send.is_visible(), "the page comes from the server, which knows better"
     assert referrals_of(person_id) == [ReferralStatus.REQUESTED]

@@ -104,7 +104,8 @@ def test_whatever_is_typed_the_portal_keeps_its_head(
         world = World()
         eye = eye_of(app, world, reader)
         client = browser(world.members.get(reader))
-        asked = list(addresses(app, few_of(eye.tables, 2)))
+        few = few_of(eye.tables, 2)
+        asked = [address for address in addresses(app, few) if not address.endswith(".pdf")]
         tried = answered = 0
         for form in list(forms_of(client, asked)):
             for name, evil in HOSTILE.items():

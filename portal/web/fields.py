@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
@@ -42,17 +43,30 @@ REMOVED = lazy_gettext("使えない文字を取り除きました。内容を�
 class IdempotencyKeyField(HiddenField):
     """A random key made when the form is first shown and kept when it is shown again.
 
-    So a form sent twice is done once. An edited record neither gives its own key to the form nor takes it.
+    So a form sent twice is done once. `data` is the key of what was typed: the browser's Back button shows the
+    same form, and whoever then types something else means something else. An edited record neither gives its
+    own key to the form nor takes it.
     """
+
+    shown = ""
 
     def process_data(self, value: Any) -> None:
         """A new key, whatever the record holds."""
-        self.data = uuid4().hex
+        self.data = self.shown = uuid4().hex
 
     def process_formdata(self, valuelist: list[Any]) -> None:
         """Keep the key that was sent; anything that is not a key of ours leaves the new one."""
         if valuelist and _KEY.fullmatch(str(valuelist[0])):
-            self.data = str(valuelist[0])
+            self.data = self.shown = str(valuelist[0])
+
+    def tie_to(self, sent: Any) -> None:
+        """Make the key that of this form with these words in it."""
+        words = sorted((k, v) for k, v in sent.items(multi=True) if k not in {self.name, "csrf_token"})
+        whole = repr((self.shown, words)).encode("utf-8", "backslashreplace")
+        self.data = hashlib.sha256(whole).hexdigest()[:32]
+
+    def _value(self) -> str:
+        return self.shown
 
     def populate_obj(self, obj: object, name: str) -> None:
         """Leaves the record alone: the key belongs to the act, not to the record."""
@@ -73,6 +87,11 @@ class BaseForm(FlaskForm):
     idempotency_key = IdempotencyKeyField()
     form_problem: str | None = None
     status: int = 200
+
+    def process(self, formdata: Any = None, *args: Any, **more: Any) -> None:
+        super().process(formdata, *args, **more)
+        if sent := self.meta.wrap_formdata(self, formdata):
+            self.idempotency_key.tie_to(sent)
 
     def refuse(self, message: str, field: str | None = None) -> None:
         """Show a refusal, in the reader's language: at the named field when the form has it, else on top.

@@ -23,11 +23,13 @@ LARGEST = 150_000
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-def save(page: Page, name: str) -> None:
+def picture(page: Page) -> bytes:
     """What the window shows, in few colours: the pages have few."""
-    page.evaluate("document.activeElement.blur()")
-    picture = Image.open(io.BytesIO(page.screenshot()))
-    picture.convert("RGB").quantize(96, dither=Image.Dither.NONE).save(FOLDER / f"{name}.png", optimize=True)
+    page.wait_for_load_state()
+    page.evaluate("document.activeElement?.blur()")
+    shown, small = Image.open(io.BytesIO(page.screenshot())), io.BytesIO()
+    shown.convert("RGB").quantize(96, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
+    return small.getvalue()
 
 
 def referral(page: Page, number: str) -> None:
@@ -55,44 +57,47 @@ def open_window(chromium: Chromium, demo: Demo, name: str, width: int) -> Page:
 
 
 def test_pictures_are_taken(window) -> None:  # type: ignore[no-untyped-def]
-    FOLDER.mkdir(exist_ok=True)
-    for old in FOLDER.glob("*.png"):
-        old.unlink()
-
+    taken: dict[str, bytes] = {}
     page = window("madoguchi")
-    save(page, "today")
+    taken["today"] = picture(page)
     menu(page, "つなぎ")
-    save(page, "referrals")
+    taken["referrals"] = picture(page)
     follow(page, "下書き")
     follow(page, "確認して送る")
     page.get_by_role("heading", name="伝わる情報の確認").scroll_into_view_if_needed()
     page.mouse.wheel(0, 330)
     page.wait_for_timeout(300)
-    save(page, "check")
+    taken["check"] = picture(page)
     referral(page, "R8-自立-0006")
-    save(page, "referral")
+    taken["referral"] = picture(page)
 
     page = window("hinata")
     menu(page, "相談者")
     follow(page, "想定 節子")
-    save(page, "person")
+    taken["person"] = picture(page)
 
     page = window("junbi")
     menu(page, "ケース")
     follow(page, "終結")
-    follow(page, "R1-就労-0007")
-    save(page, "case")
+    follow(page, "R1-就労-ケ0007")
+    taken["case"] = picture(page)
 
     page = window("kansa")
     page.get_by_label("番号").fill("R8-自立-0006")
     press(page, "しぼり込む")
     follow(page, "R8-自立-0006")
-    save(page, "audit")
+    taken["audit"] = picture(page)
 
     phone = window("junbi", PHONE)
-    save(phone, "phone-today")
+    taken["phone-today"] = picture(phone)
     referral(phone, "R8-自立-0005")
-    save(phone, "phone-referral")
+    taken["phone-referral"] = picture(phone)
+
+    FOLDER.mkdir(exist_ok=True)
+    for old in FOLDER.glob("*.png"):
+        old.unlink()
+    for name, content in taken.items():
+        (FOLDER / f"{name}.png").write_bytes(content)
 
 
 def test_every_picture_is_small_and_shown() -> None:

@@ -138,14 +138,20 @@ def test_every_field_holds_a_canary(app: Flask) -> None:
 @pytest.mark.usefixtures("light_paper")
 @pytest.mark.parametrize("reader", READERS)
 def test_a_reader_reads_what_he_may_and_no_more(
-    app: Flask, browser: Callable[..., Browser], watched_log: Watch, reader: str
+    app: Flask,
+    browser: Callable[..., Browser],
+    watched_log: Watch,
+    reader: str,
+    pytestconfig: pytest.Config,
 ) -> None:
-    world = World()
+    world, deep = World(), pytestconfig.getoption("--long")
     with oracle.reading(app.config["DATABASE_URL"]) as rows:
         eye, sweep = start(app, browser, world, reader, rows)
-        sweep.whole(eye.tables if reader in FAR else few_of(eye.tables))
+        # On the second database one reader goes all the way: what differs there is the SQL, not the pages.
+        far = reader in FAR and (reader == "b" or deep or app.config["DATABASE_URL"].startswith("sqlite"))
+        sweep.whole(eye.tables if far else few_of(eye.tables))
         search(sweep, eye)
-        check(eye, sweep, everything=reader in FAR)
+        check(eye, sweep, everything=far)
     assert (reader in CASEWORKERS) == bool([word for word in sweep.seen if CANARY.fullmatch(word)])
     assert not [line for line in watched_log() if CANARY.search(line)]
 
@@ -204,6 +210,7 @@ def protect(world: World) -> None:
     people.update_basics(world.a.actor, world.people["live"], world.named(protected_address=True))
 
 
+ABOUT = ("live", "parent", "child", "draft", "passed on by b")
 PAGES = (
     *("/", "/people/", "/referrals/?box=all", "/referrals/?box=in", "/cases/", "/consents/"),
     *("/people/{person}", "/people/{person}/disclosures", "/people/{person}/consents/new"),
@@ -230,7 +237,9 @@ def look(app: Flask, browser: Callable[..., Browser], world: World, reader: str,
     for page in PAGES:
         kinds = {"person": world.people, "referral": world.referrals, "consent": world.consents}
         kind = next((kind for kind in kinds if f"{{{kind}}}" in page), None)
-        for one in kinds[kind].values() if kind else [None]:
+        # Those the stories are about.
+        chosen = [kinds[kind][name] for name in ABOUT if name in kinds[kind]] if kind else [None]
+        for one in chosen:
             sweep.get(page.format(**{kind: one} if kind else {}))
     check(eye, sweep, everything=False)
     return set(sweep.seen)

@@ -32,6 +32,7 @@ HOSTILE = {
     "no number": "１e309",
     "id of nothing": "00000000-0000-0000-0000-000000000000",
 }
+ALSO_WHERE_SHAPED = {"100 kB", "NUL", "script", "no number", "id of nothing"}
 BROKEN = [b"text=%ff%fe&family=%c3%28&q=%ed%a0%80", b"%", b"a=1&" * 2000, b"version=abc&acting=1"]
 LEAVE = re.compile(r"/sign-out|/account/sessions|/language|/account/password|/keep-alive")
 # What a person would type where the portal wants something of a certain shape.
@@ -104,12 +105,12 @@ def test_whatever_is_typed_the_portal_keeps_its_head(
         world = World()
         eye = eye_of(app, world, reader)
         client = browser(world.members.get(reader))
-        few = few_of(eye.tables, 2)
+        few = few_of(eye.tables, 1)
         asked = [address for address in addresses(app, few) if not address.endswith(".pdf")]
         tried = answered = 0
         for form in list(forms_of(client, asked)):
             for name, evil in HOSTILE.items():
-                for everywhere in (False, True):
+                for everywhere in (False, True) if name in ALSO_WHERE_SHAPED else (False,):
                     data = filled(form, evil, everywhere=everywhere)
                     answer = client.post(form.action, data=data)
                     assert answer.status_code < 500, (form.action, name, everywhere)

@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException
 from http.cookies import SimpleCookie
 from urllib.parse import urlencode
@@ -17,7 +18,7 @@ import pytest
 from flask import Flask
 
 from portal.db import db
-from tests.browsers import PASSWORD
+from tests.browsers import PASSWORD, Browser
 from tests.factories import make_case, make_member
 from tests.servers import Server, serve
 from tests.wall import oracle
@@ -129,3 +130,22 @@ def forms(case_id: object, number: int) -> list[tuple[str, str, dict[str, str]]]
         "idempotency_key": uuid4().hex,
     }
     return [("people", "/people/new", person), ("notes", f"/cases/{case_id}", note)]
+
+
+def test_a_form_filled_in_again_with_other_words_is_not_taken_for_the_first(
+    app: Flask, browser: Callable[..., Browser]
+) -> None:
+    """The browser's Back button shows the form with its old key; what is typed then must not be dropped."""
+    member = make_member()
+    case_id = make_case(member)
+    page = browser(member)
+    for kind, path, data in forms(case_id, 1):
+        word = "text" if kind == "notes" else "household"
+        for text in ("はじめ", "はじめ", "つぎ", "つぎ"):
+            assert page.post(path, data=data | {word: text}).status_code in {302, 303}
+    with oracle.reading(app.config["DATABASE_URL"]) as rows:
+        assert Counter(rows("SELECT text FROM progress_note")) == {("はじめ",): 1, ("つぎ",): 1}
+        assert Counter(rows("SELECT household FROM person WHERE household <> ''")) == {
+            ("はじめ",): 1,
+            ("つぎ",): 1,
+        }

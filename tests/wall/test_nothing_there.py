@@ -91,7 +91,7 @@ def test_what_may_not_be_known_answers_like_what_is_not_there(
         if rule.endpoint.startswith("audit.") and eye.role is Role.AUDITOR:
             continue
         hidden = [key for key in eye.tables[table] if not is_there(eye, table, key)]
-        for one in hidden[:3] + hidden[-1:]:
+        for one in hidden[:2] + hidden[-1:]:
             filled = fillings(rule, name, eye.tables, one)
             nobody = uuid4()
             unknown = adapter.build(rule.endpoint, {**filled, name: nobody})

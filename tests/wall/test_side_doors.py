@@ -83,7 +83,9 @@ def test_the_agency_asked_anonymously_cannot_confirm_whom_it_knows_already(app: 
 @pytest.mark.parametrize("hidden", ["basic", "address"])
 def test_nobody_finds_out_by_guessing_in_an_anonymous_question(app: Flask, hidden: str) -> None:
     a, b, c = make_member(), make_member(), make_member()
-    person_id = make_person(a, **NAME, protected_address=True, telephone="090-0000-1234", address="見本市かくれ町")
+    person_id = make_person(
+        a, **NAME, protected_address=True, telephone="090-0000-1234", address="見本市かくれ町"
+    )
     consent_id = make_consent(a, person_id, [b])
     make_referral(a, b, person_id=person_id, consent_id=consent_id)
     if hidden == "basic":
@@ -162,7 +164,9 @@ def test_a_name_withheld_finds_nothing(app: Flask) -> None:
 
 def test_a_protected_address_is_not_told_on(app: Flask) -> None:
     a, b = make_member(), make_member()
-    person_id = make_person(a, **NAME, protected_address=True, telephone="090-0000-1234", address="見本市かくれ町")
+    person_id = make_person(
+        a, **NAME, protected_address=True, telephone="090-0000-1234", address="見本市かくれ町"
+    )
     make_referral(a, b, person_id=person_id)
     seen = disclosures.show(b.actor, person_id)
     assert isinstance(seen.basic, BasicView)

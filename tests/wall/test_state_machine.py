@@ -18,7 +18,7 @@ def test_the_wall_stands_whatever_the_agencies_do(
     monkeypatch.setattr(Agencies, "fresh", staticmethod(renew), raising=False)
     deep = pytestconfig.getoption("--long")
     how = settings(
-        max_examples=400 if deep else 14,
+        max_examples=400 if deep else 12,
         stateful_step_count=60 if deep else 40,
         deadline=None,
         # Making a failure smaller takes minutes: worth it only where there are hours.

@@ -323,8 +323,18 @@ def test_the_idempotency_key_is_new_on_each_form_and_kept_when_shown_again(forms
     with forms.test_request_context("/", method="POST", data={"idempotency_key": first}):
         form = PersonForm()
         assert not form.validate()
-        assert form.idempotency_key.data == first
         assert f'value="{first}"' in form.hidden_tag()
+
+
+def test_the_key_is_that_of_what_was_typed(forms: Flask) -> None:
+    """Back, something else typed, sent again: that is not the same form sent twice."""
+
+    def key_of(**typed: str) -> str:
+        with forms.test_request_context("/", method="POST", data={"idempotency_key": "0" * 32} | typed):
+            return str(PersonForm().idempotency_key.data)
+
+    assert key_of(name="見本 花子") == key_of(name="見本 花子", csrf_token="x")
+    assert key_of(name="見本 花子") != key_of(name="見本 太郎")
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,8 @@ class BaseForm(FlaskForm):
 
     def process(self, formdata: Any = None, *args: Any, **more: Any) -> None:
         super().process(formdata, *args, **more)
-        if sent := self.meta.wrap_formdata(self, formdata):
+        sent = self.meta.wrap_formdata(self, formdata)
+        if sent and "idempotency_key" in self:  # a form that only asks has none
             self.idempotency_key.tie_to(sent)
 
     def refuse(self, message: str, field: str | None = None) -> None:

@@ -86,6 +86,8 @@ def test_pictures_are_taken(window) -> None:  # type: ignore[no-untyped-def]
     page.get_by_label("番号").fill("R8-自立-0006")
     press(page, "しぼり込む")
     follow(page, "R8-自立-0006")
+    page.mouse.wheel(0, 560)
+    page.wait_for_timeout(300)
     taken["audit"] = picture(page)
 
     phone = window("junbi", PHONE)

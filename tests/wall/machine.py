@@ -1,11 +1,10 @@
-"""Four agencies doing anything in any order, with their own account of what must come of it."""
+"""Four agencies, their people and the consents: what each may do, and an account of what must come of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from itertools import product
 from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
@@ -15,89 +14,40 @@ from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
     initialize,
-    invariant,
     multiple,
     precondition,
     rule,
 )
-from sqlalchemy import select
 from sqlalchemy.exc import NoResultFound
 
 from portal import clock
-from portal.cases.codes import Outcome
 from portal.consents.models import ConsentMethod
 from portal.consents.services import ConsentTerms
-from portal.db import db
 from portal.disclosures import services as disclosures
-from portal.disclosures import wall
-from portal.disclosures.models import Basis
-from portal.disclosures.person_view import BasicView, Withheld
-from portal.disclosures.queries import lives_for
 from portal.errors import PortalError
 from portal.people import services as people
 from portal.people.categories import Category
-from portal.people.models import Person
 from portal.people.services import Basics
-from portal.referrals import conversation, drafts, queries, reading, services
-from portal.referrals.drafts import Proposal
-from portal.referrals.models import Referral
-from portal.referrals.services import Answer
-from portal.referrals.states import ReferralAction, ReferralKind, Refusal
 from tests.factories import Member, make_member
 from tests.wall import oracle
 
-# Section 5 of the design: from where, to where, whose step, and whether the basis must be alive.
-STEPS = {
-    "send": ({"draft"}, "requested", "sender", True),
-    "accept": ({"requested"}, "accepted", "recipient", True),
-    "reject": ({"requested"}, "rejected", "recipient", False),
-    "start": ({"accepted", "on_hold"}, "in_progress", "recipient", True),
-    "hold": ({"accepted", "in_progress"}, "on_hold", "recipient", True),
-    "complete": ({"accepted", "in_progress", "on_hold"}, "completed", "recipient", False),
-    "fail": ({"accepted", "in_progress", "on_hold"}, "failed", "recipient", False),
-    "cancel": ({"requested", "accepted", "in_progress", "on_hold"}, "cancelled", "either", False),
-    "correct": (
-        {"draft", "requested", "accepted", "in_progress", "on_hold"}
-        | {"completed", "failed", "rejected", "cancelled"},
-        "entered_in_error",
-        "sender",
-        False,
-    ),
-}
-TAKES_BACK = {"reject", "cancel", "correct"}
 START = datetime(2026, 4, 1, 0, 0, tzinfo=UTC)
 NAMED = Basics(family="見本", given="花子", family_kana="みほん", given_kana="はなこ")
-KEPT = {
-    "disclosure": "id, person_id, from_agency_id, to_agency_id, basis, consent_id, source_id, starts_at, ends_at,"
-    " ended_at",
-    "consent": "id, person_id, agency_id, purpose, valid_from, valid_until, replaces_id",
-    "withdrawal": "id, consent_id, recipient_id, withdrawn_at, reason",
-    "referral_event": "id, referral_id, agency_id, what, text",
-}
-# Built once, as the pages do: the reader and the moment are bound each time.
-PEOPLE = select(
-    Person.id,
-    wall.present(wall.READER, wall.NOW).label("knows"),
-    *(wall.sees(wall.READER, Category(c), wall.NOW).label(c) for c in oracle.CATEGORIES),
-)
-REFERRALS = select(Referral.id, lives_for(Referral.id, Referral.to_agency_id, wall.NOW).label("live")).where(
-    queries.visible_to(wall.READER)
-)
 who = st.integers(0, 3)
 # Mostly whoever it is up to, else anyone: chance alone would spend nearly all its steps on refusals.
 by = st.sampled_from([None, None, None, None, 0, 1, 2, 3])
 to_some = st.sets(who, min_size=1)
 some_categories = st.sets(st.sampled_from(["health", "finances"])).map(lambda found: {"basic", *found})
+# What the steps made, for later steps.
+people_ = Bundle("people")
+consents_ = Bundle("consents")
+referrals_ = Bundle("referrals")
 
 
-class Agencies(RuleBasedStateMachine):
+class Town(RuleBasedStateMachine):
     """`model` is this machine's own account; the tables and the portal must agree with it after every step."""
 
     fresh: ClassVar[Callable[[], str]]
-
-    people_ = Bundle("people")
-    consents_ = Bundle("consents")
-    referrals_ = Bundle("referrals")
 
     def __init__(self) -> None:
         super().__init__()
@@ -283,238 +233,3 @@ class Agencies(RuleBasedStateMachine):
             # The last of the recipients taken out is the whole consent taken back.
             whole = not named or one.recipients <= one.withdrawn | named
             one.withdrawn |= {oracle.EVERYONE} if whole else named
-
-    # Referrals
-
-    @rule(
-        target=referrals_,
-        by=by,
-        to=st.integers(1, 3),
-        person=people_,
-        kind=st.sampled_from(["referral", "transfer", "advice"]),
-        anonymous=st.booleans(),
-        told=some_categories,
-    )
-    def draft(self, by: int | None, to: int, person: UUID, kind: str, anonymous: bool, told: set[str]) -> Any:
-        sender = self.one_of(by, self.model.homes[person])
-        return self.write(sender, (sender + to) % 4, person, kind, anonymous, told)
-
-    def write(
-        self, sender: int, recipient: int, person: UUID, kind: str, anonymous: bool, told: set[str]
-    ) -> Any:
-        anonymous = anonymous and kind == "advice"
-        to = self.ids[recipient]
-        assert to
-        proposal = Proposal(
-            person_id=person,
-            to_agency_id=to,
-            kind=ReferralKind(kind),
-            need="相談したいことがあります",
-            basis=Basis.ANONYMOUS if anonymous else Basis.CONSENT,
-            categories=frozenset() if anonymous else frozenset(map(Category, told)),
-        )
-        may = self.model.knows_of(self.ids[sender], person, self.now + timedelta(seconds=1))
-        referral = self.tried(may, lambda: drafts.draft(self.members[sender].actor, proposal))
-        if not may:
-            return multiple()
-        mine = self.ids[sender]
-        assert mine
-        self.model.referrals[referral] = oracle.Referral(person, mine, to, proposal.basis.value, False)
-        self.status[referral] = "draft"
-        self.draft_of[referral] = (kind, frozenset(c.value for c in proposal.categories))
-        return referral
-
-    def may_send(self, referral: UUID, now: datetime) -> bool:
-        one = self.model.referrals[referral]
-        kind, told = self.draft_of[referral]
-        if one.basis == "anonymous":
-            return True
-        if not all(self.model.sees(one.sender, one.person, category, now) for category in told):
-            return False
-        if kind == "transfer" and (
-            self.model.homes[one.person] != one.sender or not self.filed[one.person] <= told
-        ):
-            return False
-        return any(
-            consent.person == one.person and consent.covers(one.recipient, now) and told <= consent.categories
-            for consent in self.model.consents.values()
-        )
-
-    def may_step(self, who: int, referral: UUID, action: str) -> bool:
-        one, now = self.model.referrals[referral], self.now + timedelta(seconds=1)
-        sources, _target, side, needs_basis = STEPS[action]
-        sides = {one.sender} if side != "recipient" else set()
-        if side != "sender" and one.is_sent:
-            sides.add(one.recipient)
-        if self.ids[who] not in sides or self.status[referral] not in sources:
-            return False
-        if action == "send":
-            return self.may_send(referral, now)
-        if action == "accept" and self.draft_of[referral][0] == "transfer":
-            # What the sender no longer keeps is not the sender's to hand over.
-            return self.model.homes[one.person] == one.sender and self.is_live(referral, now)
-        return not needs_basis or self.is_live(referral, now)
-
-    def is_live(self, referral: UUID, now: datetime) -> bool:
-        return self.model.reads_words(self.model.referrals[referral].recipient, referral, now)
-
-    @rule(by=by, referral=referrals_, choice=st.integers(0, 8), any_step=st.booleans())
-    def step(self, by: int | None, referral: UUID, choice: int, any_step: bool) -> None:
-        """Any step by anyone, or one that starts from where the referral stands."""
-        one = self.model.referrals[referral]
-        fitting = [each for each, step in STEPS.items() if self.status[referral] in step[0]]
-        steps = list(STEPS) if any_step or not fitting else fitting
-        action = steps[choice % len(steps)]
-        side = one.sender if STEPS[action][2] == "sender" else one.recipient
-        self.take(self.one_of(by, side), referral, action)
-
-    def take(self, who: int, referral: UUID, action: str) -> None:
-        may = self.may_step(who, referral, action)
-        today = (self.now + timedelta(seconds=1)).astimezone(oracle.JAPAN).date()
-        answer = Answer(
-            text="理由です",
-            refusal=Refusal.OTHER,
-            first_contact_on=today,
-            outcome=Outcome.OTHER,
-        )
-        actor = self.members[who].actor
-        self.tried(may, lambda: services.perform(actor, ReferralAction(action), referral, answer))
-        if not may:
-            return
-        one = self.model.referrals[referral]
-        self.status[referral] = STEPS[action][1]
-        if action == "send":
-            one.is_sent = True
-            chosen = db.read().scalar(select(Referral.consent_id).where(Referral.id == referral))
-            told = set(self.draft_of[referral][1])
-            self.tell(one.person, who, one.recipient, one.basis, told, chosen, referral)
-        if action == "accept" and self.draft_of[referral][0] == "transfer":
-            self.model.homes[one.person] = one.recipient
-        if action in TAKES_BACK:
-            for line in self.model.lines.get(one.person, []):
-                line.was_ended = line.was_ended or line.source == referral
-
-    @rule(by=by, referral=referrals_)
-    def message(self, by: int | None, referral: UUID) -> None:
-        one = self.model.referrals[referral]
-        who = self.one_of(by, one.sender)
-        mine = self.model.has_referral(self.ids[who], referral)
-        now = self.now + timedelta(seconds=1)
-        open_ = one.is_sent and self.status[referral] != "entered_in_error"
-        may = mine and open_ and self.is_live(referral, now)
-        actor = self.members[who].actor
-        self.tried(may, lambda: conversation.send_message(actor, referral, "よろしくお願いします"))
-
-    @rule(
-        target=referrals_,
-        by=by,
-        ways=st.permutations((1, 2, 3)),
-        person=people_,
-        kind=st.sampled_from(["referral", "transfer"]),
-        told=some_categories,
-        answer=st.sampled_from(["", "accept", "accept", "accept", "reject"]),
-    )
-    def refer_on_a_new_consent(
-        self, by: int | None, ways: tuple[int, ...], person: UUID, kind: str, told: set[str], answer: str
-    ) -> Any:
-        """What happens most in an office, and by chance alone would hardly happen here."""
-        who = self.one_of(by, self.model.homes[person])
-        recipient, other = ((who + way) % 4 for way in ways[:2])
-        everything = {"basic", "health", "finances"}
-        self.record(
-            *(who, person, {recipient, other}, everything, 3, None),
-            self.may_consent(who, person, {recipient, other}),
-        )
-        referral = self.write(who, recipient, person, kind, False, told)
-        if isinstance(referral, UUID):
-            self.take(who, referral, "send")
-            if answer:
-                self.take(recipient, referral, answer)
-            return referral
-        return multiple()
-
-    @rule(hours=st.sampled_from([1, 24, 72]))
-    def wait(self, hours: int) -> None:
-        self.now += timedelta(hours=hours)
-
-    # What is shown
-
-    @rule(who=who, person=people_)
-    def look_at_person(self, who: int, person: UUID) -> None:
-        me, now = self.ids[who], self.now + timedelta(seconds=1)
-        may = self.model.knows_of(me, person, now)
-        view = self.tried(may, lambda: disclosures.show(self.members[who].actor, person))
-        if not may:
-            return
-        shown = {category.value for category in view.visible_categories}
-        assert shown == {c for c in oracle.CATEGORIES if self.model.sees(me, person, c, now)}
-        if isinstance(view.basic, BasicView):
-            open_ = self.model.sees_address(me, person, now)
-            assert (view.basic.address is not Withheld.PROTECTED) == open_
-            assert (view.basic.telephone is not Withheld.PROTECTED) == open_
-
-    @rule(who=who, referral=referrals_)
-    def look_at_referral(self, who: int, referral: UUID) -> None:
-        me, now = self.ids[who], self.now + timedelta(seconds=1)
-        may = self.model.has_referral(me, referral)
-        found = self.tried(may, lambda: reading.show(self.members[who].actor, referral))
-        if not may:
-            return
-        view, _news = found
-        readable = self.model.reads_words(me, referral, now)
-        assert (view.need is not Withheld.ENDED) == readable
-        theirs = [line for line in view.timeline if not line.mine and line.text]
-        assert all((line.text is not Withheld.ENDED) == readable for line in theirs)
-        assert (view.person is not None) == self.model.knows_whom(me, referral, now)
-
-    # What holds after every step
-
-    @invariant()
-    def the_wall_stands(self) -> None:
-        if not hasattr(self, "ids"):
-            return
-        tables = oracle.learn(self.rows)
-        db.end()
-        for member, me in zip(self.members, self.ids, strict=True):
-            self.people_are_as_they_should(member, me, tables)
-            self.referrals_are_as_they_should(member, me, tables)
-        db.end()
-
-    def people_are_as_they_should(self, member: Member, me: UUID | None, tables: oracle.Oracle) -> None:
-        rows = {row.id: row for row in db.read().execute(PEOPLE, wall.bound(member.actor, self.now))}
-        assert rows.keys() == self.model.homes.keys()
-        for person, category in product(rows, oracle.CATEGORIES):
-            said = self.model.sees(me, person, category, self.now)
-            assert bool(getattr(rows[person], category)) == said
-            assert tables.sees(me, person, category, self.now) == said
-        for person, row in rows.items():
-            said = self.model.knows_of(me, person, self.now)
-            assert bool(row.knows) == said == tables.knows_of(me, person, self.now)
-
-    def referrals_are_as_they_should(self, member: Member, me: UUID | None, tables: oracle.Oracle) -> None:
-        mine = db.read().execute(REFERRALS, wall.bound(member.actor, self.now))
-        rows = {row.id: row.live for row in mine}
-        for referral in self.model.referrals:
-            assert (referral in rows) == self.model.has_referral(me, referral)
-            assert (referral in rows) == tables.has_referral(me, referral)
-            if referral in rows:
-                assert bool(rows[referral]) == self.is_live(referral, self.now)
-            now = self.now
-            assert self.model.reads_words(me, referral, now) == tables.reads_words(me, referral, now)
-
-    @invariant()
-    def nothing_is_forgotten(self) -> None:
-        """Lines of the ledger, consents and withdrawals stay as they were written; a line may only end."""
-        for table, columns in KEPT.items():
-            found = {row[0]: row for row in self.rows(f"SELECT {columns} FROM {table}")}  # noqa: S608
-            for row_id, before in self.ledger.get(table, {}).items():
-                now = found[row_id]
-                if table == "disclosure" and before[-1] is None:
-                    before, now = before[:-1], now[:-1]
-                assert now == before
-            self.ledger[table] = found
-        entries, last, head = self.rows(
-            "SELECT count(*), coalesce(max(seq), 0), (SELECT seq FROM audit_head) FROM audit_entry"
-        )[0]
-        assert entries == last == head >= self.entries
-        self.entries = entries

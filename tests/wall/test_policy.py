@@ -21,7 +21,7 @@ from portal.referrals.services import Answer
 from portal.referrals.states import ReferralAction, ReferralKind, ReferralStatus
 from tests.factories import PATHS, Member, make_member, make_referral, step
 from tests.wall import oracle
-from tests.wall.machine import STEPS
+from tests.wall.machine_referrals import STEPS
 
 MINE, OTHER, THIRD = uuid4(), uuid4(), uuid4()
 CASEWORK = {Role.STAFF, Role.COORDINATOR}

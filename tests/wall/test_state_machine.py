@@ -9,7 +9,7 @@ from flask import Flask
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.wall.machine import Agencies
+from tests.wall.machine_watch import Agencies
 
 
 def test_the_wall_stands_whatever_the_agencies_do(

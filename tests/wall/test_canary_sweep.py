@@ -257,7 +257,9 @@ def test_a_consent_ends_with_its_last_day_in_japan(
             at(moment)
             seen[moment] = look(app, browser, world, "b", rows)
     before, after = seen.values()
-    assert after < before
+    # Each look was held against the oracle; what may come instead is the agency's own, as a memo on the stop.
+    assert before - after
+    assert len(after) < len(before)
 
 
 def world_last_day(app: Flask, consent: UUID) -> Any:

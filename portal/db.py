@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -161,6 +162,7 @@ class Database:
     metadata = Base.metadata
     engine: Engine
     read_engine: Engine
+    turn: AbstractContextManager[Any] = nullcontext()
 
     def __init__(self) -> None:
         self.session = scoped_session(sessionmaker(expire_on_commit=False))
@@ -177,6 +179,8 @@ class Database:
         self.read_engine = make_engine(url, readonly=True)
         self.session.configure(bind=self.engine)
         self.read.configure(bind=self.read_engine)
+        # SQLite lets one writer in and makes the others poll; threads of one process rather stand in line.
+        self.turn = RLock() if self.engine.dialect.name == "sqlite" else nullcontext()
 
     def end(self) -> None:
         """Give both sessions back; what was loaded stays readable."""
@@ -199,6 +203,10 @@ class Database:
         if session.info.get("in_transaction"):
             yield session
             return
+        with self.turn:
+            yield from self.outermost(session, keep_reader=keep_reader)
+
+    def outermost(self, session: Session, *, keep_reader: bool) -> Iterator[Session]:
         session.info["in_transaction"] = True
         try:
             yield session

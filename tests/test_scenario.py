@@ -307,6 +307,25 @@ def test_goals_are_scored_in_their_order(load: Load) -> None:
     ]
 
 
+def test_what_can_be_left_out(load: Load) -> None:
+    """Short names, purposes, keys that nobody refers to, the day of a first contact that is today."""
+    done = load(
+        WHOLE.replace(", short: 自立", "")
+        .replace(", purpose: 働く準備のため", "")
+        .replace(", case_key: k1", "")
+        + """\
+  - {at: 2020-12-04T10:00, by: b1@example.jp, act: start, referral: r1}
+  - {at: 2020-12-04T11:00, by: a1@example.jp, act: register_person, pseudonym: Aさん, contact_prohibited: true}
+"""
+    )
+    assert done.exit_code == 0, done.output
+    (referral,) = referrals()
+    assert (referral.number, referral.first_contact_on) == ("R2-自立-0001", date(2020, 12, 4))
+    someone = db.read.scalars(select(Person).where(Person.pseudonym == "Aさん")).one()
+    assert someone.contact_prohibited
+    assert someone.contact_prohibited_reason
+
+
 # Wrong files.
 
 

@@ -14,7 +14,8 @@ from wtforms.validators import ValidationError
 from portal.accounts.services import LONGEST_NAME, Post
 from portal.accounts.signing_in import LONGEST_ADDRESS
 from portal.policy import Role
-from portal.web.fields import BaseForm, CleanString, MaxLength, Required, VersionField
+from portal.web.base_form import BaseForm, VersionField
+from portal.web.fields import CleanString, MaxLength, Required
 
 LANGUAGE_NAMES = [SelectChoice("ja", "日本語"), SelectChoice("en", "English")]
 

@@ -16,16 +16,8 @@ from portal.accounts.signing_in import is_address
 from portal.agencies.kinds import AgencyKind, Room
 from portal.agencies.models import Agency
 from portal.agencies.services import LONGEST_SHORT_NAME, AgencyFacts, facts_of
-from portal.web.fields import (
-    BaseForm,
-    CleanString,
-    CleanText,
-    EraDateField,
-    MaxLength,
-    Required,
-    TelephoneField,
-    VersionField,
-)
+from portal.web.base_form import BaseForm, VersionField
+from portal.web.fields import CleanString, CleanText, EraDateField, MaxLength, Required, TelephoneField
 from portal.words import N_, Worded
 
 LINE, TEXT = MaxLength(200), MaxLength(2000)

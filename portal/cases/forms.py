@@ -15,16 +15,8 @@ from wtforms.validators import ValidationError
 from portal.cases.codes import Domain, Method, Outcome, Score
 from portal.people.categories import Category
 from portal.people.forms import Chosen
-from portal.web.fields import (
-    BaseForm,
-    CleanString,
-    CleanText,
-    EraDateField,
-    MaxLength,
-    Required,
-    VersionField,
-    not_after_today,
-)
+from portal.web.base_form import BaseForm, VersionField
+from portal.web.fields import CleanString, CleanText, EraDateField, MaxLength, Required, not_after_today
 from portal.words import Worded
 
 TEXT = MaxLength(100_000)

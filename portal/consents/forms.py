@@ -17,7 +17,8 @@ from portal import clock
 from portal.consents.models import ConsentMethod
 from portal.consents.services import ConsentTerms
 from portal.people.categories import Category
-from portal.web.fields import BaseForm, CleanString, CleanText, EraDateField, MaxLength, Required
+from portal.web.base_form import BaseForm
+from portal.web.fields import CleanString, CleanText, EraDateField, MaxLength, Required
 
 LINE, TEXT = MaxLength(200), MaxLength(2000)
 SELF, REPRESENTATIVE = "self", "representative"

@@ -22,7 +22,7 @@ from portal.people import families, queries, services
 from portal.people.categories import Category
 from portal.people.forms import RelativeForm, TieForm
 from portal.policy import Actor
-from portal.web.fields import BaseForm
+from portal.web.base_form import BaseForm
 from portal.words import N_
 
 bp = Blueprint("family", __name__, url_prefix="/<uuid:person_id>/family")

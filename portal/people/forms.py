@@ -19,15 +19,14 @@ from portal.people.categories import FILED, Category, Relation
 from portal.people.fields import ASKED, Asked
 from portal.people.queries import OwnPerson
 from portal.people.services import Basics
+from portal.web.base_form import BaseForm, VersionField
 from portal.web.fields import (
-    BaseForm,
     CleanString,
     CleanText,
     EraDateField,
     MaxLength,
     Required,
     TelephoneField,
-    VersionField,
     not_after_today,
 )
 from portal.web.formats import era_date

@@ -21,8 +21,8 @@ from portal.referrals.choices import Offer, Recipient
 from portal.referrals.models import FollowUpKind
 from portal.referrals.services import Answer
 from portal.referrals.states import FLOW, ReferralAction, ReferralKind, Refusal
+from portal.web.base_form import BaseForm
 from portal.web.fields import (
-    BaseForm,
     CleanString,
     CleanText,
     EraDateField,

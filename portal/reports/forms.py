@@ -12,7 +12,8 @@ from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer t
 
 from portal.audit.events import AuditEvent
 from portal.reports.audit_queries import AuditFilter
-from portal.web.fields import BaseForm, CleanString, EraDateField, MaxLength
+from portal.web.base_form import BaseForm
+from portal.web.fields import CleanString, EraDateField, MaxLength
 
 
 class AuditFilterForm(BaseForm):

@@ -12,15 +12,13 @@ from portal.scenario.shapes import Sort, colleague, day, known, may, need, new, 
 
 def open_case(play: Play, actor: Actor, given: Given) -> None:
     worker = play.actors[given["worker"]] if "worker" in given else actor
-    play.ids[Sort.CASE, given["key"]] = cases.open_case(
-        actor, play.ids[Sort.PERSON, given["person"]], worker_id=worker.staff_id
-    )
+    case_id = cases.open_case(actor, play.ids[Sort.PERSON, given["person"]], worker_id=worker.staff_id)
+    play.name(Sort.CASE, given, case_id)
 
 
 def set_goal(play: Play, actor: Actor, given: Given) -> None:
-    play.ids[Sort.GOAL, given["key"]] = cases.set_goal(
-        actor, play.ids[Sort.CASE, given["case"]], given["domain"], given["text"]
-    )
+    goal_id = cases.set_goal(actor, play.ids[Sort.CASE, given["case"]], given["domain"], given["text"])
+    play.name(Sort.GOAL, given, goal_id)
 
 
 def score_goal(play: Play, actor: Actor, given: Given) -> None:
@@ -52,12 +50,12 @@ case = known(Sort.CASE)
 ACTS = {
     "open_case": Act(
         open_case,
-        {"key": need(new(Sort.CASE)), "person": need(known(Sort.PERSON)), "worker": may(colleague)},
+        {"key": may(new(Sort.CASE)), "person": need(known(Sort.PERSON)), "worker": may(colleague)},
     ),
     "set_goal": Act(
         set_goal,
         {
-            "key": need(new(Sort.GOAL)),
+            "key": may(new(Sort.GOAL)),
             "case": need(case),
             "domain": need(one_of(Domain)),
             "text": need(text),

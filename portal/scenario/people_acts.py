@@ -14,6 +14,7 @@ from portal.people.services import Basics
 from portal.policy import Actor
 from portal.scenario.play import Act, Given, Play
 from portal.scenario.shapes import (
+    FLAGS,
     Reading,
     Sort,
     agency,
@@ -31,6 +32,17 @@ from portal.scenario.shapes import (
 )
 from portal.scenario.source import Value, Word
 
+PURPOSE = "支援の調整のため"
+UNTOLD = "理由は記録されていません"
+
+
+def prohibition(value: Value, reading: Reading) -> str:
+    """Why nobody may call or write; `true` when that is not told, `false` when there is no prohibition."""
+    if isinstance(value, Word) and value.text in FLAGS:
+        return UNTOLD if FLAGS[value.text] else ""
+    return str(text(value, reading))
+
+
 BASICS = {
     "family": may(text),
     "given": may(text),
@@ -43,7 +55,7 @@ BASICS = {
     "telephone": may(text),
     "household": may(text),
     "protected_address": may(flag),
-    "contact_prohibited": may(text),
+    "contact_prohibited": may(prohibition),
 }
 
 
@@ -56,7 +68,7 @@ def basics_of(given: Given) -> Basics:
 
 def register_person(play: Play, actor: Actor, given: Given) -> None:
     person_id = people.register(actor, basics_of(given))
-    play.ids[Sort.PERSON, given["key"]] = person_id
+    play.name(Sort.PERSON, given, person_id)
     for category, known_text in given.get("information", {}).items():
         people.update_information(actor, person_id, category, text=known_text)
 
@@ -90,7 +102,7 @@ def giver(value: Value, reading: Reading) -> dict[str, str]:
 
 def record_consent(play: Play, actor: Actor, given: Given) -> None:
     replaces = given.get("replaces")
-    play.ids[Sort.CONSENT, given["key"]] = disclosures.record_consent(
+    consent_id = disclosures.record_consent(
         actor,
         play.ids[Sort.PERSON, given["person"]],
         ConsentTerms(
@@ -99,12 +111,13 @@ def record_consent(play: Play, actor: Actor, given: Given) -> None:
             valid_from=clock.today(),
             valid_until=given["until"],
             method=given["method"],
-            purpose=given["purpose"],
+            purpose=given.get("purpose", PURPOSE),
             **{name: given[name] for name in ("witness", "form_version", "kept_at") if name in given},
             **given["given_by"],
         ),
         replaces=play.ids[Sort.CONSENT, replaces] if replaces else None,
     )
+    play.name(Sort.CONSENT, given, consent_id)
 
 
 def withdraw_consent(play: Play, actor: Actor, given: Given) -> None:
@@ -112,7 +125,7 @@ def withdraw_consent(play: Play, actor: Actor, given: Given) -> None:
         actor,
         play.ids[Sort.CONSENT, given["consent"]],
         recipients=[play.agency(key) for key in given.get("recipients", [])],
-        reason=given["reason"],
+        reason=given.get("reason", ""),
     )
 
 
@@ -122,7 +135,7 @@ ACTS = {
         register_person,
         BASICS
         | {
-            "key": need(new(Sort.PERSON)),
+            "key": may(new(Sort.PERSON)),
             "pseudonym": may(text),
             "information": may(by_code(Category, text)),
         },
@@ -148,14 +161,14 @@ ACTS = {
     "record_consent": Act(
         record_consent,
         {
-            "key": need(new(Sort.CONSENT)),
+            "key": may(new(Sort.CONSENT)),
             "person": need(known(Sort.PERSON)),
             "recipients": need(several(agency)),
             "categories": need(several(category)),
             "until": need(day),
             "method": need(one_of(ConsentMethod)),
             "given_by": need(giver),
-            "purpose": need(text),
+            "purpose": may(text),
             "witness": may(text),
             "replaces": may(known(Sort.CONSENT)),
             "form_version": may(text),
@@ -167,7 +180,7 @@ ACTS = {
         {
             "consent": need(known(Sort.CONSENT)),
             "recipients": may(several(agency)),
-            "reason": need(text),
+            "reason": may(text),
         },
     ),
 }

@@ -80,7 +80,7 @@ SERVICE: Fields = {
 AGENCY: Fields = {
     "key": need(new(Sort.PLACE)),
     "name": need(text),
-    "short": need(text),
+    "short": may(text),
     "kind": need(one_of(AgencyKind)),
     "about": may(text),
     "contact": may(table({name: may(text) for name in ("telephone", "fax", "email", "address")})),

@@ -31,6 +31,9 @@ NAMES = {
 }
 
 
+Given = Mapping[str, Any]
+
+
 @dataclass(slots=True)
 class Play:
     """What the keys of the file have come to stand for. `home` is the agency of each service's key."""
@@ -47,8 +50,10 @@ class Play:
     def service(self, key: str) -> UUID | None:
         return self.ids[Sort.PLACE, key] if key in self.home else None
 
-
-Given = Mapping[str, Any]
+    def name(self, sort: Sort, given: Given, made_id: UUID) -> None:
+        """Keep what a line made under its key; a line that nobody refers to needs none."""
+        if "key" in given:
+            self.ids[sort, given["key"]] = made_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ def draft_referral(play: Play, actor: Actor, given: Given) -> UUID:
             part_of_id=play.ids[Sort.REFERRAL, former] if former else None,
         ),
     )
-    play.ids[Sort.REFERRAL, given["key"]] = referral_id
+    play.name(Sort.REFERRAL, given, referral_id)
     return referral_id
 
 
@@ -106,7 +106,7 @@ def step(action: ReferralAction) -> Callable[[Play, Actor, Given], object]:
         answer = Answer(
             text=given.get("text", ""),
             refusal=given.get("reason"),
-            first_contact_on=given.get("first_contact"),
+            first_contact_on=given.get("first_contact", clock.today()),
             outcome=given.get("outcome"),
             scores=scores_of(play, referral_id, given.get("goals", [])),
             worker_id=play.actors[given["worker"]].staff_id if "worker" in given else None,
@@ -164,7 +164,7 @@ def follow_up(play: Play, actor: Actor, given: Given) -> None:
 GOAL = {"domain": need(one_of(Domain)), "text": need(text)}
 APPOINTMENT = {"at": need(moment), "place": need(text)}
 PROPOSAL = {
-    "key": need(new(Sort.REFERRAL)),
+    "key": may(new(Sort.REFERRAL)),
     "person": need(known(Sort.PERSON)),
     "to": need(known(Sort.PLACE)),
     "kind": need(one_of(ReferralKind)),
@@ -191,7 +191,7 @@ ACTS = {
         step(A.ACCEPT), text=may(text), worker=may(colleague), case_key=may(new(Sort.CASE))
     ),
     "reject": on_referral(step(A.REJECT), reason=need(one_of(Refusal)), text=need(text)),
-    "start": on_referral(step(A.START), first_contact=need(day), text=may(text)),
+    "start": on_referral(step(A.START), first_contact=may(day), text=may(text)),
     "hold": on_referral(step(A.HOLD), text=need(text)),
     "complete": on_referral(
         step(A.COMPLETE),

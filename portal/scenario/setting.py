@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from portal.accounts import services as staff
 from portal.accounts.models import Staff
@@ -41,7 +42,7 @@ def enter_agency(play: Play, entry: Entry) -> None:
     if there in play.ids.values():
         line = entry.where.line_of("name")
         raise wrong(line, "同じ名称の機関が二度あります", "two agencies of one name")
-    agency_id = there or agencies.create(None, facts_of(entry))
+    agency_id = there or agencies.create(None, facts_of(session, entry))
     play.ids[Sort.PLACE, given["key"]] = agency_id
     for closure in () if there else given.get("closures", ()):
         agencies.add_closure(None, agency_id, closure["from"], closure["to"], reason=closure["reason"])
@@ -58,11 +59,19 @@ def enter_agency(play: Play, entry: Entry) -> None:
         play.home[service["key"]] = agency_id
 
 
-def facts_of(entry: Entry) -> AgencyFacts:
+def short_name(session: Session, name: str) -> str:
+    """The first characters of the name, or one and a number: what no other agency has."""
+    taken = set(session.scalars(select(Agency.short_name)))
+    letters = "".join(char for char in name if char.isalnum()) or "機"
+    tried = (letters[:2], letters[:3], *(f"{letters[0]}{n}" for n in range(2, 100)))
+    return next((short for short in tried if short not in taken), "")
+
+
+def facts_of(session: Session, entry: Entry) -> AgencyFacts:
     given = entry.given
     return AgencyFacts(
         name=given["name"],
-        short_name=given["short"],
+        short_name=given.get("short") or short_name(session, given["name"]),
         kind=given["kind"],
         about=given.get("about", ""),
         hours=given.get("hours", ""),

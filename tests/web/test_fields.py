@@ -16,8 +16,8 @@ from wtforms import BooleanField, IntegerField, SelectField, SelectMultipleField
 from wtforms.fields import SelectChoice
 
 from portal import clock
+from portal.web.base_form import BaseForm
 from portal.web.fields import (
-    BaseForm,
     CleanString,
     CleanText,
     EraDateField,

@@ -1,0 +1,94 @@
+"""The form that every form is: its key, its version, and a place for what a service refused."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from functools import cache
+from typing import Any
+from uuid import uuid4
+
+from flask_wtf import FlaskForm
+from wtforms import HiddenField
+from wtforms.i18n import get_translations
+
+from portal.web.language import in_english
+
+_KEY = re.compile("[0-9a-f]{32}")
+
+
+class IdempotencyKeyField(HiddenField):
+    """A random key made when the form is first shown and kept when it is shown again.
+
+    So a form sent twice is done once. `data` is the key of what was typed: the browser's Back button shows the
+    same form, and whoever then types something else means something else. An edited record neither gives its
+    own key to the form nor takes it.
+    """
+
+    shown = ""
+
+    def process_data(self, value: Any) -> None:
+        """A new key, whatever the record holds."""
+        self.data = self.shown = uuid4().hex
+
+    def process_formdata(self, valuelist: list[Any]) -> None:
+        """Keep the key that was sent; anything that is not a key of ours leaves the new one."""
+        if valuelist and _KEY.fullmatch(str(valuelist[0])):
+            self.data = self.shown = str(valuelist[0])
+
+    def tie_to(self, sent: Any) -> None:
+        """Make the key that of this form with these words in it."""
+        words = sorted((k, v) for k, v in sent.items(multi=True) if k not in {self.name, "csrf_token"})
+        whole = repr((self.shown, words)).encode("utf-8", "backslashreplace")
+        self.data = hashlib.sha256(whole).hexdigest()[:32]
+
+    def _value(self) -> str:
+        return self.shown
+
+    def populate_obj(self, obj: object, name: str) -> None:
+        """Leaves the record alone: the key belongs to the act, not to the record."""
+
+
+class VersionField(HiddenField):
+    """The version of the record that the form was filled in on; what is no number matches none."""
+
+    @property
+    def number(self) -> int:
+        typed = str(self.data)
+        return int(typed) if re.fullmatch("[0-9]{1,9}", typed) else -1
+
+
+@cache
+def own_words(language: str) -> Any:
+    """WTForms' own messages, parsed once in each process and not once in each form."""
+    return get_translations([language])
+
+
+class BaseForm(FlaskForm):
+    """A form with its CSRF token, its idempotency key, and a place on top for what a service refused."""
+
+    class Meta(FlaskForm.Meta):
+        def get_translations(self, form: Any) -> Any:
+            """Of the reader's language."""
+            return own_words("en" if in_english() else "ja")
+
+    idempotency_key = IdempotencyKeyField()
+    form_problem: str | None = None
+    status: int = 200
+
+    def process(self, formdata: Any = None, *args: Any, **more: Any) -> None:
+        super().process(formdata, *args, **more)
+        sent = self.meta.wrap_formdata(self, formdata)
+        if sent and "idempotency_key" in self:  # a form that only asks has none
+            self.idempotency_key.tie_to(sent)
+
+    def refuse(self, message: str, field: str | None = None) -> None:
+        """Show a refusal, in the reader's language: at the named field when the form has it, else on top.
+
+        For a `PortalError`: `form.refuse(error.text(), error.field)`.
+        """
+        shown = self[field] if field is not None and field in self else None
+        if shown is not None and isinstance(shown.errors, list | tuple):
+            shown.errors = [*shown.errors, message]
+        else:
+            self.form_problem = message

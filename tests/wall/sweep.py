@@ -142,7 +142,11 @@ class Sweep:
         found |= {word for word in self.known if not CANARY.fullmatch(word) and stands_in(word, text)}
         for word in found - but:
             self.seen.setdefault(word, set()).add(address)
-        if found - but and self.entries() <= before:
+        # A number alone tells of nobody; all else is a reading of personal data.
+        personal = {
+            word for word in found - but if any(perch.column != "number" for perch in self.known[word])
+        }
+        if personal and self.entries() <= before:
             self.unlogged.append(address)
 
     def follow(self, page: Page) -> None:

@@ -202,7 +202,7 @@ STORIES: dict[str, Callable[[World], object]] = {
     ),
     "renew without health": lambda w: w.renew("live", w.b, told={"basic"}),
     "withdraw": lambda w: disclosures.withdraw_consent(w.a.actor, w.consents["live"], reason=w.birds.word()),
-    "cancel": lambda w: step(w.a, w.referrals["live"], ReferralAction.CANCEL),
+    "cancel": lambda w: step(w.b, w.referrals["passed on by b"], ReferralAction.CANCEL),
     "correct": lambda w: step(w.a, w.referrals["passed on"], ReferralAction.CORRECT),
 }
 

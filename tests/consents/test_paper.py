@@ -44,10 +44,10 @@ def test_it_says_what_to_whom_until_when_and_that_it_can_be_taken_back(
         for said in (
             "山田太郎（やまだたろう）",
             "令和9年3月31日までです。",
-            "☐基本情報（お名前、性別、年齢、住所、電話番号、ご家族のこと）",
-            "☐生活歴・課題・その他",
-            "☐就労準備支援事業",
-            "☐地域活動支援センター",
+            "□基本情報（お名前、性別、年齢、住所、電話番号、ご家族のこと）",
+            "□生活歴・課題・その他",
+            "□就労準備支援事業",
+            "□地域活動支援センター",
             "いつでもやめることができます。",
             "電話0797-00-0000",
             "署名（しょめい）",
@@ -57,7 +57,7 @@ def test_it_says_what_to_whom_until_when_and_that_it_can_be_taken_back(
         ):
             assert said in words
         assert "別人" not in words
-        assert "☐自立相談支援機関" not in words
+        assert "□自立相談支援機関" not in words
 
 
 def test_what_was_chosen_is_ticked_and_the_rest_left_out(
@@ -72,9 +72,9 @@ def test_what_was_chosen_is_ticked_and_the_rest_left_out(
     page, pdf = both(browser(ours), person_id, **chosen)
     page = page[page.index("1何のために") :]  # without the form above it
     for words in (page, pdf):
-        assert "☑就労準備支援事業" in words
+        assert "■就労準備支援事業" in words
         assert "地域活動支援センター" not in words
-        assert "☑健康・障がい" in words
+        assert "■健康・障がい" in words
         assert "収入・資産・債務" not in words
         assert "令和8年9月30日までです。" in words
 
@@ -87,7 +87,7 @@ def test_without_a_date_there_is_room_to_write_one(browser: Visit, ours: Member)
 def test_nonsense_in_the_address_is_left_out(browser: Visit, ours: Member, theirs: Member) -> None:
     chosen = {"recipients": ["nobody"], "categories": ["secrets"], "valid_until": "someday"}
     for words in both(browser(ours), make_person(ours), **chosen):
-        assert "☐就労準備支援事業" in words
+        assert "□就労準備支援事業" in words
         assert "secrets" not in words
 
 

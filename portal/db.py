@@ -123,7 +123,6 @@ def prepare_sqlite(engine: Engine, *, readonly: bool) -> None:
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA recursive_triggers=ON")
-        connection.execute("PRAGMA cache_size=-16000")
         if readonly:
             connection.execute("PRAGMA query_only=ON")
 

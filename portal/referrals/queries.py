@@ -123,11 +123,16 @@ def narrowed(shape: Filter) -> list[ColumnElement[bool]]:
         tests.append(is_unattended(reader))
     if shape.person_id:
         # What was asked anonymously is never joined to a person for the agency that was asked.
-        mine = or_(Referral.basis != Basis.ANONYMOUS, Referral.from_agency_id == reader.agency_id)
+        mine = may_name(reader)
         tests += [Referral.person_id == bindparam("person_id"), mine]
     if shape.q:
         tests.append(or_(Referral.number.in_(bindparam("numbers", expanding=True)), is_named(reader, now)))
     return tests
+
+
+def may_name(reader: Actor) -> ColumnElement[bool]:
+    """An anonymous asking names the person to nobody but the agency that asks."""
+    return or_(Referral.basis != Basis.ANONYMOUS, Referral.from_agency_id == reader.agency_id)
 
 
 def is_named(reader: Actor, now: datetime) -> ColumnElement[bool]:
@@ -139,7 +144,7 @@ def is_named(reader: Actor, now: datetime) -> ColumnElement[bool]:
             person.search_key.like(bindparam("pattern"), escape=LIKE_ESCAPE),
             wall.sees(reader, Category.BASIC, now, person),
         ),
-        or_(Referral.basis != Basis.ANONYMOUS, Referral.from_agency_id == reader.agency_id),
+        may_name(reader),
     )
 
 
@@ -185,11 +190,7 @@ def listing(shape: Filter, *, is_first: bool = True) -> Select[*tuple[Any, ...]]
     reader, now = wall.READER, wall.NOW
     page = keys(shape, is_first=is_first).subquery()
     sender, recipient = aliased(Agency), aliased(Agency)
-    # An anonymous asking names the person to nobody but the agency that asks.
-    named = and_(
-        wall.sees(reader, Category.BASIC, now),
-        or_(Referral.basis != Basis.ANONYMOUS, Referral.from_agency_id == reader.agency_id),
-    )
+    named = and_(wall.sees(reader, Category.BASIC, now), may_name(reader))
     return (
         select(
             Referral.id,

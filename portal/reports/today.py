@@ -193,10 +193,7 @@ def due_soon() -> Select[*tuple[Any, ...]]:
         select(Referral.id).where(Referral.from_agency_id == reader.agency_id, *wanted),
     ).subquery()
     sender, recipient = aliased(Agency), aliased(Agency, name="recipient")
-    named = and_(
-        wall.sees(reader, Category.BASIC, now),
-        or_(Referral.basis != Basis.ANONYMOUS, Referral.from_agency_id == reader.agency_id),
-    )
+    named = and_(wall.sees(reader, Category.BASIC, now), queries.may_name(reader))
     return (
         select(
             Referral.id,

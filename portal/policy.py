@@ -52,6 +52,10 @@ class Permission(StrEnum):
     REFERRAL_ANSWER = "referral:answer"
     REFERRAL_CANCEL = "referral:cancel"
     REFERRAL_TAKE_PART = "referral:take-part"
+    MEETING_CONVENE = "meeting:convene"
+    MEETING_ARRANGE = "meeting:arrange"
+    MEETING_ATTEND = "meeting:attend"
+    ISSUE_EDIT = "issue:edit"
     AGENCY_EDIT = "agency:edit"
     AGENCY_CREATE = "agency:create"
     SERVICE_ROOM = "service:room"
@@ -81,6 +85,14 @@ def is_own_agency(actor: Actor, subject: Any) -> bool:
     return actor.agency_id is not None and actor.agency_id == getattr(subject, "agency_id", subject.id)
 
 
+def is_coordinator(actor: Actor, subject: Any) -> bool:
+    return actor.role is Role.COORDINATOR and actor.agency_id is not None
+
+
+def is_convener(actor: Actor, subject: Any) -> bool:
+    return actor.agency_id is not None and actor.agency_id == subject.convener_id
+
+
 def is_home(actor: Actor, subject: Any) -> bool:
     return actor.agency_id is not None and actor.agency_id == subject.home_agency_id
 
@@ -107,6 +119,12 @@ RULES: dict[Permission, tuple[tuple[Check, ...], ...]] = {
     Permission.REFERRAL_ANSWER: ((is_caseworker, is_recipient),),
     Permission.REFERRAL_CANCEL: ((is_caseworker, is_sender), (is_caseworker, is_recipient)),
     Permission.REFERRAL_TAKE_PART: ((is_caseworker, is_sender), (is_caseworker, is_recipient)),
+    Permission.MEETING_CONVENE: ((is_coordinator,),),
+    Permission.MEETING_ARRANGE: ((is_coordinator, is_convener),),
+    Permission.MEETING_ATTEND: (
+        (is_caseworker,),
+    ),  # of a meeting found through `meetings.queries.visible_to`
+    Permission.ISSUE_EDIT: ((is_caseworker, is_own_agency),),
     Permission.AGENCY_EDIT: ((is_administrator, is_own_agency), (is_system_admin,)),
     Permission.AGENCY_CREATE: ((is_system_admin,),),
     Permission.SERVICE_ROOM: (

@@ -53,6 +53,7 @@ class CaseGoal(Identified, Audited, Base):
     case_id: Mapped[UUID] = mapped_column(ForeignKey("support_case.id"))
     domain: Mapped[Domain]
     text: Mapped[str]
+    review_on: Mapped[date | None]  # 評価予定日: when the councils look at it again
     score: Mapped[Score | None]
 
 

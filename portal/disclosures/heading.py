@@ -30,6 +30,7 @@ class PersonHeading:
     is_identified: bool
     home_agency_id: UUID
     home_agency_name: str
+    ground: str
 
     @property
     def is_named(self) -> bool:
@@ -67,6 +68,7 @@ def load(session: Session, actor: Actor, person_id: UUID, now: datetime) -> Pers
             Person.is_identified,
             Person.home_agency_id,
             Agency.name.label("home_agency_name"),
+            wall.ground(actor, now).label("ground"),
         )
         .join(Agency, Agency.id == Person.home_agency_id)
         .where(Person.id == person_id, wall.present(actor, now))
@@ -81,4 +83,5 @@ def load(session: Session, actor: Actor, person_id: UUID, now: datetime) -> Pers
         is_identified=row.is_identified,
         home_agency_id=row.home_agency_id,
         home_agency_name=row.home_agency_name,
+        ground="home" if is_home else row.ground.value if row.ground else "own_work",
     )

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql import ColumnElement
 
 from portal import clock
+from portal.accounts.models import Staff
 from portal.agencies.models import Agency
 from portal.consents.models import Consent, Withdrawal
 from portal.disclosures import queries, wall
@@ -28,6 +29,11 @@ class Ending(Worded):
     RENEWED = "renewed", N_("同意の更新")
     EXPIRED = "expired", N_("期限の終了")
     TAKEN_BACK = "taken_back", N_("つなぎの不成立・取下げ")
+    CLOSED = "closed", N_("会議の議題の終了・取下げ")
+
+
+# What agenda items tell: `source_id` is then no referral.
+OF_MEETINGS = frozenset({Channel.PACKET, Channel.PRINT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,7 @@ class LedgerLine:
     from_name: str
     to_agency_id: UUID
     to_name: str
+    to_member: str  # of a 支援会議: who was told, for his agency was not
     basis: Basis
     categories: tuple[Category, ...]
     channel: Channel
@@ -49,6 +56,11 @@ class LedgerLine:
     ending: Ending | None
     ended_at: datetime | None
     confirmed_at: datetime | None
+
+    @property
+    def referral_id(self) -> UUID | None:
+        """The referral behind the line; None for what a meeting told."""
+        return None if self.channel in OF_MEETINGS else self.source_id
 
     def is_between(self, agency_id: UUID | None) -> bool:
         """Whether this agency told or was told: then the referral behind the line is its own, too."""
@@ -90,6 +102,7 @@ def read(session: Session, wanted: Select[Disclosure], now: datetime) -> list[Le
             sender.name.label("from_name"),
             Disclosure.to_agency_id,
             recipient.name.label("to_name"),
+            Staff.name.label("to_member"),
             Disclosure.basis,
             Disclosure.channel,
             Disclosure.source_id,
@@ -102,6 +115,7 @@ def read(session: Session, wanted: Select[Disclosure], now: datetime) -> list[Le
         )
         .join(sender, sender.id == Disclosure.from_agency_id)
         .join(recipient, recipient.id == Disclosure.to_agency_id)
+        .outerjoin(Staff, Staff.id == Disclosure.to_staff_id)
         .outerjoin(newer, newer.replaces_id == Disclosure.consent_id)
         .outerjoin(StopConfirmation, StopConfirmation.disclosure_id == Disclosure.id)
     ).all()
@@ -118,6 +132,7 @@ def line_of(row: Any, categories: tuple[Category, ...]) -> LedgerLine:
         from_name=row.from_name,
         to_agency_id=row.to_agency_id,
         to_name=row.to_name,
+        to_member=row.to_member or "",
         basis=row.basis,
         categories=categories,
         channel=row.channel,
@@ -133,7 +148,7 @@ def line_of(row: Any, categories: tuple[Category, ...]) -> LedgerLine:
 def ending_of(row: Any) -> tuple[Ending | None, datetime | None]:
     """What came first of all that can end a line."""
     ends = [
-        (row.ended_at, Ending.TAKEN_BACK),
+        (row.ended_at, Ending.CLOSED if row.channel in OF_MEETINGS else Ending.TAKEN_BACK),
         (row.withdrawn_at, Ending.WITHDRAWN),
         (row.renewed_at, Ending.RENEWED),
         (row.ends_at, Ending.EXPIRED),

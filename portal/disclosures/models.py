@@ -29,6 +29,7 @@ class Channel(Worded):
     REFERRAL = "referral", N_("つなぎ")
     TRANSFER = "transfer", N_("移管")
     MESSAGE = "message", N_("連絡")
+    PACKET = "packet", N_("会議資料")
     PRINT = "print", N_("印刷")
     RENEWAL = "renewal", N_("同意の更新による継続")
 
@@ -36,7 +37,8 @@ class Channel(Worded):
 class Disclosure(Identified, Audited, Base):
     """One agency's knowing (情報提供): the permission to read and the ledger's line are the same row.
 
-    `source_id` is the record that told (a referral); `ends_at` is the instant the basis was to end when told.
+    `source_id` is the record that told (a referral, an agenda item); `ends_at` is the instant the basis was to
+    end when told.
     Only `ended_at` is ever set later: the telling ended early, and the line stays.
     """
 
@@ -51,6 +53,7 @@ class Disclosure(Identified, Audited, Base):
     person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id"))
     from_agency_id: Mapped[UUID] = mapped_column(ForeignKey("agency.id"))
     to_agency_id: Mapped[UUID] = mapped_column(ForeignKey("agency.id"))
+    to_staff_id: Mapped[UUID | None]  # the sworn member of a 支援会議, who may not tell even his colleagues
     made_by_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
     basis: Mapped[Basis]
     consent_id: Mapped[UUID | None] = mapped_column(ForeignKey("consent.id"))

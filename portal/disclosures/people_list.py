@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
 from functools import cache
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Integer, Select, bindparam, case, false, select, true, union, union_all
@@ -122,9 +122,8 @@ def keys(wanted: Wanted, *, is_first: bool) -> Select[*tuple[Any, ...]]:
     """
     at_home = Person.home_agency_id == wall.READER.agency_id
     own: Any = select(Person.id).where(at_home)
-    agency_id = cast(UUID, wall.READER.agency_id)
     told: Any = select(Disclosure.person_id.label("id")).where(
-        wall.tells(Disclosure, agency_id, Category.BASIC, wall.NOW)
+        wall.tells(Disclosure, wall.READER, Category.BASIC, wall.NOW)
     )
     walks = [(own, Person.id), (told.distinct(), Disclosure.person_id)]
     if wanted is not Wanted.ALL:

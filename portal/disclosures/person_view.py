@@ -62,13 +62,14 @@ class InformationView:
 class PersonView:
     """A person as one agency may see him at one moment.
 
-    `number` is empty outside the home. `information` has all five filed categories, each shown, empty (`None`)
-    or withheld.
+    `ground` is on what a reading of him stands, for the log. `number` is empty outside the home. `information`
+    has all five filed categories, each shown, empty (`None`) or withheld.
     """
 
     id: UUID
     version: int
     is_home: bool
+    ground: str
     home_agency_name: str
     number: str
     contact_prohibited: bool
@@ -102,6 +103,7 @@ def presence() -> Select[*tuple[Any, ...]]:
             Person.contact_prohibited,
             Person.contact_prohibited_reason,
             Person.protected_address,
+            wall.ground(wall.READER, wall.NOW).label("ground"),
             *flags,
         )
         .join(Agency, Agency.id == Person.home_agency_id)
@@ -130,15 +132,20 @@ FILE = select(Information.category, Information.fields, Information.text, Inform
     Information.category.in_(bindparam("categories", expanding=True)),
 )
 
-# The categories an agency was told at some time: what is withheld of them is withheld because it ended.
+# The categories a reader was told at some time: what is withheld of them is withheld because it ended.
 ONCE_TOLD = select(DisclosureCategory.category).where(
     exists().where(
         Disclosure.id == DisclosureCategory.disclosure_id,
         Disclosure.person_id == bindparam("person_id"),
-        Disclosure.to_agency_id == bindparam("agency_id"),
+        wall.is_for(Disclosure, wall.READER),
         Disclosure.basis != Basis.ANONYMOUS,
     )
 )
+
+
+def ground_of(basis: Basis | None, *, is_home: bool) -> str:
+    """On what a reading stands, for the log: the home's own record, a basis, or one's own past work."""
+    return "home" if is_home else basis.value if basis else "own_work"
 
 
 def load(session: Session, actor: Actor, person_id: UUID, now: datetime) -> PersonView:
@@ -152,13 +159,14 @@ def load(session: Session, actor: Actor, person_id: UUID, now: datetime) -> Pers
     seen = [category for category in Category if getattr(row, category.value)]
     ended: dict[Category, Withheld] = {}
     if len(seen) < len(Category):
-        told = session.scalars(ONCE_TOLD, {"person_id": person_id, "agency_id": actor.agency_id})
+        told = session.scalars(ONCE_TOLD, wall.bound(actor, now, person_id=person_id))
         ended = dict.fromkeys(told, Withheld.ENDED)
     filed = load_information(session, person_id, [c for c in seen if c is not Category.BASIC])
     return PersonView(
         id=row.id,
         version=row.version,
         is_home=is_home,
+        ground=ground_of(row.ground, is_home=is_home),
         home_agency_name=row.home_agency_name,
         number=row.number if is_home else "",
         contact_prohibited=row.contact_prohibited,

@@ -30,7 +30,7 @@ def categories_told(disclosure_id: UUID) -> Select[Category]:
 
 
 def visible_to(actor: Actor) -> ColumnElement[bool]:
-    """Lines of the ledger: all of a person whose record is kept here, else those from or to one's own agency.
+    """Lines of the ledger: all of a person whose record is kept here, else those from one's own agency or to it.
 
     What was asked without a name shows to the agency that asked alone: the line says whom it was about.
     """
@@ -41,7 +41,7 @@ def visible_to(actor: Actor) -> ColumnElement[bool]:
         or_(
             kept_here,
             Disclosure.from_agency_id == actor.agency_id,
-            Disclosure.to_agency_id == actor.agency_id,
+            wall.is_for(Disclosure, actor),
         ),
         or_(Disclosure.basis != Basis.ANONYMOUS, Disclosure.from_agency_id == actor.agency_id),
     )

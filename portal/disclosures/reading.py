@@ -31,16 +31,10 @@ def open_heading(actor: Actor, person_id: UUID, *, channel: str = "portal") -> P
         actor=actor,
         person_id=person_id,
         categories=[Category.BASIC] if shown.is_named else [],
-        ground=ground_of(shown),
+        ground=shown.ground,
         channel=channel,
     )
     return shown
-
-
-def ground_of(shown: PersonHeading) -> str:
-    if shown.is_home:
-        return "home"
-    return "consent" if shown.is_named else "own_work"
 
 
 def open_ledger(
@@ -63,7 +57,7 @@ def open_ledger(
         actor=actor,
         person_id=person_id,
         categories=[Category.BASIC] if shown.is_named else [],
-        ground=ground_of(shown),
+        ground=shown.ground,
         channel=channel,
     )
     return shown, lines

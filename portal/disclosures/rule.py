@@ -41,6 +41,7 @@ class DisclosureFacts:
     starts_at: datetime
     ends_at: datetime | None
     ended_at: datetime | None = None
+    to_staff_id: UUID | None = None
     consent: ConsentFacts | None = None
 
     def lives(self, now: datetime) -> bool:
@@ -51,6 +52,11 @@ class DisclosureFacts:
             return self.consent is not None and self.consent.lives(self.to_agency_id, now)
         return True
 
+    def is_for(self, agency_id: UUID, staff_id: UUID) -> bool:
+        """What a 支援会議 tells is for the sworn member himself, and for no colleague."""
+        sworn = self.basis is not Basis.COUNCIL or self.to_staff_id == staff_id
+        return self.to_agency_id == agency_id and sworn
+
     def tells(self, category: Category, now: datetime) -> bool:
         covered = self.consent is None or category in self.consent.categories
         return (
@@ -60,6 +66,7 @@ class DisclosureFacts:
 
 def is_visible(
     agency_id: UUID | None,
+    staff_id: UUID,
     home_agency_id: UUID,
     disclosures: Iterable[DisclosureFacts],
     category: Category,
@@ -69,5 +76,5 @@ def is_visible(
     if agency_id is None:
         return False
     return agency_id == home_agency_id or any(
-        d.to_agency_id == agency_id and d.tells(category, now) for d in disclosures
+        d.is_for(agency_id, staff_id) and d.tells(category, now) for d in disclosures
     )

@@ -30,13 +30,6 @@ from portal.policy import Actor, Permission, require
 from portal.words import N_
 
 
-def ground_of(view: PersonView) -> str:
-    """The ground on which a reading stands, for the log."""
-    if view.is_home:
-        return "home"
-    return Basis.CONSENT.value if view.visible_categories else "own_work"
-
-
 def show(actor: Actor, person_id: UUID, *, channel: str = "portal") -> PersonView:
     """The person as this reader may see him now; the reading is logged before it is returned.
 
@@ -50,7 +43,7 @@ def show(actor: Actor, person_id: UUID, *, channel: str = "portal") -> PersonVie
         actor=actor,
         person_id=person_id,
         categories=view.visible_categories,
-        ground=ground_of(view),
+        ground=view.ground,
         channel=channel,
     )
     return view
@@ -94,24 +87,30 @@ def tell(
     channel: Channel,
     consent: Consent | None = None,
     source_id: UUID | None = None,
+    teller: tuple[UUID, UUID] | None = None,
+    to_staff_id: UUID | None = None,
+    until: datetime | None = None,
 ) -> UUID:
     """Write the line of the ledger that is also the recipient's permission to read; returns its id.
 
-    The caller holds the person's lock and has checked that the basis covers this.
+    `teller` is the agency and the member of staff who tell, unless the actor does; `until` ends what rests on no
+    consent. The caller holds the person's lock and has checked that the basis covers this.
     """
+    from_agency_id, made_by_id = teller or (actor.agency_id, actor.staff_id)
     with db.transaction() as session:
         line = Disclosure(
             id=new_id(),
             person_id=person_id,
-            from_agency_id=actor.agency_id,
+            from_agency_id=from_agency_id,
             to_agency_id=to_agency_id,
-            made_by_id=actor.staff_id,
+            to_staff_id=to_staff_id,
+            made_by_id=made_by_id,
             basis=basis,
             consent_id=consent.id if consent else None,
             channel=channel,
             source_id=source_id,
             starts_at=clock.now(),
-            ends_at=clock.end_of_day(consent.valid_until) if consent else None,
+            ends_at=clock.end_of_day(consent.valid_until) if consent else until,
         )
         session.add(line)
         session.flush()
@@ -125,6 +124,7 @@ def tell(
             ground=basis,
             channel=channel,
             recipient=to_agency_id,
+            member=to_staff_id,
             consent=line.consent_id,
             source=source_id,
         )
@@ -194,7 +194,7 @@ def carry_on(session: Session, actor: Actor, lines: list[Disclosure], consent_id
                 to_agency_id=line.to_agency_id,
                 basis=Basis.CONSENT,
                 categories=told,
-                channel=Channel.RENEWAL,
+                channel=line.channel if line.channel is Channel.PACKET else Channel.RENEWAL,
                 consent=consent,
                 source_id=line.source_id,
             )

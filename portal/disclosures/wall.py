@@ -9,7 +9,19 @@ from datetime import date, datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import BindParameter, Date, Uuid, and_, bindparam, exists, false, or_
+from sqlalchemy import (
+    BindParameter,
+    Date,
+    ScalarSelect,
+    Uuid,
+    and_,
+    bindparam,
+    exists,
+    false,
+    func,
+    or_,
+    select,
+)
 from sqlalchemy.orm import aliased
 from sqlalchemy.orm.attributes import InstrumentedAttribute
 from sqlalchemy.sql import ColumnElement
@@ -40,7 +52,8 @@ Value = InstrumentedAttribute[UUID] | InstrumentedAttribute[UUID | None] | UUID
 def bound(actor: Actor, now: datetime, **more: Any) -> dict[str, Any]:
     """The values for a statement built with `READER` and `NOW`; who does no casework sees nothing by it."""
     agency_id = actor.agency_id if can(actor, Permission.CASEWORK) else None
-    return {"reader_agency": agency_id, "now": now, "today": clock.japan_date(now), **more}
+    reader = {"reader_agency": agency_id, "reader_staff": actor.staff_id}
+    return reader | {"now": now, "today": clock.japan_date(now), **more}
 
 
 def day_of(now: Any) -> date:
@@ -85,13 +98,21 @@ def disclosure_lives(told: type[Disclosure], now: datetime) -> ColumnElement[boo
     )
 
 
-def tells(told: type[Disclosure], agency_id: UUID, category: Category, now: datetime) -> ColumnElement[bool]:
-    """This line tells this agency this category now, and its consent still covers it."""
+def is_for(told: type[Disclosure], actor: Actor) -> ColumnElement[bool]:
+    """It was told to the reader's agency; what a 支援会議 tells, to the sworn member himself and no colleague."""
+    return and_(
+        told.to_agency_id == actor.agency_id,
+        or_(told.basis != Basis.COUNCIL, told.to_staff_id == actor.staff_id),
+    )
+
+
+def tells(told: type[Disclosure], actor: Actor, category: Category, now: datetime) -> ColumnElement[bool]:
+    """This line tells this reader this category now, and its consent still covers it."""
     covered = exists().where(
         ConsentCategory.consent_id == told.consent_id, ConsentCategory.category == category
     )
     return and_(
-        told.to_agency_id == agency_id,
+        is_for(told, actor),
         told.basis != Basis.ANONYMOUS,
         exists().where(DisclosureCategory.disclosure_id == told.id, DisclosureCategory.category == category),
         or_(told.basis != Basis.CONSENT, covered),
@@ -99,10 +120,10 @@ def tells(told: type[Disclosure], agency_id: UUID, category: Category, now: date
     )
 
 
-def told_to(agency_id: UUID, person: type[Person], category: Category, now: datetime) -> ColumnElement[bool]:
-    """A live disclosure tells this agency this category of the person."""
+def told_to(actor: Actor, person: type[Person], category: Category, now: datetime) -> ColumnElement[bool]:
+    """A live disclosure tells this reader this category of the person."""
     told = aliased(Disclosure)
-    return exists().where(told.person_id == person.id, tells(told, agency_id, category, now))
+    return exists().where(told.person_id == person.id, tells(told, actor, category, now))
 
 
 def sees(
@@ -111,14 +132,14 @@ def sees(
     """`visible(reader, person, category, now)` of the design: kept at home, or told on a live basis."""
     if actor.agency_id is None or not can(actor, Permission.CASEWORK):
         return false()
-    return or_(person.home_agency_id == actor.agency_id, told_to(actor.agency_id, person, category, now))
+    return or_(person.home_agency_id == actor.agency_id, told_to(actor, person, category, now))
 
 
 def present(actor: Actor, now: datetime, person: type[Person] = Person) -> ColumnElement[bool]:
     """May know that the person is on record at all, perhaps with everything withheld.
 
     Kept at home, or told once and never taken back by the one who told: an agency that was told in earnest
-    has work of its own to account for when the basis dies.
+    has work of its own to account for when the basis dies. A 支援会議 leaves nothing behind when it closes.
     """
     if actor.agency_id is None or not can(actor, Permission.CASEWORK):
         return false()
@@ -127,9 +148,19 @@ def present(actor: Actor, now: datetime, person: type[Person] = Person) -> Colum
         person.home_agency_id == actor.agency_id,
         exists().where(
             told.person_id == person.id,
-            told.to_agency_id == actor.agency_id,
+            is_for(told, actor),
             told.basis != Basis.ANONYMOUS,
             told.starts_at <= now,
             told.ended_at.is_(None),
+            or_(told.basis != Basis.COUNCIL, told.ends_at > now),
         ),
     )
+
+
+def ground(actor: Actor, now: datetime, person: type[Person] = Person) -> ScalarSelect[Basis | None]:
+    """The basis on which the person is open to this reader, a consent before a council; none at home."""
+    told = aliased(Disclosure)
+    lives = disclosure_lives(told, now)
+    named = told.basis != Basis.ANONYMOUS
+    lines = select(func.min(told.basis)).where(told.person_id == person.id, is_for(told, actor), named, lives)
+    return lines.correlate_except(told).scalar_subquery()

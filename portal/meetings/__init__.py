@@ -1,0 +1,1 @@
+"""Series of meetings, meetings, their agendas, packets, minutes, and the promises made there."""

@@ -1,0 +1,257 @@
+"""A meeting and its agenda as one reader may see them, in five statements however long the agenda is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CTE, ColumnElement, Row, Select, and_, bindparam, case, null, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from portal.agencies.models import Agency
+from portal.disclosures import briefs, wall
+from portal.disclosures.briefs import Brief
+from portal.meetings import eyes, queries
+from portal.meetings.agenda_models import AgendaItem, ItemCategory, LocalIssue, MeetingOutcome
+from portal.meetings.agenda_view import ItemView, MeetingView, ReferralGlance
+from portal.meetings.models import Attendance, Meeting, MeetingMember
+from portal.people.categories import Category
+from portal.people.models import Person
+from portal.policy import Actor
+from portal.referrals.models import Referral
+
+
+@cache
+def meeting_statement() -> Select[*tuple[Any, ...]]:
+    on_roster = (
+        select(Attendance.id)
+        .where(Attendance.meeting_id == Meeting.id, Attendance.staff_id == wall.READER.staff_id)
+        .exists()
+    )
+    return (
+        select(
+            *Meeting.__table__.columns,
+            Agency.name.label("convener_name"),
+            on_roster.label("is_named"),
+            queries.is_sworn(wall.READER).label("is_sworn"),
+        )
+        .join(Agency, Agency.id == Meeting.convener_id)
+        .where(Meeting.id == bindparam("meeting_id"), queries.at_table(wall.READER))
+    )
+
+
+MEMBERS = (
+    select(Agency.id, Agency.name)
+    .join(MeetingMember, MeetingMember.agency_id == Agency.id)
+    .where(MeetingMember.meeting_id == bindparam("meeting_id"))
+    .order_by(Agency.name)
+)
+
+
+def load_meeting(session: Session, actor: Actor, meeting_id: UUID, now: datetime) -> MeetingView:
+    """The meeting, of which everyone at the table may know.
+
+    Raises:
+        NoResultFound: none to which this reader's agency is invited.
+    """
+    row = session.execute(meeting_statement(), wall.bound(actor, now, meeting_id=meeting_id)).one()
+    members = {m.id: m.name for m in session.execute(MEMBERS, {"meeting_id": meeting_id})}
+    return MeetingView(
+        **{name: getattr(row, name) for name in MeetingView.__slots__ if name != "members"}, members=members
+    )
+
+
+def shown(condition: ColumnElement[bool], column: Any, name: str) -> ColumnElement[Any]:
+    return case((condition, column), else_=null()).label(name)
+
+
+def sights() -> CTE:
+    """What the reader sees of each item of the meeting, worked out once."""
+    reader, now = wall.READER, wall.NOW
+    return (
+        select(
+            AgendaItem.id,
+            eyes.present(reader, now).label("present"),
+            eyes.readable(reader, now).label("readable"),
+            eyes.named(reader, now).label("named"),
+            and_(queries.may_enter(reader), eyes.is_party(reader)).label("party"),
+        )
+        .join(Meeting, Meeting.id == AgendaItem.meeting_id)
+        .outerjoin(Person, Person.id == AgendaItem.person_id)
+        .where(AgendaItem.meeting_id == bindparam("meeting_id"))
+        .cte("sight")
+        .prefix_with("MATERIALIZED")
+    )
+
+
+@cache
+def items_statement() -> Select[*tuple[Any, ...]]:
+    """Every item, with whatever this reader may not see left out by the database itself."""
+    sight = sights()
+    present, readable, named, party = sight.c.present, sight.c.readable, sight.c.named, sight.c.party
+    presenter, bringer, sender, recipient = (aliased(Agency) for _ in range(4))
+    item = AgendaItem
+    return (
+        select(
+            item.id,
+            item.position,
+            item.version,
+            item.minutes,
+            item.presenter_agency_id,
+            item.removed_at,
+            item.postponed_at,
+            presenter.name.label("presenter_name"),
+            present.label("is_present"),
+            readable.label("is_readable"),
+            shown(present, item.kind, "kind"),
+            shown(present, item.source, "source"),
+            shown(present, item.reason_on, "reason_on"),
+            shown(present, item.reason_count, "reason_count"),
+            shown(present, item.brought_by_id, "brought_by_id"),
+            shown(present, bringer.name, "brought_by_name"),
+            shown(present, item.shared, "shared"),
+            shown(present, item.issue_id, "issue_id"),
+            shown(present, LocalIssue.text, "issue_text"),
+            shown(present, item.outcome_id, "outcome_id"),
+            shown(present, item.person_id.is_not(None), "has_person"),
+            shown(readable, item.title, "title"),
+            shown(readable, item.text, "text"),
+            shown(readable, item.minutes_text, "minutes_text"),
+            shown(readable, item.removed_why, "removed_why"),
+            shown(readable, item.postponed_why, "postponed_why"),
+            shown(readable, MeetingOutcome.text, "promised"),
+            shown(named, item.person_id, "person_id"),
+            shown(party, Referral.id, "referral_id"),
+            shown(party, Referral.number, "referral_number"),
+            shown(party, Referral.kind, "referral_kind"),
+            shown(party, Referral.status, "referral_status"),
+            shown(party, sender.name, "from_name"),
+            shown(party, recipient.name, "to_name"),
+        )
+        .select_from(item)
+        .join(sight, sight.c.id == item.id)
+        .join(presenter, presenter.id == item.presenter_agency_id)
+        .join(bringer, bringer.id == item.brought_by_id)
+        .outerjoin(Referral, Referral.id == item.referral_id)
+        .outerjoin(sender, sender.id == Referral.from_agency_id)
+        .outerjoin(recipient, recipient.id == Referral.to_agency_id)
+        .outerjoin(LocalIssue, LocalIssue.id == item.issue_id)
+        .outerjoin(MeetingOutcome, MeetingOutcome.id == item.outcome_id)
+        .where(
+            or_(present, bindparam("with_hidden")),
+            or_(and_(item.removed_at.is_(None), item.postponed_at.is_(None)), bindparam("with_fallen")),
+        )
+        .order_by(item.position, item.id)
+    )
+
+
+@cache
+def categories_statement() -> Select[*tuple[Any, ...]]:
+    return (
+        select(ItemCategory.item_id, ItemCategory.category)
+        .select_from(ItemCategory)
+        .join(AgendaItem, AgendaItem.id == ItemCategory.item_id)
+        .join(Meeting, Meeting.id == AgendaItem.meeting_id)
+        .where(AgendaItem.meeting_id == bindparam("meeting_id"), eyes.present(wall.READER, wall.NOW))
+    )
+
+
+def load_items(
+    session: Session,
+    actor: Actor,
+    meeting_id: UUID,
+    now: datetime,
+    *,
+    with_hidden: bool = False,
+    with_fallen: bool = False,
+    with_information: bool = False,
+) -> list[ItemView]:
+    """The agenda in this reader's eyes, in its order.
+
+    `with_hidden`: closed items too, for who arranges the agenda. `with_fallen`: what was removed or postponed,
+    too. `with_information`: the filed texts that may be seen of each person, too.
+    """
+    values = wall.bound(actor, now, meeting_id=meeting_id, with_hidden=with_hidden, with_fallen=with_fallen)
+    rows = session.execute(items_statement(), values).all()
+    people = briefs.load(
+        session,
+        actor,
+        [row.person_id for row in rows if row.person_id],
+        now,
+        with_information=with_information,
+    )
+    told: dict[UUID, list[Category]] = {}
+    for item_id, category in session.execute(categories_statement(), values):
+        told.setdefault(item_id, []).append(category)
+    return views(rows, actor, people, told)
+
+
+def views(
+    rows: Sequence[Row[*tuple[Any, ...]]],
+    actor: Actor,
+    people: dict[UUID, Brief],
+    told: dict[UUID, list[Category]],
+) -> list[ItemView]:
+    found: list[ItemView] = []
+    number = 0
+    for row in rows:
+        stands = row.removed_at is None and row.postponed_at is None
+        number += stands
+        found.append(view_of(row, actor, people, told, number=number if stands else 0))
+    return found
+
+
+def view_of(
+    row: Any, actor: Actor, people: dict[UUID, Brief], told: dict[UUID, list[Category]], *, number: int
+) -> ItemView:
+    always = {
+        "id": row.id,
+        "number": number,
+        "presenter_agency_id": row.presenter_agency_id,
+        "presenter_name": row.presenter_name,
+        "minutes": row.minutes,
+        "position": row.position,
+        "version": row.version,
+        "stands": row.removed_at is None and row.postponed_at is None,
+    }
+    if not row.is_present:
+        return ItemView(is_hidden=True, **always)
+    referral = None
+    if row.referral_id:
+        referral = ReferralGlance(
+            row.referral_id,
+            row.referral_number,
+            row.referral_kind,
+            row.referral_status,
+            row.from_name,
+            row.to_name,
+        )
+    return ItemView(
+        is_hidden=False,
+        **always,
+        kind=row.kind,
+        source=row.source,
+        reason_on=row.reason_on,
+        reason_count=row.reason_count,
+        is_readable=row.is_readable,
+        is_own=row.brought_by_id == actor.agency_id,
+        brought_by_id=row.brought_by_id,
+        brought_by_name=row.brought_by_name,
+        shared=row.shared,
+        categories=sorted(told.get(row.id, ()), key=list(Category).index),
+        title=row.title or "",
+        text=row.text or "",
+        has_person=row.has_person,
+        brief=people.get(row.person_id) if row.person_id else None,
+        referral=referral,
+        issue_id=row.issue_id,
+        issue_text=row.issue_text or "",
+        outcome_id=row.outcome_id,
+        promised=row.promised or "",
+        removed_why=row.removed_why or "",
+        postponed_why=row.postponed_why or "",
+        minutes_text=row.minutes_text or "",
+    )

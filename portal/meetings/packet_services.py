@@ -1,0 +1,201 @@
+"""Opening a packet: what tells an agency of a shared item, on the basis that the kind of the meeting allows."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, Select, and_, bindparam, select
+from sqlalchemy.orm import Session, aliased
+
+from portal import clock
+from portal.audit import services as audit
+from portal.audit.events import AuditEvent
+from portal.consents.models import Consent
+from portal.consents.queries import categories_of, covering
+from portal.consents.services import lock_person
+from portal.db import db
+from portal.disclosures import services as disclosures
+from portal.disclosures import wall
+from portal.disclosures.models import Basis, Channel, Disclosure
+from portal.errors import Conflict, NotAllowed
+from portal.meetings import agenda_reading, eyes, queries
+from portal.meetings.agenda_models import AgendaItem, ItemCategory
+from portal.meetings.agenda_view import ItemView, MeetingView
+from portal.meetings.models import Meeting
+from portal.meetings.states import BASIS_OF
+from portal.people.categories import Category
+from portal.policy import Actor, Permission, Role, require
+from portal.words import N_
+
+# What a 支援会議 told ends when its minutes are approved; if they never are, this long after the meeting.
+COUNCIL_LONGEST = timedelta(days=62)
+
+
+def check_open(actor: Actor, meeting: MeetingView) -> None:
+    """Raise unless this reader may open the packet now.
+
+    Raises:
+        Conflict: the meeting has not been announced, or was cancelled.
+        NotAllowed: a 支援会議 whose roster does not name him, or whose secrecy he has not acknowledged yet.
+    """
+    require(actor, Permission.MEETING_ATTEND)
+    if not meeting.is_open:
+        raise Conflict(N_("この会議の資料は、いまは開けません。案内されると開けるようになります。"))
+    if meeting.needs_oath:
+        raise NotAllowed(
+            N_(
+                "支援会議の資料は、名簿に名前があり、守秘義務を確認した方だけが開けます。会議のページで確認してください。"
+            )
+        )
+
+
+def open_packet(
+    actor: Actor, meeting_id: UUID, *, channel: str = "portal"
+) -> tuple[MeetingView, list[ItemView]]:
+    """The agenda in the reader's eyes. Opening it tells what it shows, and the ledger says so.
+
+    `channel` is "portal", or "print" for paper.
+
+    Raises:
+        NoResultFound: no meeting to which this reader's agency is invited.
+        Conflict, NotAllowed: see `check_open`.
+    """
+    now = clock.now()
+    meeting = agenda_reading.load_meeting(db.read(), actor, meeting_id, now)
+    check_open(actor, meeting)
+    how = Channel.PRINT if channel == "print" else Channel.PACKET
+    if untold(db.read(), actor, meeting_id, how, now):
+        tell(actor, meeting_id, how)
+        now = clock.now()
+    items = agenda_reading.load_items(db.read(), actor, meeting_id, now, with_information=True)
+    note_reading(actor, AuditEvent.PACKET_OPENED, meeting, items, channel=channel)
+    return meeting, items
+
+
+def note_reading(
+    actor: Actor, event: AuditEvent, meeting: MeetingView, items: list[ItemView], *, channel: str = "portal"
+) -> None:
+    """Log what was shown of whom, before the page is answered."""
+    people = {item.person_id for item in items if item.person_id}
+    told = {
+        category for item in items if item.brief for category in (*item.brief.information, Category.BASIC)
+    }
+    audit.record_reading(
+        event,
+        ("meeting", meeting.id),
+        actor=actor,
+        categories=told,
+        ground=meeting.basis if people else None,
+        channel=channel,
+        count=len(people),
+        items=[item.id for item in items if item.person_id],
+        people=sorted(people),
+    )
+
+
+@cache
+def untold_statement() -> Select[*tuple[Any, ...]]:
+    """Shared items of which this reader's agency has not been told in this way, by any that still stands."""
+    line = aliased(Disclosure)
+    told = (
+        select(line.id)
+        .where(
+            line.source_id == AgendaItem.id,
+            line.channel == bindparam("channel", type_=Disclosure.channel.type),
+            wall.is_for(line, wall.READER),
+            wall.disclosure_lives(line, wall.NOW),
+        )
+        .correlate(AgendaItem)
+        .exists()
+    )
+    return (
+        select(
+            AgendaItem.id,
+            AgendaItem.person_id,
+            AgendaItem.brought_by_id,
+            AgendaItem.shared_by_id,
+            Meeting.kind,
+            Meeting.starts_at,
+            Meeting.minutes,
+        )
+        .join(Meeting, Meeting.id == AgendaItem.meeting_id)
+        .where(
+            AgendaItem.meeting_id == bindparam("meeting_id"),
+            AgendaItem.shared,
+            AgendaItem.person_id.is_not(None),
+            and_(AgendaItem.removed_at.is_(None), AgendaItem.postponed_at.is_(None)),
+            ~eyes.is_own(wall.READER),
+            ~eyes.is_home(wall.READER),
+            queries.may_enter(wall.READER),
+            ~told,
+        )
+        .order_by(AgendaItem.person_id, AgendaItem.id)
+    )
+
+
+def untold(
+    session: Session, actor: Actor, meeting_id: UUID, channel: Channel, now: datetime
+) -> list[Row[*tuple[Any, ...]]]:
+    """Those of them that could be told: of a consent that does not name this agency, nothing is ever due."""
+    values = wall.bound(actor, now, meeting_id=meeting_id, channel=channel)
+    rows = session.execute(untold_statement(), values).all()
+    return [row for row in rows if ground_for(session, actor, row)]
+
+
+def ground_for(
+    session: Session, actor: Actor, row: Row[*tuple[Any, ...]]
+) -> tuple[Basis, Consent | None, set[Category]] | None:
+    """On what, and which categories, the item may tell this reader now; None when it may not."""
+    basis = BASIS_OF[row.kind]
+    wanted = set(session.scalars(select(ItemCategory.category).where(ItemCategory.item_id == row.id)))
+    if basis is Basis.ANONYMOUS:
+        return basis, None, wanted
+    wanted &= known_to_teller(session, row)
+    if Category.BASIC not in wanted:
+        return None
+    if basis is Basis.COUNCIL:
+        return basis, None, wanted
+    best: tuple[Basis, Consent | None, set[Category]] | None = None
+    for consent in session.scalars(covering(row.person_id, actor.agency_id, clock.today())):  # type: ignore[arg-type]
+        covered = wanted & set(session.scalars(categories_of(consent.id)))
+        if Category.BASIC in covered and (best is None or len(covered) > len(best[2])):
+            best = basis, consent, covered
+    return best
+
+
+def known_to_teller(session: Session, row: Row[*tuple[Any, ...]]) -> set[Category]:
+    """What the agency that brought the item may itself still see: nobody tells what he may no longer know."""
+    teller = Actor(row.shared_by_id, row.shared_by_id, "", Role.STAFF, row.brought_by_id, "")
+    return disclosures.known_categories(session, teller, row.person_id)
+
+
+def tell(actor: Actor, meeting_id: UUID, channel: Channel) -> None:
+    """Write the lines of the ledger for what this reader is about to be shown, checked once more under lock."""
+    with db.transaction() as session:
+        held = select(Meeting.id).where(Meeting.id == meeting_id, queries.visible_to(actor)).with_for_update()
+        session.scalars(held).one()
+        now = clock.now()
+        values = wall.bound(actor, now, meeting_id=meeting_id, channel=channel)
+        for row in session.execute(untold_statement(), values).all():
+            lock_person(session, row.person_id)
+            ground = ground_for(session, actor, row)
+            if ground is None:
+                continue
+            basis, consent, categories = ground
+            assert actor.agency_id is not None  # at the table  # noqa: S101
+            disclosures.tell(
+                actor,
+                person_id=row.person_id,
+                to_agency_id=actor.agency_id,
+                basis=basis,
+                categories=categories,
+                channel=channel,
+                consent=consent,
+                source_id=row.id,
+                teller=(row.brought_by_id, row.shared_by_id),
+                to_staff_id=actor.staff_id if basis is Basis.COUNCIL else None,
+                until=row.starts_at + COUNCIL_LONGEST if basis is Basis.COUNCIL else None,
+            )

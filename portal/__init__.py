@@ -17,6 +17,7 @@ from portal.cases.views import bp as cases
 from portal.consents.views import bp as consents
 from portal.db import db
 from portal.extensions import babel, csrf, migrate
+from portal.meetings.calendar_views import feeds
 from portal.meetings.views import bp as meetings
 from portal.people.categories import Category
 from portal.people.views import bp as people
@@ -30,7 +31,19 @@ from portal.web import views as web
 from portal.web.converters import enum_converter
 from portal.web.logs import Portal
 
-BLUEPRINTS = (web.bp, today, referrals, meetings, people, consents, cases, agencies, accounts, audit)
+BLUEPRINTS = (
+    web.bp,
+    today,
+    referrals,
+    meetings,
+    feeds,
+    people,
+    consents,
+    cases,
+    agencies,
+    accounts,
+    audit,
+)
 URL_ENUMS = {"referral_action": ReferralAction, "category": Category}
 
 

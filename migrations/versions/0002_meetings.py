@@ -69,6 +69,7 @@ def upgrade():
     sa.Column('approved_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('cancelled_why', sa.Text(), nullable=False),
     sa.Column('calendar_sequence', sa.Integer(), nullable=False),
+    sa.Column('is_moved', sa.Boolean(), nullable=False),
     sa.Column('version', sa.Integer(), nullable=False),
     sa.CheckConstraint('minutes > 0', name=op.f('ck_meeting_length')),
     sa.ForeignKeyConstraint(['convener_id'], ['agency.id'], name=op.f('fk_meeting_convener_id_agency')),

@@ -89,4 +89,5 @@ class AuditEvent(Worded):
     ISSUE_RAISED = "issue:raised", N_("地域課題を記録")
     ISSUE_CHANGED = "issue:changed", N_("地域課題を更新")
     CALENDAR_RENEWED = "calendar:renewed", N_("カレンダーの購読アドレスを発行")
+    CALENDAR_REVOKED = "calendar:revoked", N_("カレンダーの購読アドレスを停止")
     AUDIT_READ = "audit:read", N_("監査記録を閲覧")

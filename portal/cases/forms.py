@@ -96,6 +96,7 @@ class GoalForm(BaseForm):
         validate_choice=False,
     )
     text = CleanText(lazy_gettext("目標"), [Required(lazy_gettext("目標を入力してください。")), TEXT])
+    review_on = EraDateField(lazy_gettext("評価予定日"))
 
 
 class ScoreForm(BaseForm):

@@ -110,8 +110,15 @@ def assign_worker(actor: Actor, case_id: UUID, worker_id: UUID | None, *, versio
 
 
 def set_goal(
-    actor: Actor, case_id: UUID, domain: Domain, text: str, *, idempotency_key: str | None = None
+    actor: Actor,
+    case_id: UUID,
+    domain: Domain,
+    text: str,
+    *,
+    review_on: date | None = None,
+    idempotency_key: str | None = None,
 ) -> UUID:
+    """Write down what the person wants to reach; on `review_on` the councils look at it again. Returns its id."""
     goal_id = new_id()
     with db.transaction() as session:
         if earlier := claim(actor, idempotency_key, goal_id):
@@ -120,10 +127,18 @@ def set_goal(
         require_open(case)
         if not text:
             raise Invalid(N_("目標を入力してください。"), field="text")
-        goal = CaseGoal(id=goal_id, case_id=case.id, domain=domain, text=text)
+        if review_on and review_on < case.opened_on:
+            raise Invalid(N_("評価予定日は、ケースの開始日より後の日付にしてください。"), field="review_on")
+        goal = CaseGoal(id=goal_id, case_id=case.id, domain=domain, text=text, review_on=review_on)
         session.add(goal)
         audit.record(
-            AuditEvent.CASE_UPDATED, goal, actor=actor, person_id=case.person_id, domain=domain, text=text
+            AuditEvent.CASE_UPDATED,
+            goal,
+            actor=actor,
+            person_id=case.person_id,
+            domain=domain,
+            text=text,
+            review_on=review_on,
         )
     return goal_id
 

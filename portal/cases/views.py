@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from dateutil.relativedelta import relativedelta
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
@@ -139,12 +140,14 @@ def correct(case_id: UUID, note_id: UUID) -> ResponseReturnValue:
 
 @bp.route("/<uuid:case_id>/goals/new", methods=["GET", "POST"])
 def set_goal(case_id: UUID) -> ResponseReturnValue:
-    actor, form = signed_in(), GoalForm()
+    actor = signed_in()
+    form = GoalForm(data={"review_on": clock.today() + relativedelta(months=3)})
     case, person = own_case(actor, case_id)
     if form.validate_on_submit():
         with refusals(form):
             domain, key = Domain(form.domain.data), form.idempotency_key.data
-            services.set_goal(actor, case_id, domain, form.text.data or "", idempotency_key=key)
+            text, review_on = form.text.data or "", form.review_on.data
+            services.set_goal(actor, case_id, domain, text, review_on=review_on, idempotency_key=key)
             flash(f"case-goal-{case_id}", "draft-clear")
             flash(gettext("目標を立てました。"), "success")
             return redirect(url_for(".show", case_id=case_id))

@@ -152,7 +152,7 @@ def present(actor: Actor, now: datetime, person: type[Person] = Person) -> Colum
             told.basis != Basis.ANONYMOUS,
             told.starts_at <= now,
             told.ended_at.is_(None),
-            or_(told.basis != Basis.COUNCIL, told.ends_at > now),
+            or_(told.basis != Basis.COUNCIL, told.ends_at.is_(None), told.ends_at > now),
         ),
     )
 

@@ -77,6 +77,7 @@ class Meeting(Identified, Versioned, Audited, Base):
     calendar_sequence: Mapped[int] = mapped_column(
         default=0
     )  # SEQUENCE of RFC 5545: counts what guests must know
+    is_moved: Mapped[bool] = mapped_column(default=False)  # by hand: a change of its series leaves it alone
 
     @property
     def basis(self) -> Basis:

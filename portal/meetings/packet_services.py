@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, and_, bindparam, select
+from sqlalchemy import Row, Select, and_, bindparam, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from portal import clock
@@ -25,7 +25,7 @@ from portal.meetings import agenda_reading, eyes, queries
 from portal.meetings.agenda_models import AgendaItem, ItemCategory
 from portal.meetings.agenda_view import ItemView, MeetingView
 from portal.meetings.models import Meeting
-from portal.meetings.states import BASIS_OF
+from portal.meetings.states import BASIS_OF, MeetingKind, MeetingStatus
 from portal.people.categories import Category
 from portal.policy import Actor, Permission, Role, require
 from portal.words import N_
@@ -130,6 +130,8 @@ def untold_statement() -> Select[*tuple[Any, ...]]:
             ~eyes.is_own(wall.READER),
             ~eyes.is_home(wall.READER),
             queries.may_enter(wall.READER),
+            # A 支援会議 tells until its minutes are approved, and nothing anew afterwards.
+            or_(Meeting.kind != MeetingKind.STATUTORY, Meeting.status != MeetingStatus.APPROVED),
             ~told,
         )
         .order_by(AgendaItem.person_id, AgendaItem.id)

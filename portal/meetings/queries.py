@@ -14,12 +14,12 @@ from portal.policy import Actor, Permission, can
 
 def visible_to(actor: Actor) -> ColumnElement[bool]:
     """Meetings to which the reader's agency is invited: date, place, members; not the agenda (see `eyes`)."""
-    if actor.agency_id is None or not can(actor, Permission.CASEWORK):
-        return false()
     return at_table(actor)
 
 
 def at_table(reader: Actor) -> ColumnElement[bool]:
+    if reader.agency_id is None or not can(reader, Permission.CASEWORK):
+        return false()
     return (
         exists()
         .where(MeetingMember.meeting_id == Meeting.id, MeetingMember.agency_id == reader.agency_id)

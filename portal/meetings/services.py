@@ -13,12 +13,15 @@ from portal.db import db
 from portal.disclosures import services as disclosures
 from portal.disclosures.models import Basis
 from portal.errors import Invalid
-from portal.meetings import queries
+from portal.meetings import queries, slot_services
 from portal.meetings.agenda_models import AgendaItem
 from portal.meetings.models import Meeting
 from portal.meetings.states import FLOW, MeetingAction
 from portal.policy import Actor, require
 from portal.words import N_
+
+# After these a series has one coming meeting less.
+USES_UP = frozenset({MeetingAction.BEGIN, MeetingAction.CLOSE, MeetingAction.CANCEL})
 
 
 def locked(session: Session, actor: Actor, meeting_id: UUID) -> Meeting:
@@ -60,6 +63,9 @@ def perform(
             # A 支援会議 opens what it tells from the packet to the approved minutes, and no longer.
             end_telling(session, actor, meeting)
         audit.record(step.event, meeting, actor=actor, before=before, after=step.target, reason=text)
+    if meeting.series_id and action in USES_UP:
+        # Apart from the step itself: who changes a series holds it before its meetings, so nobody waits round.
+        slot_services.top_up(actor, meeting.series_id)
 
 
 def note_time(meeting: Meeting, action: MeetingAction, text: str) -> None:

@@ -11,6 +11,7 @@ from flask_babel import gettext
 from portal.accounts.gate import refusals, signed_in
 from portal.db import db
 from portal.errors import Conflict
+from portal.meetings import issue_services
 from portal.policy import Permission, require
 from portal.referrals import conversation, follow_up_list, reading
 from portal.referrals.blueprint import bp
@@ -51,9 +52,11 @@ def follow_up(referral_id: UUID) -> ResponseReturnValue:
     form = FollowUpForm(kind=kind.value, text=first_words(view, kind))
     if form.validate_on_submit():
         with refusals(form):
-            conversation.follow_up(
-                actor, referral_id, kind, form.text.data or "", idempotency_key=form.idempotency_key.data
-            )
+            key, text = form.idempotency_key.data, form.text.data or ""
+            if kind is FollowUpKind.LOCAL_ISSUE:
+                issue_services.keep(actor, referral_id, text, idempotency_key=key)
+            else:
+                conversation.follow_up(actor, referral_id, kind, text, idempotency_key=key)
             flash(f"follow-up-{referral_id}-{kind}", "draft-clear")
             flash(gettext("「%(kind)s」に残しました。", kind=gettext(kind.word)), "success")
             return redirect(url_for(".show", referral_id=referral_id))

@@ -12,7 +12,7 @@ from flask_babel import gettext
 from portal import clock
 from portal.accounts.gate import signed_in
 from portal.policy import Permission, Role, can
-from portal.reports import today
+from portal.reports import today, today_meetings
 from portal.reports.today import MOST, Need, Today
 from portal.words import N_
 
@@ -89,6 +89,7 @@ def index() -> ResponseReturnValue:
     return render_template(
         "today/index.html",
         found=found,
+        meetings=today_meetings.look(actor),
         groups=cards(found),
         today=clock.today(),
         is_coordinator=actor.role is Role.COORDINATOR,

@@ -17,7 +17,8 @@ def open_case(play: Play, actor: Actor, given: Given) -> None:
 
 
 def set_goal(play: Play, actor: Actor, given: Given) -> None:
-    goal_id = cases.set_goal(actor, play.ids[Sort.CASE, given["case"]], given["domain"], given["text"])
+    case_id = play.ids[Sort.CASE, given["case"]]
+    goal_id = cases.set_goal(actor, case_id, given["domain"], given["text"], review_on=given.get("review"))
     play.name(Sort.GOAL, given, goal_id)
 
 
@@ -59,6 +60,7 @@ ACTS = {
             "case": need(case),
             "domain": need(one_of(Domain)),
             "text": need(text),
+            "review": may(day),
         },
     ),
     "score_goal": Act(score_goal, {"goal": need(known(Sort.GOAL)), "score": need(one_of(Score))}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any
 
 from portal import clock
@@ -16,9 +17,9 @@ from portal.scenario.play import Act, Given, Play
 from portal.scenario.shapes import (
     FLAGS,
     Reading,
+    Shape,
     Sort,
     agency,
-    by_code,
     day,
     flag,
     known,
@@ -34,6 +35,17 @@ from portal.scenario.source import Value, Word
 
 PURPOSE = "支援の調整のため"
 UNTOLD = "理由は記録されていません"
+
+
+def by_code(codes: type[StrEnum], inner: Shape) -> Shape:
+    """A table whose names are codes."""
+    members = {member.value: member for member in codes}
+
+    def shape(value: Value, reading: Reading) -> dict[Any, Any]:
+        read = table({name: may(inner) for name in members})(value, reading)
+        return {members[name]: item for name, item in read.items()}
+
+    return shape
 
 
 def prohibition(value: Value, reading: Reading) -> str:

@@ -31,6 +31,11 @@ class Sort(StrEnum):
     CASE = "ケース"
     GOAL = "目標"
     REFERRAL = "つなぎ"
+    SERIES = "定例の会議"
+    MEETING = "会議"
+    ITEM = "議題"
+    OUTCOME = "会議の結果"
+    ISSUE = "地域課題"
 
 
 @dataclass(slots=True)
@@ -174,17 +179,6 @@ def filled(given: Table, fields: Fields, reading: Reading) -> dict[str, Any]:
             except WrongFile as error:
                 reading.mistakes += error.mistakes
     return read
-
-
-def by_code(codes: type[StrEnum], inner: Shape) -> Shape:
-    """A table whose names are codes."""
-    members = {member.value: member for member in codes}
-
-    def shape(value: Value, reading: Reading) -> dict[Any, Any]:
-        read = table({name: may(inner) for name in members})(value, reading)
-        return {members[name]: item for name, item in read.items()}
-
-    return shape
 
 
 def days_away(typed: str, line: int, reading: Reading) -> tuple[date, str] | None:

@@ -28,6 +28,7 @@ PAGES: tuple[tuple[str, str, Permission | None], ...] = (
     ("referrals.index", N_("つなぎ"), Permission.CASEWORK),
     ("people.index", N_("相談者"), Permission.CASEWORK),
     ("cases.index", N_("ケース"), Permission.CASEWORK),
+    ("meetings.index", N_("会議"), Permission.CASEWORK),
     ("consents.index", N_("同意"), Permission.CASEWORK),
     ("audit.index", N_("監査記録"), Permission.AUDIT_READ),
     ("agencies.index", N_("機関"), None),

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from dateutil.relativedelta import relativedelta
 from flask import Flask
 from sqlalchemy import select
 
@@ -220,13 +221,18 @@ def test_a_note_is_found_in_its_own_case_only(browser: Visit, member: Member, ca
 
 def test_goals_are_set_and_scored(browser: Visit, member: Member, case_id: UUID) -> None:
     visit, path = browser(member), f"/cases/{case_id}/goals/new"
+    review = clock.today() + timedelta(days=60)
     sent = {"domain": "social", "text": "月に1回、カフェに行く", "idempotency_key": uuid4().hex}
+    sent["review_on"] = clock.era_date(review)
 
+    assert clock.era_date(clock.today() + relativedelta(months=3)) in visit.get(path).text
+    early = visit.post(path, data=sent | {"review_on": "2000-01-01"})
+    assert "評価予定日は、ケースの開始日より後の日付にしてください。" in early.text
     assert "領域を選んでください。" in visit.post(path, data=sent | {"domain": "cosmic"}).text
     for _ in range(2):
         assert visit.post(path, data=sent).location == f"/cases/{case_id}"
     [goal] = all_of(CaseGoal)
-    assert (goal.domain, goal.text) == (Domain.SOCIAL, "月に1回、カフェに行く")
+    assert (goal.domain, goal.text, goal.review_on) == (Domain.SOCIAL, "月に1回、カフェに行く", review)
     scoring = f"/cases/{case_id}/goals/{goal.id}"
     assert scoring in visit.get(f"/cases/{case_id}").text
     assert visit.post(scoring, data={"score": "excellent"}).status_code == 200

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from portal.db import db
+from portal.meetings.agenda_models import LocalIssue
 from portal.referrals.models import FollowUp
 from portal.referrals.states import ReferralStatus
 from tests.browsers import Browser
@@ -29,6 +30,13 @@ def sides(app: object) -> tuple[Member, Member]:
 def rows() -> list[FollowUp]:
     db.end()
     found = list(db.read.scalars(select(FollowUp)))
+    db.end()
+    return found
+
+
+def issues() -> list[LocalIssue]:
+    db.end()
+    found = list(db.read.scalars(select(LocalIssue)))
     db.end()
     return found
 
@@ -62,6 +70,8 @@ def test_it_is_kept_listed_done_and_undone(
         kept = us.post(f"/referrals/{key}/follow-up?kind={kind}", data=typed)
         assert kept.location == f"/referrals/{key}"
     assert [(row.kind.value, row.text) for row in rows()] == [(kind, text + "夜間の窓口")]
+    kept_as_issues = [(rows()[0].id, text + "夜間の窓口")] if kind == "local_issue" else []
+    assert [(issue.follow_up_id, issue.text) for issue in issues()] == kept_as_issues
     assert "夜間の窓口" in us.get(f"/referrals/{key}").text
     assert str(key) not in us.get("/referrals/?unattended=1").text
 

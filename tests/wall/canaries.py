@@ -13,6 +13,7 @@ from uuid import UUID
 from portal import clock
 from portal.policy import Role
 from tests.wall import oracle
+from tests.wall.canary_meetings import RULES_OF_MEETINGS
 from tests.wall.oracle import Oracle
 
 KANA = str.maketrans("0123456789", "まみむめもらりるれろ")
@@ -61,6 +62,7 @@ class Eye:
     agency: UUID | None
     now: datetime
     tables: dict[str, dict[UUID, Row]]
+    staff: UUID | None = None
 
     @property
     def works(self) -> UUID | None:
@@ -74,18 +76,18 @@ class Eye:
         return self.works is not None and RULES[perch.table, perch.column](self, perch.row)
 
     def sees(self, row: Row, category: str, person: str = "person_id") -> bool:
-        return self.wise.sees(self.works, row[person], category, self.now)
+        return self.wise.sees(self.works, row[person], category, self.now, self.staff)
 
     def is_mine(self, row: Row) -> bool:
         return bool(row["agency_id"] == self.works)
 
 
 def basics(eye: Eye, row: Row) -> bool:
-    return eye.wise.sees(eye.works, row["id"], "basic", eye.now)
+    return eye.wise.sees(eye.works, row["id"], "basic", eye.now, eye.staff)
 
 
 def file(eye: Eye, row: Row) -> bool:
-    return eye.wise.sees(eye.works, row["person_id"], row["category"], eye.now)
+    return eye.sees(row, row["category"])
 
 
 def consent(eye: Eye, row: Row) -> bool:
@@ -124,10 +126,10 @@ RULES: dict[tuple[str, str], Rule] = {
         )
     },
     ("person", "search_key"): basics,
-    ("person", "address"): lambda eye, row: eye.wise.sees_address(eye.works, row["id"], eye.now),
-    ("person", "telephone"): lambda eye, row: eye.wise.sees_address(eye.works, row["id"], eye.now),
+    ("person", "address"): lambda eye, row: eye.wise.sees_address(eye.works, row["id"], eye.now, eye.staff),
+    ("person", "telephone"): lambda eye, row: eye.wise.sees_address(eye.works, row["id"], eye.now, eye.staff),
     ("person", "contact_prohibited_reason"): lambda eye, row: eye.wise.knows_of(
-        eye.works, row["id"], eye.now
+        eye.works, row["id"], eye.now, eye.staff
     ),
     ("information", "text"): file,
     ("information", "fields"): file,
@@ -150,6 +152,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("referral_event", "text"): lambda eye, row: eye.is_mine(row) or words(eye, row),
     ("follow_up", "text"): Eye.is_mine,
     ("stop_confirmation", "note"): stop,
+    **RULES_OF_MEETINGS,
 }
 # What is nobody's secret, what is a code, and what the portal makes up by itself.
 OPEN_TABLES = {
@@ -162,6 +165,9 @@ CODES = {
     ("referral", "anonymous_age_band"),
     ("follow_up", "code"),
     ("referral_event", "code"),
+    ("meeting_series", "rule"),
+    ("local_issue", "code"),
+    ("calendar_link", "token_hash"),
 }
 
 

@@ -28,6 +28,7 @@ from portal.errors import PortalError
 from portal.people import services as people
 from portal.people.categories import Category
 from portal.people.services import Basics
+from portal.policy import Role
 from tests.factories import Member, make_member
 from tests.wall import oracle
 
@@ -42,6 +43,19 @@ some_categories = st.sets(st.sampled_from(["health", "finances"])).map(lambda fo
 people_ = Bundle("people")
 consents_ = Bundle("consents")
 referrals_ = Bundle("referrals")
+meetings_ = Bundle("meetings")
+items_ = Bundle("items")
+
+
+class Known(oracle.Oracle):
+    """Each agency has one caseworker here, who is meant when an agency is named."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.caseworker: dict[UUID, UUID] = {}
+
+    def is_for(self, line: oracle.Line, agency: UUID, staff: UUID | None) -> bool:
+        return super().is_for(line, agency, staff or self.caseworker.get(agency))
 
 
 class Town(RuleBasedStateMachine):
@@ -54,7 +68,7 @@ class Town(RuleBasedStateMachine):
         self.table = ExitStack()
         self.rows = self.table.enter_context(oracle.reading(type(self).fresh()))
         self.now = START
-        self.model = oracle.Oracle()
+        self.model = Known()
         self.named: set[UUID] = set()
         self.filed: dict[UUID, set[str]] = {}
         self.status: dict[UUID, str] = {}
@@ -65,8 +79,9 @@ class Town(RuleBasedStateMachine):
     @initialize(target=people_)
     def begin(self) -> Any:
         with clock.frozen(self.now):
-            self.members: list[Member] = [make_member() for _ in range(4)]
+            self.members: list[Member] = [make_member(role=Role.COORDINATOR) for _ in range(4)]
         self.ids = [member.agency_id for member in self.members]
+        self.model.caseworker = {one.agency_id: one.staff_id for one in self.members if one.agency_id}
         return multiple(self.register(0, True, False), self.register(1, True, True))
 
     def one_of(self, by: int | None, rightful: UUID | None) -> int:

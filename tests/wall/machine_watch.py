@@ -24,7 +24,7 @@ from portal.referrals.models import Referral
 from tests.factories import Member
 from tests.wall import oracle
 from tests.wall.machine import people_, referrals_, who
-from tests.wall.machine_referrals import Referring
+from tests.wall.machine_meetings import Convening
 
 KEPT = {
     "disclosure": "id, person_id, from_agency_id, to_agency_id, basis, consent_id, source_id, starts_at, ends_at,"
@@ -44,7 +44,7 @@ REFERRALS = select(Referral.id, lives_for(Referral.id, Referral.to_agency_id, wa
 )
 
 
-class Agencies(Referring):
+class Agencies(Convening):
     """The whole machine."""
 
     # What is shown
@@ -88,6 +88,7 @@ class Agencies(Referring):
         for member, me in zip(self.members, self.ids, strict=True):
             self.people_are_as_they_should(member, me, tables)
             self.referrals_are_as_they_should(member, me, tables)
+            self.agendas_are_as_they_should(member, me)
         db.end()
 
     def people_are_as_they_should(self, member: Member, me: UUID | None, tables: oracle.Oracle) -> None:
@@ -96,10 +97,10 @@ class Agencies(Referring):
         for person, category in product(rows, oracle.CATEGORIES):
             said = self.model.sees(me, person, category, self.now)
             assert bool(getattr(rows[person], category)) == said
-            assert tables.sees(me, person, category, self.now) == said
+            assert tables.sees(me, person, category, self.now, member.staff_id) == said
         for person, row in rows.items():
             said = self.model.knows_of(me, person, self.now)
-            assert bool(row.knows) == said == tables.knows_of(me, person, self.now)
+            assert bool(row.knows) == said == tables.knows_of(me, person, self.now, member.staff_id)
 
     def referrals_are_as_they_should(self, member: Member, me: UUID | None, tables: oracle.Oracle) -> None:
         mine = db.read().execute(REFERRALS, wall.bound(member.actor, self.now))

@@ -1,11 +1,10 @@
-"""The wall a second time, from the words of the design alone: shares no code with the portal it judges."""
+"""The oracle, with its knowledge out of the tables: shares no code with the portal it judges."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,122 +12,11 @@ import psycopg
 from pysqlite3 import dbapi2 as sqlite
 from sqlalchemy import make_url
 
-CATEGORIES = ("basic", "health", "work_education", "finances", "benefits", "life_history")
-JAPAN = timezone(timedelta(hours=9))
+from tests.wall.wisdom import CATEGORIES, EVERYONE, JAPAN, Consent, Item, Line, Meeting, Oracle, Referral
+
+__all__ = ["CATEGORIES", "EVERYONE", "JAPAN", "Consent", "Item", "Line", "Meeting", "Oracle", "Referral"]
+
 Rows = Callable[[str], list[tuple[Any, ...]]]
-EVERYONE = None  # in `Consent.withdrawn`: the consent was taken back as a whole
-
-
-@dataclass
-class Consent:
-    person: UUID
-    recipients: set[UUID]
-    categories: set[str]
-    first_day: date
-    last_day: date
-    recorded_by: UUID | None = None
-    withdrawn: set[UUID | None] = field(default_factory=set)
-    is_replaced: bool = False
-
-    def covers(self, agency: UUID, now: datetime) -> bool:
-        today = now.astimezone(JAPAN).date()
-        if agency not in self.recipients or self.is_replaced:
-            return False
-        if EVERYONE in self.withdrawn or agency in self.withdrawn:
-            return False
-        return self.first_day <= today <= self.last_day
-
-
-@dataclass
-class Line:
-    """A line of the ledger."""
-
-    id: UUID
-    person: UUID
-    teller: UUID
-    told: UUID
-    basis: str
-    categories: set[str]
-    begins: datetime
-    ends: datetime | None
-    consent: UUID | None = None
-    source: UUID | None = None
-    was_ended: bool = False
-
-
-@dataclass
-class Referral:
-    person: UUID
-    sender: UUID
-    recipient: UUID
-    basis: str
-    is_sent: bool
-
-
-@dataclass
-class Oracle:
-    """What every agency's caseworkers may know, worked out from what was consented, told and taken back."""
-
-    homes: dict[UUID, UUID] = field(default_factory=dict)
-    protected: set[UUID] = field(default_factory=set)
-    consents: dict[UUID, Consent] = field(default_factory=dict)
-    lines: dict[UUID, list[Line]] = field(default_factory=dict)  # by person
-    referrals: dict[UUID, Referral] = field(default_factory=dict)
-
-    def is_alive(self, line: Line, now: datetime) -> bool:
-        if line.was_ended or now < line.begins or (line.ends is not None and now >= line.ends):
-            return False
-        if line.basis != "consent":
-            return True
-        consent = self.consents.get(line.consent) if line.consent else None
-        return consent is not None and consent.covers(line.told, now)
-
-    def tells(self, line: Line, category: str, now: datetime) -> bool:
-        if line.basis == "anonymous" or category not in line.categories or not self.is_alive(line, now):
-            return False
-        return line.basis != "consent" or category in self.consents[line.consent].categories  # type: ignore[index]
-
-    def sees(self, agency: UUID | None, person: UUID, category: str, now: datetime) -> bool:
-        if agency is None:
-            return False
-        mine = (line for line in self.lines.get(person, ()) if line.told == agency)
-        return self.homes[person] == agency or any(self.tells(line, category, now) for line in mine)
-
-    def knows_of(self, agency: UUID | None, person: UUID, now: datetime) -> bool:
-        """The person's page opens, perhaps with everything withheld."""
-        if agency is None:
-            return False
-        return self.homes[person] == agency or any(
-            line.told == agency and line.basis != "anonymous" and line.begins <= now and not line.was_ended
-            for line in self.lines.get(person, ())
-        )
-
-    def sees_address(self, agency: UUID | None, person: UUID, now: datetime) -> bool:
-        if person in self.protected and self.homes[person] != agency:
-            return False
-        return self.sees(agency, person, "basic", now)
-
-    def has_referral(self, agency: UUID | None, referral: UUID) -> bool:
-        one = self.referrals[referral]
-        return agency is not None and (one.sender == agency or (one.recipient == agency and one.is_sent))
-
-    def reads_words(self, agency: UUID | None, referral: UUID, now: datetime) -> bool:
-        """The need, the goals, and what the other side wrote."""
-        if not self.has_referral(agency, referral):
-            return False
-        if self.referrals[referral].sender == agency:
-            return True
-        return any(
-            line.source == referral and line.told == agency and self.is_alive(line, now)
-            for line in self.lines.get(self.referrals[referral].person, ())
-        )
-
-    def knows_whom(self, agency: UUID | None, referral: UUID, now: datetime) -> bool:
-        """Whom the referral is about."""
-        one = self.referrals[referral]
-        if not self.has_referral(agency, referral):
-            return False
-        return self.knows_of(agency, one.person, now) and (one.basis != "anonymous" or one.sender == agency)
 
 
 def uid(value: Any) -> UUID:
@@ -193,7 +81,7 @@ def learn(rows: Rows) -> Oracle:
     consents = rows("SELECT id, person_id, agency_id, valid_from, valid_until FROM consent")
     lines = rows(
         "SELECT id, person_id, from_agency_id, to_agency_id, basis, starts_at, ends_at, consent_id,"
-        " source_id, ended_at FROM disclosure"
+        " source_id, ended_at, to_staff_id FROM disclosure"
     )
     referrals = rows("SELECT id, person_id, from_agency_id, to_agency_id, basis, sent_at FROM referral")
     return Oracle(
@@ -225,11 +113,54 @@ def learn(rows: Rows) -> Oracle:
                 consent=maybe(consent),
                 source=maybe(source),
                 was_ended=ended is not None,
+                member=maybe(member),
             )
-            for key, person, teller, to, basis, begins, ends, consent, source, ended in lines
+            for key, person, teller, to, basis, begins, ends, consent, source, ended, member in lines
         ),
         referrals={
             uid(key): Referral(uid(person), uid(sender), uid(to), basis, sent is not None)
             for key, person, sender, to, basis, sent in referrals
         },
+        meetings=learn_meetings(rows),
+        items=learn_items(rows),
     )
+
+
+def learn_meetings(rows: Rows) -> dict[UUID, Meeting]:
+    tables = gather(rows("SELECT meeting_id, agency_id FROM meeting_member"))
+    sworn = gather(
+        rows(
+            "SELECT meeting_id, staff_id FROM attendance"
+            " WHERE staff_id IS NOT NULL AND secrecy_at IS NOT NULL"
+        )
+    )
+    return {
+        uid(key): Meeting(
+            kind=kind,
+            convener=uid(convener),
+            table={uid(one) for one in tables.get(uid(key), ())},
+            status=status,
+            sworn={uid(one) for one in sworn.get(uid(key), ())},
+        )
+        for key, kind, convener, status in rows("SELECT id, kind, convener_id, status FROM meeting")
+    }
+
+
+def learn_items(rows: Rows) -> dict[UUID, Item]:
+    told = gather(rows("SELECT item_id, category FROM agenda_item_category"))
+    return {
+        uid(key): Item(
+            meeting=uid(meeting),
+            bringer=uid(bringer),
+            person=maybe(person),
+            referral=maybe(referral),
+            is_shared=bool(shared),
+            stands=removed is None and postponed is None,
+            categories=told.get(uid(key), set()),
+            sharer=maybe(sharer),
+        )
+        for key, meeting, bringer, person, referral, shared, removed, postponed, sharer in rows(
+            "SELECT id, meeting_id, brought_by_id, person_id, referral_id, shared, removed_at, postponed_at,"
+            " shared_by_id FROM agenda_item"
+        )
+    }

@@ -23,7 +23,8 @@ from tests.wall.pages import Page
 Tables = dict[str, dict[UUID, Row]]
 # Arguments whose word is not their table's name.
 TABLE_OF = {"case": "support_case", "note": "progress_note", "goal": "case_goal", "tie": "family_tie"}
-TABLE_OF |= {"session": "sign_in_session"}
+TABLE_OF |= {"session": "sign_in_session", "item": "agenda_item", "outcome": "meeting_outcome"}
+TABLE_OF |= {"series": "meeting_series", "issue": "local_issue"}
 # Arguments that are no ids, with what to try.
 OTHERS: dict[str, list[str]] = {"token": ["no-such-token"], "code": ["en", "ja", "xx"], "filename": []}
 # How many addresses of one kind are followed: the same page, asked the same things of different records.

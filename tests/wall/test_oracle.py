@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from tests.wall import oracle
-from tests.wall.oracle import EVERYONE, Consent, Line, Oracle, Referral
+from tests.wall import oracle, wisdom
+from tests.wall.oracle import EVERYONE, Consent, Item, Line, Meeting, Oracle, Referral
 
 HOME, TOLD, OTHER = uuid4(), uuid4(), uuid4()
 PERSON, CONSENT, REFERRAL = uuid4(), uuid4(), uuid4()
@@ -100,6 +100,65 @@ def test_a_draft_is_the_sender_s_alone(wise: Oracle) -> None:
     assert wise.has_referral(HOME, REFERRAL)
 
 
+def at_a_council(wise: Oracle, kind: str, **item: object) -> tuple[UUID, UUID]:
+    """A meeting of all three, and an item of `HOME` about the person."""
+    meeting, matter = uuid4(), uuid4()
+    wise.meetings[meeting] = Meeting(kind, HOME, {HOME, TOLD, OTHER})
+    wise.items[matter] = Item(meeting, HOME, PERSON, **item)  # type: ignore[arg-type]
+    return meeting, matter
+
+
+def test_what_a_council_tells_is_for_the_sworn_member_himself(wise: Oracle) -> None:
+    sworn, colleague = uuid4(), uuid4()
+    meeting, matter = at_a_council(wise, "statutory", is_shared=True, categories={"basic"})
+    line = Line(uuid4(), PERSON, HOME, OTHER, "council", {"basic"}, TOLD_AT, MIDNIGHT, None, matter)
+    line.member = sworn
+    wise.lines[PERSON].append(line)
+    assert wise.sees(OTHER, PERSON, "basic", NOW, sworn)
+    assert not wise.sees(OTHER, PERSON, "basic", NOW, colleague)
+    assert not wise.sees(OTHER, PERSON, "basic", NOW)
+    assert not wise.has_item(OTHER, sworn, matter, NOW), "he has not acknowledged it yet"
+    wise.meetings[meeting].sworn = {sworn}
+    assert wise.names_item(OTHER, sworn, matter, NOW)
+    assert not wise.has_item(OTHER, colleague, matter, NOW)
+    assert not wise.has_item(HOME, colleague, matter, NOW), "not even its own"
+    for now in (MIDNIGHT, MIDNIGHT + timedelta(days=30)):
+        assert not wise.knows_of(OTHER, PERSON, now, sworn)
+        assert not wise.has_item(OTHER, sworn, matter, now)
+
+
+def test_knowing_the_person_opens_no_item_and_a_side_of_its_referral_has_it(wise: Oracle) -> None:
+    _meeting, matter = at_a_council(wise, "weekly", referral=REFERRAL)
+    assert wise.sees(TOLD, PERSON, "basic", NOW)
+    assert wise.reads_item(TOLD, None, matter, NOW)
+    assert not wise.has_item(OTHER, None, matter, NOW)
+    wise.consents[CONSENT].withdrawn = {EVERYONE}
+    assert wise.has_item(TOLD, None, matter, NOW)
+    assert not wise.reads_item(TOLD, None, matter, NOW)
+    wise.items[matter].referral = None
+    wise.consents[CONSENT].withdrawn = set()
+    assert not wise.has_item(TOLD, None, matter, NOW)
+
+
+def test_a_case_study_names_nobody_but_to_who_brought_it(wise: Oracle) -> None:
+    _meeting, matter = at_a_council(wise, "case_study")
+    assert wise.reads_item(TOLD, None, matter, NOW)
+    assert not wise.names_item(TOLD, None, matter, NOW)
+    assert wise.names_item(HOME, None, matter, NOW)
+    assert not wise.has_item(uuid4(), None, matter, NOW)
+
+
+def test_a_packet_tells_what_is_shared_covered_and_known(wise: Oracle) -> None:
+    meeting, matter = at_a_council(wise, "coordination", is_shared=True, categories={"basic", "health"})
+    assert wise.is_due(OTHER, None, matter, NOW) == {"basic", "health"}
+    assert wise.is_due(HOME, None, matter, NOW) == set()
+    assert wise.is_due(OTHER, None, matter, MIDNIGHT) == set()
+    wise.consents[CONSENT].categories = {"health"}
+    assert wise.is_due(OTHER, None, matter, NOW) == set()
+    wise.meetings[meeting].kind = "case_study"
+    assert wise.is_due(OTHER, None, matter, NOW) == set()
+
+
 def test_a_protected_address_stays_at_home(wise: Oracle) -> None:
     assert wise.sees_address(TOLD, PERSON, NOW)
     wise.protected.add(PERSON)
@@ -108,9 +167,12 @@ def test_a_protected_address_stays_at_home(wise: Oracle) -> None:
 
 
 def test_the_oracle_shares_no_code_with_the_portal() -> None:
-    tree = ast.parse(Path(oracle.__file__).read_text(encoding="utf-8"))
-    imported = {
-        *(alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names),
-        *(node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)),
-    }
-    assert not [name for name in imported if name.split(".")[0] in {"portal", "tests"}]
+    imported = set()
+    for module in (oracle, wisdom):
+        tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
+        imported |= {
+            *(alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names),
+            *(node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)),
+        }
+    ours = {name for name in imported if name.split(".")[0] in {"portal", "tests"}}
+    assert ours == {"tests.wall.wisdom"}

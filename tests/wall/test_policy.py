@@ -38,10 +38,15 @@ BY_RELATION = {
     Permission.REFERRAL_ANSWER: {"r"},
     Permission.REFERRAL_CANCEL: {"s", "r"},
     Permission.REFERRAL_TAKE_PART: {"s", "r"},
+    Permission.MEETING_ATTEND: set("hsrdota"),  # of a meeting that his queries find
+    Permission.ISSUE_EDIT: {"o"},
 }
+# Who convenes, and arranges what his own agency convenes.
+FOR_COORDINATORS = {Permission.MEETING_CONVENE: {"h"}, Permission.MEETING_ARRANGE: {"c"}}
 FOR_ADMINISTRATORS = {Permission.AGENCY_EDIT, Permission.STAFF_MANAGE}
 # The record: home's person, sender's and recipient's referral, an unsent draft to one, two others' referral,
-# one's own and another's record, another's person, one's own and another agency.
+# one's own and another's record, another's person, a meeting one's own and another agency convenes, one's own and
+# another agency.
 RECORDS: dict[str, Any] = {
     "h": SimpleNamespace(home_agency_id=MINE),
     "s": SimpleNamespace(from_agency_id=MINE, to_agency_id=OTHER, is_sent=True),
@@ -51,6 +56,8 @@ RECORDS: dict[str, Any] = {
     "o": SimpleNamespace(id=uuid4(), agency_id=MINE),
     "a": SimpleNamespace(id=uuid4(), agency_id=OTHER),
     "x": SimpleNamespace(home_agency_id=OTHER),
+    "c": SimpleNamespace(convener_id=MINE),
+    "e": SimpleNamespace(convener_id=OTHER),
     "i": SimpleNamespace(id=MINE),
     "j": SimpleNamespace(id=OTHER),
 }
@@ -58,6 +65,8 @@ FITTING = {
     Permission.PERSON_EDIT: "hx",
     Permission.LEDGER_HAND_OVER: "hx",
     Permission.CASE_WRITE: "oa",
+    Permission.ISSUE_EDIT: "oa",
+    Permission.MEETING_ARRANGE: "ce",
     Permission.AGENCY_EDIT: "oaij",
     Permission.STAFF_MANAGE: "oaij",
     Permission.SERVICE_ROOM: "oaij",
@@ -81,12 +90,14 @@ def expected(permission: Permission, role: Role, administers: bool, relation: st
         return role is Role.SYSTEM_ADMIN or runs
     if permission is Permission.SERVICE_ROOM:
         return role is Role.SYSTEM_ADMIN or ((runs or role in CASEWORK) and relation in {"o", "i"})
+    if permission in FOR_COORDINATORS:
+        return role is Role.COORDINATOR and relation in FOR_COORDINATORS[permission]
     return role in CASEWORK and relation in BY_RELATION[permission]
 
 
 def test_every_permission_is_in_the_table_and_has_a_rule() -> None:
     others = {Permission.STAFF_LIST, Permission.SERVICE_ROOM, Permission.AUDIT_READ, Permission.AGENCY_CREATE}
-    known = {*BY_RELATION, *FOR_ADMINISTRATORS, *others}
+    known = {*BY_RELATION, *FOR_COORDINATORS, *FOR_ADMINISTRATORS, *others}
     assert known == set(Permission) == set(RULES)
 
 
@@ -108,7 +119,10 @@ def test_a_caseworker_without_an_agency_may_do_nothing_with_a_record() -> None:
     """No such row should ever exist; if it does, an empty agency must not equal an empty column."""
     stray = Actor(uuid4(), uuid4(), "見本", Role.STAFF, None, "", True)
     empty = SimpleNamespace(
-        id=None, agency_id=None, home_agency_id=None, from_agency_id=None, to_agency_id=None, is_sent=True
+        **dict.fromkeys(
+            ("id", "agency_id", "home_agency_id", "from_agency_id", "to_agency_id", "convener_id")
+        ),
+        is_sent=True,
     )
     assert not [permission for permission in Permission if can(stray, permission, empty)]
 

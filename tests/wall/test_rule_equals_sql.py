@@ -54,6 +54,7 @@ class Fact:
     covers_health: bool = True
     withdrawn: str = "no"
     replaced: bool = False
+    member: str = ""  # of a council: "me" is the reader, "colleague" another of his agency, "" nobody
 
 
 def combinations() -> list[Fact]:
@@ -67,7 +68,13 @@ def combinations() -> list[Fact]:
             DAYS, yes_no, yes_no, ("no", "all", "me", "other"), yes_no
         )
     ]
-    return [fact for fact in plain if fact.basis is not Basis.CONSENT] + consents
+    councils = [
+        replace(fact, member=member)
+        for fact in plain
+        if fact.basis is Basis.COUNCIL
+        for member in ("me", "colleague")
+    ]
+    return [fact for fact in plain if fact.basis is not Basis.CONSENT] + consents + councils
 
 
 class World:
@@ -75,6 +82,7 @@ class World:
 
     def __init__(self) -> None:
         self.home, self.me, self.other = make_member(), make_member(), make_member()
+        self.colleague = make_member(self.me.agency_id)
         self.facts = {uuid4(): fact for fact in combinations()}
         self.consent_of: dict[UUID, UUID] = {}
         self.rows: dict[Any, list[dict[str, Any]]] = {}
@@ -154,6 +162,7 @@ class World:
             from_agency_id=self.home.agency_id,
             made_by_id=self.home.staff_id,
             to_agency_id=(self.me if fact.to_me else self.other).agency_id,
+            to_staff_id=self.member_of(fact),
             channel="referral",
             consent_id=self.consent_of.get(person_id),
             source_id=person_id,
@@ -163,6 +172,9 @@ class World:
         )
         for category in [Category.BASIC, *([Category.HEALTH] if fact.tells_health else [])]:
             self.note(DisclosureCategory, disclosure_id=line_id, category=category)
+
+    def member_of(self, fact: Fact) -> UUID | None:
+        return {"me": self.me.staff_id, "colleague": self.colleague.staff_id}.get(fact.member)
 
     def python(self, fact: Fact) -> rule.DisclosureFacts:
         """The same line as `rule.py` wants it."""
@@ -192,6 +204,7 @@ class World:
             starts_at=BEGINS,
             ends_at=None if fact.open_ended else ENDS,
             ended_at=BEGINS if fact.ended else None,
+            to_staff_id=self.member_of(fact),
             consent=consent,
         )
 
@@ -218,12 +231,15 @@ def test_the_rule_the_sql_and_the_oracle_agree_everywhere(app: Flask) -> None:
     assert home
     both_answers = set()
     for now, reader, category in product(
-        MOMENTS, (world.me, world.other, world.home), (Category.BASIC, Category.HEALTH, Category.FINANCES)
+        MOMENTS,
+        (world.me, world.colleague, world.other, world.home),
+        (Category.BASIC, Category.HEALTH, Category.FINANCES),
     ):
         sql = seen(reader, category, now)
         for person_id, fact in world.facts.items():
-            python = rule.is_visible(reader.agency_id, home, [world.python(fact)], category, now)
-            said = wise.sees(reader.agency_id, person_id, category.value, now)
+            line, mine, me = world.python(fact), reader.agency_id, reader.staff_id
+            python = rule.is_visible(mine, me, home, [line], category, now)
+            said = wise.sees(mine, person_id, category.value, now, me)
             assert python == (person_id in sql) == said, (fact, now, reader is world.me, category)
             both_answers.add((reader is world.home, said))
     assert both_answers == {(False, True), (False, False), (True, True)}
@@ -232,8 +248,10 @@ def test_the_rule_the_sql_and_the_oracle_agree_everywhere(app: Flask) -> None:
 def test_who_may_know_of_a_person_is_as_the_oracle_says(app: Flask) -> None:
     world = World()
     wise = oracle.read(app.config["DATABASE_URL"])
-    for now, reader in product(MOMENTS, (world.me, world.other, world.home, make_member())):
-        assert known(reader, now) == {p for p in world.facts if wise.knows_of(reader.agency_id, p, now)}
+    readers = (world.me, world.colleague, world.other, world.home, make_member())
+    for now, reader in product(MOMENTS, readers):
+        mine, me = reader.agency_id, reader.staff_id
+        assert known(reader, now) == {p for p in world.facts if wise.knows_of(mine, p, now, me)}
 
 
 def test_a_live_line_is_live_in_the_list_of_lines_too(app: Flask) -> None:

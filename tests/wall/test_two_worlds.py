@@ -15,14 +15,17 @@ from flask import Flask
 
 from portal import clock
 from portal.disclosures import services as disclosures
+from portal.meetings.packet_services import open_packet
 from portal.people import services as people
 from portal.people.categories import Category
 from portal.referrals import conversation
 from portal.referrals.models import FollowUpKind
 from portal.referrals.states import ReferralAction
-from tests import factories
+from tests import factories, meeting_factories
 from tests.browsers import Browser
-from tests.factories import make_case, make_consent, make_note, make_person, make_referral, step
+from tests.factories import make_case, make_consent, make_member, make_note, make_person, make_referral, step
+from tests.meeting_factories import name_member
+from tests.wall import world_meetings
 from tests.wall.canaries import CANARY, Eye
 from tests.wall.pages import blurred
 from tests.wall.sweep import addresses
@@ -81,6 +84,26 @@ def beyond_b(world: World) -> None:
     )
 
 
+def closed_matters(world: World) -> None:
+    """At a table where d sits too: a closed item, a consent that does not name d, and what was written on it."""
+    word, person_id = world.birds.word, make_person(world.a)
+    closed = world_meetings.add(world, world.meetings["held"], world.a, person_id=person_id)
+    world_meetings.write(world, closed)
+    consent_id = make_consent(world.a, person_id, [world.c], ["basic", "health"])
+    shared = world_meetings.add(
+        world, world.meetings["held"], world.a, person_id=person_id, categories=("basic", "health")
+    )
+    open_packet(world.c.actor, world.meetings["held"])
+    world_meetings.write(world, shared)
+    disclosures.withdraw_consent(world.a.actor, consent_id, reason=word())
+    council = world.meetings["council"]
+    world_meetings.add(world, council, world.a, person_id=person_id, categories=("basic",))
+    name_member(world.chair, council, make_member(world.c.agency_id), sworn=True)
+    open_packet(world.a.actor, council)
+    for name in ("ours", "weekly"):
+        world_meetings.add(world, world.meetings[name], world.a, person_id=person_id)
+
+
 def beyond_b_and_at_d(world: World) -> None:
     """And another agency meets somebody of the same name."""
     beyond_b(world)
@@ -89,8 +112,9 @@ def beyond_b_and_at_d(world: World) -> None:
 
 
 def beyond_d(world: World) -> None:
-    """d works alone: all that the others do with one another is hidden from it."""
+    """All that the others do with one another is hidden from d, also at the one table where it sits."""
     beyond_b(world)
+    closed_matters(world)
     conversation.send_message(world.b.actor, world.referrals["live"], world.birds.word())
     step(world.b, world.referrals["parent"], ReferralAction.ACCEPT)
     step(world.b, world.referrals["protected"], ReferralAction.REJECT)
@@ -126,6 +150,7 @@ def test_what_one_may_not_see_changes_not_a_byte(
         ids = Ids()
         monkeypatch.setattr(sys.modules["portal.db"], "uuid7", ids)
         monkeypatch.setattr(factories, "serial", count(1))
+        monkeypatch.setattr(meeting_factories, "serial", count(1))
         world = World()
         with ids.behind_the_wall():
             secret(world)

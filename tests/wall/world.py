@@ -33,6 +33,7 @@ from tests.factories import (
     make_service,
     step,
 )
+from tests.wall import world_meetings
 from tests.wall.canaries import Aviary
 
 EVERYTHING = frozenset(Category)
@@ -46,20 +47,24 @@ class World:
         self.people: dict[str, UUID] = {}
         self.referrals: dict[str, UUID] = {}
         self.consents: dict[str, UUID] = {}
+        self.meetings: dict[str, UUID] = {}
         now = clock.now()
         with clock.frozen(now - timedelta(days=30)):
             self.found_agencies()
             self.begin(now)
         with clock.frozen(now - timedelta(days=2)):
             self.go_on()
+            world_meetings.convene(self)
 
     def found_agencies(self) -> None:
         self.a, self.b, self.c, self.d = (make_member() for _ in range(4))
+        self.chair = make_member(self.a.agency_id, Role.COORDINATOR)
         self.members: dict[str, Member] = {
             "a": self.a,
             "b": self.b,
             "c": self.c,
             "d": self.d,
+            "a's coordinator": self.chair,
             "b's coordinator": make_member(self.b.agency_id, Role.COORDINATOR),
             "a's admin": make_member(self.a.agency_id, Role.AGENCY_ADMIN),
             "b's worker who administers": make_member(self.b.agency_id, administers=True),

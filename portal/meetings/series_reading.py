@@ -1,0 +1,142 @@
+"""Meetings and series as lists and calendar files show them: dates, places, agencies, and no item."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, Select, func, select, tuple_
+from sqlalchemy.orm import Session
+
+from portal import clock
+from portal.agencies.models import Agency
+from portal.meetings import queries
+from portal.meetings.models import Meeting, MeetingSeries, SeriesMember
+from portal.meetings.states import COMING, MeetingStatus
+from portal.policy import Actor
+
+STILL_OPEN = COMING | {MeetingStatus.IN_SESSION}
+# How far back a calendar goes.
+CALENDAR_PAST = timedelta(days=90)
+After = tuple[datetime, UUID]
+
+
+class Show(StrEnum):
+    """The tabs of the list, as they stand in its address."""
+
+    COMING = "coming"
+    PAST = "past"
+    SERIES = "series"
+
+
+def columns(actor: Actor) -> Select[*tuple[Any, ...]]:
+    return (
+        select(
+            Meeting.id,
+            Meeting.series_id,
+            Meeting.kind,
+            Meeting.name,
+            Meeting.starts_at,
+            Meeting.minutes,
+            Meeting.place,
+            Meeting.link,
+            Meeting.status,
+            Meeting.announced_at,
+            Meeting.calendar_sequence,
+            Meeting.convener_id,
+            Agency.name.label("convener_name"),
+        )
+        .join(Agency, Agency.id == Meeting.convener_id)
+        .where(queries.visible_to(actor))
+    )
+
+
+def page(
+    session: Session, actor: Actor, show: Show, *, after: After | None = None, size: int = 25
+) -> Sequence[Row[*tuple[Any, ...]]]:
+    """One page of a tab: what is still to come with the next one first, or what is over, the latest first."""
+    key = tuple_(Meeting.starts_at, Meeting.id)
+    if show is Show.COMING:
+        chosen = columns(actor).where(Meeting.status.in_(STILL_OPEN))
+        chosen = chosen.where(key > tuple_(*after)) if after else chosen
+        ordered = chosen.order_by(Meeting.starts_at, Meeting.id)
+    else:
+        chosen = columns(actor).where(Meeting.status.not_in(STILL_OPEN))
+        chosen = chosen.where(key < tuple_(*after)) if after else chosen
+        ordered = chosen.order_by(Meeting.starts_at.desc(), Meeting.id.desc())
+    return session.execute(ordered.limit(size)).all()
+
+
+def next_meeting() -> Any:
+    """When a series meets next; None when nothing is to come."""
+    return (
+        select(func.min(Meeting.starts_at))
+        .where(
+            Meeting.series_id == MeetingSeries.id,
+            Meeting.status.in_(COMING),
+            Meeting.starts_at > clock.now(),
+        )
+        .correlate(MeetingSeries)
+        .scalar_subquery()
+    )
+
+
+def series_list(session: Session, actor: Actor) -> Sequence[Row[*tuple[Any, ...]]]:
+    """The series that invite this reader's agency, those that have ended last."""
+    statement = queries.series_visible(actor).with_only_columns(
+        *MeetingSeries.__table__.columns,
+        Agency.name.label("convener_name"),
+        next_meeting().label("next_at"),
+    )
+    ended = MeetingSeries.ended_on.is_not(None)
+    statement = statement.join(Agency, Agency.id == MeetingSeries.convener_id)
+    return session.execute(statement.order_by(ended, MeetingSeries.name, MeetingSeries.id)).all()
+
+
+def series_detail(session: Session, actor: Actor, series_id: UUID) -> Row[*tuple[Any, ...]]:
+    """One series.
+
+    Raises:
+        NoResultFound: none whose meetings invite this reader's agency.
+    """
+    statement = queries.series_visible(actor).with_only_columns(
+        *MeetingSeries.__table__.columns, Agency.name.label("convener_name")
+    )
+    statement = statement.join(Agency, Agency.id == MeetingSeries.convener_id)
+    return session.execute(statement.where(MeetingSeries.id == series_id)).one()
+
+
+def series_members(session: Session, series_id: UUID) -> dict[UUID, str]:
+    found = (
+        select(Agency.id, Agency.name)
+        .join(SeriesMember, SeriesMember.agency_id == Agency.id)
+        .where(SeriesMember.series_id == series_id)
+        .order_by(Agency.name)
+    )
+    return {row.id: row.name for row in session.execute(found)}
+
+
+def coming_of_series(session: Session, actor: Actor, series_id: UUID) -> Sequence[Row[*tuple[Any, ...]]]:
+    """What is still to come of a series, with what was cancelled of it, the next one first."""
+    statement = columns(actor).where(
+        Meeting.series_id == series_id,
+        Meeting.starts_at >= clock.start_of_day(clock.today()),
+        Meeting.status.in_([*STILL_OPEN, MeetingStatus.CANCELLED]),
+    )
+    return session.execute(statement.order_by(Meeting.starts_at, Meeting.id)).all()
+
+
+def for_calendar(
+    session: Session, actor: Actor, *, meeting_id: UUID | None = None, series_id: UUID | None = None
+) -> Sequence[Row[*tuple[Any, ...]]]:
+    """One meeting whenever it was; else those of a series, or all of this reader's, from 90 days ago on."""
+    statement = columns(actor)
+    if meeting_id is not None:
+        return session.execute(statement.where(Meeting.id == meeting_id)).all()
+    statement = statement.where(Meeting.starts_at >= clock.now() - CALENDAR_PAST)
+    if series_id is not None:
+        statement = statement.where(Meeting.series_id == series_id)
+    return session.execute(statement.order_by(Meeting.starts_at, Meeting.id)).all()

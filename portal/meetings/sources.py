@@ -1,0 +1,224 @@
+"""Statements that find what belongs on an agenda, over the work of all members at once.
+
+There is no wall here: they yield ids, days and counts, never a name or a text, and only between two agencies of
+the table. What each reader sees of what they find, `eyes` decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+from sqlalchemy import Date, Integer, Uuid, bindparam, exists, func, select
+from sqlalchemy.orm import aliased
+
+from portal.cases.models import Case, CaseGoal
+from portal.consents.models import Consent, ConsentRecipient
+from portal.consents.queries import stands
+from portal.disclosures import wall
+from portal.meetings import promise_queries, referral_sources
+from portal.meetings.agenda_models import AgendaItem, LocalIssue, MeetingOutcome
+from portal.meetings.models import Meeting
+from portal.meetings.referral_sources import HELD_ONES, MEMBERS, SERIES, STARTS, Columns, found
+from portal.meetings.states import (
+    HELD,
+    IssueStatus,
+    ItemKind,
+    MeetingKind,
+    MeetingStatus,
+    OutcomeKind,
+    Source,
+)
+
+
+@cache
+def minutes() -> Columns:
+    """Minutes of the series that nobody has approved yet."""
+    return (
+        select(
+            *found(
+                subject_id=Meeting.id,
+                brought_by_id=Meeting.convener_id,
+                reason_on=Meeting.starts_at,
+            )
+        )
+        .where(
+            Meeting.series_id == SERIES, Meeting.starts_at < STARTS, Meeting.status == MeetingStatus.MINUTED
+        )
+        .order_by(Meeting.starts_at)
+    )
+
+
+@cache
+def carried() -> Columns:
+    """What the last meeting of the series put off. A promise comes back by itself, and so do minutes."""
+    return (
+        select(
+            *found(
+                subject_id=AgendaItem.id,
+                brought_by_id=AgendaItem.brought_by_id,
+                person_id=AgendaItem.person_id,
+                referral_id=AgendaItem.referral_id,
+                issue_id=AgendaItem.issue_id,
+                copied_id=AgendaItem.id,
+                reason_count=AgendaItem.reason_count,
+            ),
+            AgendaItem.source.label("former_source"),
+            AgendaItem.subject_id.label("former_subject_id"),
+        )
+        .where(
+            AgendaItem.meeting_id == bindparam("previous_id", type_=Uuid()),
+            AgendaItem.postponed_at.is_not(None),
+            AgendaItem.removed_at.is_(None),
+            AgendaItem.source.not_in([Source.MINUTES, Source.ACTION]),
+            AgendaItem.brought_by_id.in_(MEMBERS),
+        )
+        .order_by(AgendaItem.position, AgendaItem.id)
+    )
+
+
+@cache
+def actions() -> Columns:
+    """Promises of earlier meetings of the series that are not kept yet; how many meetings have been held since."""
+    later = aliased(Meeting)
+    times = (
+        select(func.count())
+        .select_from(later)
+        .where(
+            later.series_id == SERIES,
+            later.starts_at > Meeting.starts_at,
+            later.starts_at < STARTS,
+            later.status.in_(sorted(HELD)),
+        )
+        .correlate(Meeting)
+        .scalar_subquery()
+    )
+    return (
+        select(
+            *found(
+                subject_id=MeetingOutcome.id,
+                brought_by_id=MeetingOutcome.owner_agency_id,
+                person_id=AgendaItem.person_id,
+                referral_id=AgendaItem.referral_id,
+                outcome_id=MeetingOutcome.id,
+                copied_id=AgendaItem.id,
+                reason_on=MeetingOutcome.due_on,
+                reason_count=times + 1,
+            )
+        )
+        .select_from(MeetingOutcome)
+        .join(AgendaItem, AgendaItem.id == MeetingOutcome.item_id)
+        .join(Meeting, Meeting.id == AgendaItem.meeting_id)
+        .where(
+            Meeting.series_id == SERIES,
+            Meeting.starts_at < STARTS,
+            HELD_ONES,
+            MeetingOutcome.kind == OutcomeKind.ACTION,
+            MeetingOutcome.struck_at.is_(None),
+            MeetingOutcome.owner_agency_id.in_(MEMBERS),
+            ~promise_queries.is_done(),
+        )
+        .order_by(MeetingOutcome.due_on, MeetingOutcome.id)
+    )
+
+
+@cache
+def lapsing() -> Columns:
+    """Consents that end soon and name somebody at the table."""
+    named = exists().where(ConsentRecipient.consent_id == Consent.id, ConsentRecipient.agency_id.in_(MEMBERS))
+    today = wall.day_of(wall.NOW)
+    return (
+        select(
+            *found(
+                subject_id=Consent.id,
+                brought_by_id=Consent.agency_id,
+                person_id=Consent.person_id,
+                reason_on=Consent.valid_until,
+            )
+        )
+        .where(
+            Consent.agency_id.in_(MEMBERS),
+            Consent.valid_until <= bindparam("lapse_day", type_=Date()),
+            stands(today),
+            named,
+        )
+        .order_by(Consent.valid_until, Consent.id)
+    )
+
+
+@cache
+def goals() -> Columns:
+    """Open cases with a goal to be looked at again, once each, by the earliest day."""
+    return (
+        select(
+            *found(
+                subject_id=Case.id,
+                brought_by_id=Case.agency_id,
+                person_id=Case.person_id,
+                reason_on=func.min(CaseGoal.review_on),
+            )
+        )
+        .join(CaseGoal, CaseGoal.case_id == Case.id)
+        .where(
+            Case.agency_id.in_(MEMBERS),
+            Case.closed_on.is_(None),
+            CaseGoal.score.is_(None),
+            CaseGoal.review_on <= bindparam("goal_day", type_=Date()),
+        )
+        .group_by(Case.id, Case.agency_id, Case.person_id)
+        .order_by(func.min(CaseGoal.review_on), Case.id)
+    )
+
+
+@cache
+def local_issues() -> Columns:
+    """Open ones that no meeting has taken up yet."""
+    taken_up = (
+        exists()
+        .where(
+            AgendaItem.issue_id == LocalIssue.id,
+            AgendaItem.removed_at.is_(None),
+            AgendaItem.postponed_at.is_(None),
+            AgendaItem.meeting_id == Meeting.id,
+            HELD_ONES,
+        )
+        .correlate(LocalIssue)
+    )
+    return (
+        select(*found(subject_id=LocalIssue.id, brought_by_id=LocalIssue.agency_id, issue_id=LocalIssue.id))
+        .where(LocalIssue.agency_id.in_(MEMBERS), LocalIssue.status == IssueStatus.OPEN, ~taken_up)
+        .order_by(LocalIssue.id)
+    )
+
+
+# In the order of precedence, which is that of the agenda: of one referral, the first that names it wins.
+SOURCES: dict[Source, tuple[ItemKind, Callable[[], Columns]]] = {
+    Source.MINUTES: (ItemKind.MINUTES, minutes),
+    Source.CARRIED: (ItemKind.INFORMATION, carried),  # keeps the kind it had
+    Source.ACTION: (ItemKind.ACTION, actions),
+    Source.OVERDUE: (ItemKind.HANDOFF, referral_sources.overdue),
+    Source.ENDED: (ItemKind.END_EVALUATION, referral_sources.ended),
+    Source.REFUSED: (ItemKind.HANDOFF, referral_sources.refused),
+    Source.STOPPED: (ItemKind.HANDOFF, referral_sources.stopped),
+    Source.AFTERWARDS: (ItemKind.REPORT_AFTERWARDS, referral_sources.afterwards),
+    Source.NEW_REFERRAL: (ItemKind.HANDOFF, referral_sources.new_referrals),
+    Source.NOTED: (ItemKind.HANDOFF, referral_sources.noted),
+    Source.LAPSING: (ItemKind.CONSENT, lapsing),
+    Source.GOALS: (ItemKind.PLAN_CHECK, goals),
+    Source.LOCAL_ISSUE: (ItemKind.LOCAL_ISSUE, local_issues),
+}
+ALWAYS = frozenset({Source.MINUTES, Source.CARRIED, Source.ACTION})
+COUNCIL_ONLY = frozenset({Source.GOALS, Source.AFTERWARDS, Source.ENDED})
+EVERYTHING = frozenset(SOURCES)
+SOURCES_OF = {
+    MeetingKind.WEEKLY: EVERYTHING - COUNCIL_ONLY,
+    MeetingKind.COORDINATION: EVERYTHING,
+    MeetingKind.STATUTORY: ALWAYS,
+    MeetingKind.CASE_STUDY: ALWAYS,
+    MeetingKind.OTHER: EVERYTHING - COUNCIL_ONLY,
+}
+
+
+@cache
+def statement(source: Source) -> Columns:
+    return SOURCES[source][1]().limit(bindparam("most", type_=Integer()))

@@ -1,0 +1,171 @@
+"""The canaries' meetings: one of each kind and state, with a word of its own in every field that can be typed in."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from portal import clock
+from portal.audit import services as audit
+from portal.audit.events import AuditEvent
+from portal.db import db
+from portal.meetings.agenda_models import Addendum, AgendaItem, MeetingOutcome, MinutesRevision
+from portal.meetings.models import Attendance, Meeting
+from portal.meetings.packet_services import open_packet
+from portal.meetings.states import ItemKind, OutcomeKind
+from tests.factories import Member
+from tests.meeting_factories import (
+    make_issue,
+    make_item,
+    make_meeting,
+    make_outcome,
+    make_series,
+    name_member,
+    take_step,
+    walk,
+)
+
+if TYPE_CHECKING:
+    from tests.wall.world import World
+
+# Which people are spoken of where, by whom, and what the item tells the table.
+SHARED = {"categories": ("basic", "health")}
+MATTERS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("a", "live", SHARED),
+    ("a", "withdrawn", SHARED),
+    ("a", "partly", SHARED),
+    ("a", "expired", SHARED),
+    ("a", "handed over", SHARED),
+    ("a", "not told", {}),
+    ("b", "passed on", SHARED),
+    ("b", "parent", {}),
+)
+# The referral of an item stands beside it.
+REFERRED = ("refused", "mistaken", "protected", "to be named", "child", "partly", "draft")
+
+
+def convene(world: World) -> None:
+    """Meetings between a, b and c, to one of which d is invited; b itself convenes one with a."""
+    a, b, c, d = world.chair, world.b, world.c, world.d
+    world.person("not told")
+    where = typed(world)
+    make_series(a, [b], **where())
+    table = [b, c]
+    meetings = {
+        "held": make_meeting(a, [b, c, d], kind="coordination", **where(begun=-1)),
+        "weekly": make_meeting(a, [b], kind="weekly", **where()),
+        "council": make_meeting(a, table, kind="statutory", **where()),
+        "cases": make_meeting(a, table, kind="case_study", **where(begun=-3)),
+        "ours": make_meeting(world.members["b's coordinator"], [a], kind="other", **where()),
+        "cancelled": make_meeting(a, table, kind="weekly", **where()),
+    }
+    world.meetings |= meetings
+    for meeting_id in meetings.values():
+        fill(world, meeting_id)
+    for member, sworn in ((world.a, True), (world.b, True), (a, True), (world.c, False)):
+        name_member(a, meetings["council"], member, sworn=sworn)
+    add_guest(world, meetings["council"])
+    hold(world, meetings)
+
+
+def typed(world: World) -> Any:
+    word = world.birds.word
+
+    def where(*, begun: int = 0) -> dict[str, Any]:
+        found: dict[str, Any] = {"name": word(), "place": word(), "link": f"https://example.jp/{word()}"}
+        return found | ({"starts_at": clock.now() + timedelta(days=begun)} if begun else {})
+
+    return where
+
+
+def fill(world: World, meeting_id: UUID) -> None:
+    """Matters of people, of referrals, of the town, and one that fell out."""
+    for by, name, values in MATTERS:
+        add(world, meeting_id, world.members[by], person_id=world.people[name], **values)
+    for name in REFERRED:
+        whom = {"draft": "live"}.get(name, name)
+        given = {"person_id": world.people[whom], "referral_id": world.referrals[name]}
+        add(world, meeting_id, world.a, kind=ItemKind.HANDOFF, **given)
+    issue_id = make_issue(world.a, text=world.birds.word(), result=world.birds.word())
+    add(world, meeting_id, world.a, kind=ItemKind.LOCAL_ISSUE, issue_id=issue_id)
+    add(world, meeting_id, world.b)
+    fallen = {"removed_at": clock.now(), "removed_why": world.birds.word()}
+    add(world, meeting_id, world.a, person_id=world.people["not told"], **fallen)
+    later = {"postponed_at": clock.now(), "postponed_why": world.birds.word()}
+    add(world, meeting_id, world.b, person_id=world.people["passed on"], **later)
+
+
+def add(world: World, meeting_id: UUID, by: Member, **values: Any) -> UUID:
+    word = world.birds.word
+    return make_item(by, meeting_id, title=word(), text=word(), **values)
+
+
+def add_guest(world: World, meeting_id: UUID) -> None:
+    with db.transaction() as session:
+        guest = Attendance(
+            meeting_id=meeting_id, guest_name=world.birds.word(), guest_from=world.birds.word()
+        )
+        session.add(guest)
+        audit.record(AuditEvent.ROSTER_CHANGED, guest, actor=world.chair.actor)
+
+
+def hold(world: World, meetings: dict[str, UUID]) -> None:
+    """Announced, opened by those who may, minuted, and approved."""
+    chair = world.chair
+    readers = {"held": (world.b, world.c, world.d), "council": (world.b,), "cases": (world.b, world.c)}
+    for name in ("held", "council", "cases", "weekly"):
+        take_step(chair, meetings[name], "announce")
+        for reader in readers.get(name, ()):
+            open_packet(reader.actor, meetings[name])
+    for name in ("held", "council", "cases"):
+        take_step(chair, meetings[name], "begin")
+        for item_id in items_of(meetings[name]):
+            write(world, item_id)
+    for action in ("close", "approve"):
+        take_step(chair, meetings["cases"], action)
+    take_step(chair, meetings["held"], "close")
+    correct(world, meetings["cases"])
+    walk(chair, meetings["cancelled"], "cancelled")
+    with db.transaction() as session:
+        cancelled = session.get_one(Meeting, meetings["cancelled"])
+        cancelled.cancelled_why = world.birds.word()
+        audit.record(AuditEvent.MEETING_MOVED, cancelled, actor=chair.actor)
+
+
+def items_of(meeting_id: UUID) -> list[UUID]:
+    """Those on the agenda, as they stand in the table."""
+    with db.transaction() as session:
+        found = session.query(AgendaItem).filter_by(meeting_id=meeting_id).order_by(AgendaItem.position)
+        return [item.id for item in found if item.stands]
+
+
+def write(world: World, item_id: UUID) -> None:
+    """Minutes, a text that came second, and what came of it."""
+    word, chair = world.birds.word, world.chair
+    with db.transaction() as session:
+        item = session.get_one(AgendaItem, item_id)
+        item.minutes_text = word()
+        session.add(
+            MinutesRevision(
+                item_id=item_id, staff_id=chair.staff_id, text=word(), based_on=1, is_refused=True
+            )
+        )
+        audit.record(AuditEvent.MINUTES_WRITTEN, item, actor=chair.actor, person_id=item.person_id)
+    make_outcome(chair, item_id, text=word())
+    done = make_outcome(world.b, item_id, kind=OutcomeKind.ACTION, text=word())
+    make_outcome(world.a, item_id, kind=OutcomeKind.ACTION, text=word())
+    with db.transaction() as session:
+        promise = session.get_one(MeetingOutcome, done)
+        promise.done_at, promise.done_by_id, promise.done_note = clock.now(), world.b.staff_id, word()
+        audit.record(AuditEvent.ACTION_DONE, promise, actor=world.b.actor)
+
+
+def correct(world: World, meeting_id: UUID) -> None:
+    """Addenda to approved minutes: to the whole, and to one item."""
+    with db.transaction() as session:
+        for item_id in (None, items_of(meeting_id)[0]):
+            text, by = world.birds.word(), world.chair
+            addendum = Addendum(meeting_id=meeting_id, item_id=item_id, staff_id=by.staff_id, text=text)
+            session.add(addendum)
+            audit.record(AuditEvent.ADDENDUM_WRITTEN, addendum, actor=by.actor)

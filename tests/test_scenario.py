@@ -21,7 +21,11 @@ from portal.cases.codes import Method, Outcome, Score
 from portal.cases.models import Case, ProgressNote
 from portal.consents.models import Withdrawal
 from portal.db import db
-from portal.disclosures.models import Basis
+from portal.disclosures.models import Basis, Disclosure
+from portal.meetings import promise_queries
+from portal.meetings.agenda_models import AgendaItem, LocalIssue, MeetingOutcome
+from portal.meetings.models import Attendance, Meeting
+from portal.meetings.states import IssueStatus, MeetingKind, MeetingStatus, OutcomeKind, Source
 from portal.people.models import Person
 from portal.referrals.models import Referral, ReferralGoal
 from portal.referrals.states import ReferralKind, ReferralStatus, Refusal
@@ -324,6 +328,128 @@ def test_what_can_be_left_out(load: Load) -> None:
     someone = db.read.scalars(select(Person).where(Person.pseudonym == "Aさん")).one()
     assert someone.contact_prohibited
     assert someone.contact_prohibited_reason
+
+
+# Meetings.
+
+
+def meetings(**wanted: object) -> list[Meeting]:
+    return list(db.read.scalars(select(Meeting).filter_by(**wanted).order_by(Meeting.starts_at, Meeting.id)))
+
+
+@DEMO
+def test_the_demo_shows_a_year_of_meetings(app: Flask) -> None:
+    """The source: meetings every week since November 2020, and the council once a month."""
+    in_2020 = [m for m in meetings() if year_of(m.starts_at) == 2020]
+    held = Counter(m.kind for m in in_2020 if m.status is MeetingStatus.APPROVED)
+    assert held[MeetingKind.COORDINATION] == 12
+    assert held[MeetingKind.STATUTORY] == held[MeetingKind.CASE_STUDY] == 1
+    assert held[MeetingKind.WEEKLY] >= 17
+    weekly = [clock.japan_date(m.starts_at) for m in in_2020 if m.kind is MeetingKind.WEEKLY]
+    assert min(weekly) == date(2020, 11, 10)  # the 3rd was a holiday
+    assert {day.weekday() for day in weekly} == {1}
+    assert not {date(2020, 12, 29), date(2021, 2, 23)} & set(weekly)
+    councils = [clock.japan_date(m.starts_at) for m in in_2020 if m.kind is MeetingKind.COORDINATION]
+    thursdays = [(4, 16), (5, 21), (6, 18), (7, 16), (8, 20), (9, 17), (10, 15), (11, 19), (12, 17)]
+    assert councils[:9] == [date(2020, month, day) for month, day in thursdays]
+    assert councils[9:12] == [date(2021, 1, 21), date(2021, 2, 18), date(2021, 3, 18)]
+    assert {m.status for m in meetings()} >= {*MeetingStatus} - {MeetingStatus.IN_SESSION}
+
+
+@DEMO
+def test_in_the_demo_promises_are_kept_and_one_comes_back(app: Flask) -> None:
+    now = clock.today()
+    open_ones = db.read.scalars(
+        select(MeetingOutcome).where(MeetingOutcome.kind == OutcomeKind.ACTION, ~promise_queries.is_done())
+    ).all()
+    assert any(one.due_on and one.due_on < now for one in open_ones)
+    assert all(one.due_on and one.due_on > date(2021, 12, 31) for one in open_ones)
+    again = select(AgendaItem.reason_count).where(AgendaItem.source == Source.ACTION)
+    assert max(db.read.scalars(again)) >= 2
+    assert db.read.scalars(select(AgendaItem).where(AgendaItem.source == Source.CARRIED)).first()
+    issue = db.read.scalars(select(LocalIssue).where(LocalIssue.status == IssueStatus.PASSED_ON)).one()
+    assert issue.result
+
+
+@DEMO
+def test_the_demo_leaves_a_meeting_to_prepare_and_oaths_to_give(app: Flask) -> None:
+    coming = [m for m in meetings() if m.starts_at > clock.now()]
+    assert {m.kind for m in coming if m.status is MeetingStatus.ANNOUNCED} >= {
+        MeetingKind.COORDINATION,
+        MeetingKind.STATUTORY,
+    }
+    (council,) = [m for m in coming if m.kind is MeetingKind.STATUTORY]
+    roster = db.read.scalars(select(Attendance).where(Attendance.meeting_id == council.id)).all()
+    assert len(roster) == 3
+    assert not any(named.secrecy_at for named in roster)
+    next_week = next(m for m in coming if m.kind is MeetingKind.WEEKLY)
+    assert next_week.status is MeetingStatus.DRAFT
+    items = db.read.scalars(select(AgendaItem).where(AgendaItem.meeting_id == next_week.id)).all()
+    assert {Source.ACTION, Source.MINUTES} <= {item.source for item in items}
+    assert any(item.referral_id for item in items)
+
+
+@DEMO
+def test_what_a_support_council_of_the_demo_told_has_ended(app: Flask) -> None:
+    lines = db.read.scalars(select(Disclosure).where(Disclosure.basis == Basis.COUNCIL)).all()
+    assert {line.to_staff_id is not None and line.ended_at is not None for line in lines} == {True}
+
+
+MEETING = (
+    WHOLE.replace("role: staff}", "role: coordinator}", 1)
+    + """\
+  - {at: 2020-12-07T09:00, by: a1@example.jp, act: define_series, key: s1, kind: weekly, name: 打合せ, members: [shuro], rule: FREQ=WEEKLY,
+     from: 2020-12-13, time: "10:00"}
+  - {at: 2020-12-10T09:00, by: a1@example.jp, act: schedule_meeting, key: m1, series: s1, date: 2020-12-08}
+"""
+)
+HELD = """\
+  - {at: 2020-12-10T09:10, by: b1@example.jp, act: add_item, key: i1, meeting: m1, kind: information, title: カフェの日}
+  - {at: 2020-12-18T10:00, by: a1@example.jp, act: hold_meeting, meeting: m1, packets: [b1@example.jp],
+     attend: [a1@example.jp, b1@example.jp],
+     record: [{item: i1, text: 木曜がよい。, outcomes: [{key: o1, type: action, text: 日を決める, owner: shuro, due: 2020-12-21}]}]}
+  - {at: 2020-12-21T09:00, by: b1@example.jp, act: finish_action, promise: o1, text: 24日に決めた}
+  - {at: 2020-12-22T09:00, by: a1@example.jp, act: approve_minutes, meeting: m1}
+"""
+NEXT_ITEM = MEETING.count("\n") + 1
+
+
+def test_a_whole_meeting_on_one_line(load: Load) -> None:
+    done = load(MEETING + HELD)
+    assert done.exit_code == 0, done.output
+    held, *coming = meetings()
+    # A rule without a weekday takes that of `from`; the 13th was a Sunday, so it is Friday the 11th.
+    assert clock.japan_date(held.starts_at) == date(2020, 12, 11)
+    assert held.status is MeetingStatus.APPROVED
+    assert len(coming) >= 5
+    outcome = db.read.scalars(select(MeetingOutcome)).one()
+    assert outcome.done_note == "24日に決めた"
+    item = db.read.get_one(AgendaItem, outcome.item_id)
+    assert (item.minutes_text, item.brought_by_id) == ("木曜がよい。", agency("就労準備支援事業").id)
+    came = db.read.scalars(select(Attendance).where(Attendance.meeting_id == held.id)).all()
+    assert [one.was_there for one in came] == [True, True]
+    opened = select(AuditEntry.agency_id).where(AuditEntry.event == "packet:opened")
+    assert db.read.scalars(opened).all() == [agency("就労準備支援事業").id]
+
+
+WRONG_MEETING = {
+    "no such item": ("act: record_minutes, meeting: m1, referral: r1, text: 進んだ", "その議題はありません"),
+    "no such time of day": (
+        "act: define_series, kind: weekly, name: 会, members: [shuro], rule: FREQ=WEEKLY, time: 25:00",
+        "25:00",
+    ),
+    "an agency's meeting by another's hand": ("act: begin, meeting: m1, by: b1@example.jp", "権限"),
+}
+
+
+@pytest.mark.parametrize(("rest", "says"), WRONG_MEETING.values(), ids=WRONG_MEETING.keys())
+def test_a_wrong_line_about_a_meeting_is_named(load: Load, rest: str, says: str) -> None:
+    by = "" if "by:" in rest else "by: a1@example.jp, "
+    refused = load(MEETING + f"  - {{at: 2020-12-11T10:00, {by}{rest}}}\n")
+    assert refused.exit_code == 1
+    assert f"line {NEXT_ITEM}:" in refused.stderr
+    assert says in refused.stderr
+    assert counted(Meeting) == 0
 
 
 # Wrong files.

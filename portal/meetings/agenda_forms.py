@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 from uuid import UUID
 
@@ -17,7 +16,7 @@ from portal.meetings.states import ItemKind
 from portal.people.categories import Category
 from portal.referrals.forms import Chosen, ManyOf, choices_of, uuid_or_none
 from portal.web.base_form import BaseForm, VersionField
-from portal.web.fields import CleanString, CleanText, MaxLength, Required
+from portal.web.fields import CleanString, CleanText, MaxLength, Required, bare_minutes
 
 
 class MinutesField(CleanString):
@@ -28,7 +27,7 @@ class MinutesField(CleanString):
         return int(self.data or 0)
 
     def tidy(self, text: str) -> str:
-        return unicodedata.normalize("NFKC", text).strip().removesuffix("分").strip()
+        return bare_minutes(text)
 
     def pre_validate(self, form: object) -> None:
         if self.data and not re.fullmatch("[0-9]{1,3}", self.data):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from flask import current_app, flash, redirect, render_template, url_for
+from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
@@ -21,10 +21,6 @@ from portal.meetings.reasons import name_of, reason_of
 from portal.meetings.states import FLOW, MeetingAction, MeetingKind, MeetingStatus
 from portal.people.categories import Category
 from portal.policy import Actor, Permission, require
-
-
-def leads_to(endpoint: str) -> bool:
-    return f"meetings.{endpoint}" in current_app.view_functions
 
 
 def agenda_of(actor: Actor, meeting_id: UUID) -> tuple[MeetingView, list[ItemView]]:
@@ -67,7 +63,6 @@ def show(meeting_id: UUID) -> ResponseReturnValue:
         actions=FLOW.actions_from(meeting.status) if arranges else [],
         name_of=name_of,
         reason_of=reason_of,
-        leads_to=leads_to,
         A=MeetingAction,
         S=MeetingStatus,
         kinds=MeetingKind,

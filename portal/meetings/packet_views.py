@@ -24,7 +24,9 @@ from portal.web.pdf import pdf_response, render_pdf
 
 def packet_of(meeting_id: UUID, channel: str) -> dict[str, Any]:
     actor = signed_in()
-    drafting_services.refresh(actor, meeting_id)  # after announcing, too, the packet keeps in step with the work
+    drafting_services.refresh(
+        actor, meeting_id
+    )  # after announcing, too, the packet keeps in step with the work
     meeting, items = packet_services.open_packet(actor, meeting_id, channel=channel)
     return {
         "meeting": meeting,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Collection, Iterable
 from datetime import time
 from typing import Any
@@ -29,6 +28,7 @@ from portal.web.fields import (
     EraDateTimeField,
     MaxLength,
     Required,
+    bare_minutes,
 )
 from portal.words import Worded
 
@@ -57,7 +57,7 @@ class LengthField(CleanString):
     number: int = 0
 
     def tidy(self, text: str) -> str:
-        return unicodedata.normalize("NFKC", text).strip().removesuffix("分").strip()
+        return bare_minutes(text)
 
     def pre_validate(self, form: Any) -> None:
         typed = self.data or ""

@@ -8,8 +8,9 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, func, select, tuple_
+from sqlalchemy import Row, Select, and_, exists, func, select, tuple_
 from sqlalchemy.orm import Session
+from sqlalchemy.sql import ColumnElement
 
 from portal import clock
 from portal.agencies.models import Agency
@@ -54,6 +55,16 @@ def columns(actor: Actor) -> Select[*tuple[Any, ...]]:
     )
 
 
+def never_was() -> ColumnElement[bool]:
+    """A date that fell away with its series before anybody heard of it: no line in the history of meetings."""
+    fell = (
+        exists()
+        .where(MeetingSeries.id == Meeting.series_id, MeetingSeries.ended_on < Meeting.slot)
+        .correlate(Meeting)
+    )
+    return and_(Meeting.status == MeetingStatus.CANCELLED, Meeting.announced_at.is_(None), fell)
+
+
 def page(
     session: Session, actor: Actor, show: Show, *, after: After | None = None, size: int = 25
 ) -> Sequence[Row[*tuple[Any, ...]]]:
@@ -64,7 +75,7 @@ def page(
         chosen = chosen.where(key > tuple_(*after)) if after else chosen
         ordered = chosen.order_by(Meeting.starts_at, Meeting.id)
     else:
-        chosen = columns(actor).where(Meeting.status.not_in(STILL_OPEN))
+        chosen = columns(actor).where(Meeting.status.not_in(STILL_OPEN), ~never_was())
         chosen = chosen.where(key < tuple_(*after)) if after else chosen
         ordered = chosen.order_by(Meeting.starts_at.desc(), Meeting.id.desc())
     return session.execute(ordered.limit(size)).all()

@@ -7,11 +7,14 @@ from portal.meetings import (
     issue_views,
     item_views,
     meeting_views,
+    minutes_views,
     models,
+    outcome_views,
     packet_views,
     promise_views,
     roster_views,
     series_views,
+    session_views,
     stop_views,
 )
 from portal.meetings.blueprint import bp
@@ -24,10 +27,13 @@ __all__ = [
     "issue_views",
     "item_views",
     "meeting_views",
+    "minutes_views",
     "models",
+    "outcome_views",
     "packet_views",
     "promise_views",
     "roster_views",
     "series_views",
+    "session_views",
     "stop_views",
 ]

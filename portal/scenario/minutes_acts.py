@@ -78,7 +78,9 @@ def record_minutes(play: Play, actor: Actor, given: Given) -> None:
         minutes_services.write(actor, item_id, given["text"], version=version)
     for outcome in given.get("outcomes", ()):
         owner = play.actors[outcome["staff"]] if "staff" in outcome else None
-        owner_id = play.agency(outcome["owner"]) if "owner" in outcome else owner and owner.agency_id
+        owner_id = owner.agency_id if owner else None
+        if "owner" in outcome:
+            owner_id = play.agency(outcome["owner"])
         outcome_id = outcome_services.note(
             actor,
             item_id,

@@ -13,7 +13,15 @@ from portal.accounts.passwords import LONGEST, SHORTEST
 from portal.agencies.calendar import FRIDAY, MONDAY, SATURDAY, SUNDAY, THURSDAY, TUESDAY, WEDNESDAY
 from portal.agencies.kinds import AgencyKind, Room
 from portal.policy import Role
-from portal.scenario import agency_acts, case_acts, people_acts, referral_acts
+from portal.scenario import (
+    agency_acts,
+    case_acts,
+    meeting_acts,
+    minutes_acts,
+    people_acts,
+    referral_acts,
+    series_acts,
+)
 from portal.scenario.play import Act
 from portal.scenario.shapes import (
     Fields,
@@ -37,7 +45,15 @@ from portal.scenario.shapes import (
 )
 from portal.scenario.source import Row, Table, Value, WrongFile
 
-ACTS: Mapping[str, Act] = people_acts.ACTS | case_acts.ACTS | referral_acts.ACTS | agency_acts.ACTS
+ACTS: Mapping[str, Act] = (
+    people_acts.ACTS
+    | case_acts.ACTS
+    | referral_acts.ACTS
+    | agency_acts.ACTS
+    | series_acts.ACTS
+    | meeting_acts.ACTS
+    | minutes_acts.ACTS
+)
 WEEK = {
     "mon": MONDAY,
     "tue": TUESDAY,

@@ -12,6 +12,7 @@ from portal.cases import services as cases
 from portal.cases.codes import Domain, Outcome, Score
 from portal.disclosures.models import Basis
 from portal.errors import Invalid
+from portal.meetings import issue_services
 from portal.people.categories import Category
 from portal.people.models import Person
 from portal.policy import Actor
@@ -158,7 +159,11 @@ def read_news(play: Play, actor: Actor, _given: Given) -> None:
 
 
 def follow_up(play: Play, actor: Actor, given: Given) -> None:
-    conversation.follow_up(actor, play.ids[Sort.REFERRAL, given["referral"]], given["kind"], given["text"])
+    referral_id = play.ids[Sort.REFERRAL, given["referral"]]
+    if given["kind"] is FollowUpKind.LOCAL_ISSUE:
+        issue_services.keep(actor, referral_id, given["text"])
+    else:
+        conversation.follow_up(actor, referral_id, given["kind"], given["text"])
 
 
 GOAL = {"domain": need(one_of(Domain)), "text": need(text)}

@@ -72,6 +72,11 @@ def _refuse_unusable(typed: str) -> None:
         raise ValueError(str(REMOVED)) from error
 
 
+def bare_minutes(typed: str) -> str:
+    """The digits of minutes, of any width, typed with the word for minutes or without."""
+    return unicodedata.normalize("NFKC", typed).strip().removesuffix("分").strip()
+
+
 class TelephoneField(CleanString):
     """A telephone number in digits of any width; kept half-width, with the hyphens that were typed.
 

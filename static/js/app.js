@@ -1,4 +1,5 @@
 // Starts every small behaviour. Each page works without any of them.
+import * as autosave from "./autosave.js";
 import * as checkAll from "./check-all.js";
 import * as drafts from "./drafts.js";
 import * as errors from "./errors.js";
@@ -10,6 +11,6 @@ import * as print from "./print.js";
 import * as session from "./session.js";
 
 // Drafts before leave: what a draft brings back counts as unsaved.
-for (const part of [drafts, leave, keys, once, session, checkAll, print, menu, errors]) {
+for (const part of [drafts, leave, autosave, keys, once, session, checkAll, print, menu, errors]) {
   part.start();
 }

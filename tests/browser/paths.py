@@ -11,12 +11,12 @@ from typing import Any
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Table, select
-from werkzeug.routing import Rule
+from werkzeug.routing import AnyConverter, Rule
 
 from portal.db import Base, db
 
 # A page looks different for each of these; one of every sort is opened.
-SORTS = {"referral": "status", "person": "is_identified"}
+SORTS = {"referral": ("status",), "person": ("is_identified",), "meeting": ("status", "kind")}
 # A page that so many rows do not open is taken for one that this reader may not open.
 MOST_TRIES = 25
 # What an address needs besides its path.
@@ -53,10 +53,10 @@ def rows_of(arguments: list[str], *, sorts: bool) -> Iterator[tuple[dict[str, An
     for table in tables_of(last):
         if not all(parent in table.c for parent in parents):
             continue
-        sort = SORTS.get(table.name) if sorts else None
+        columns = SORTS.get(table.name, ()) if sorts else ()
         for row in db.read.execute(select(table).order_by(table.c.id.desc())).mappings():
             values = {last: row["id"]} | {parent: row[parent] for parent in parents}
-            yield values, str(row[sort]) if sort else ""
+            yield values, " ".join(str(row[column]) for column in columns)
 
 
 def values_of(rule: Rule, words: Mapping[str, str]) -> Iterator[tuple[dict[str, Any], str]]:
@@ -73,7 +73,10 @@ def members_of(rule: Rule, argument: str, words: Mapping[str, str]) -> list[str]
     """What stands in the place of an argument that is no id: a given word, or the members of its enum."""
     if argument in words:
         return [words[argument]]
-    code = type(rule._converters[argument]).to_python  # noqa: SLF001
+    converter = rule._converters[argument]  # noqa: SLF001
+    if isinstance(converter, AnyConverter):
+        return sorted(converter.items)
+    code = type(converter).to_python
     return [str(member.value) for cell in code.__closure__ or () for member in cell.cell_contents]
 
 

@@ -18,14 +18,21 @@ from tests.browser import axe, paths
 from tests.browser.conftest import DESKTOP, PHONE, SIZES, sign_in
 from tests.browser.demo import NOON, Demo, client_of, demo_at
 from tests.browser.paths import Found
+from tests.browser.table import meet
 from tests.browser.watch import Watch
 from tests.conftest import NOWHERE
 from tests.databases import Databases
+from tests.factories import Member
 
 # Who of the demo opens the pages; None is a stranger. Each one sees what those before could not.
-READERS = ("madoguchi", "junbi", "hinata", "shuro-kanri", "kansa", "kanri", None)
+READERS = ("soudan", "madoguchi", "junbi", "hinata", "shuro-kanri", "kansa", "kanri", None)
 # Answers that are no pages.
 NO_PAGES = {"web.healthz", "web.language"}
+FILES = (".pdf", ".ics", ".txt")
+# A label leads to the first element of an id, whichever was meant; axe does not look at that.
+TWICE = """
+[...document.querySelectorAll("[id]")].map((one) => one.id).filter((id, n, all) => all.indexOf(id) < n)
+"""
 
 
 @pytest.fixture
@@ -43,6 +50,7 @@ def addresses(app: Flask, demo: Demo) -> dict[str | None, list[Found]]:
         manager = demo.actor("shuro-kanri")
         post = Post(Role.STAFF, manager.agency_id)
         invited = invitations.invite(manager, email="atarashii@example.jp", name="新人 六郎", post=post)
+        meet(*(Member(demo.actor(name), f"{name}@example.jp") for name in ("soudan", "junbi")))
         for name in READERS:
             client = client_of(app, name and demo.somebody(name))
             shown[name] = paths.found(app, client, known, token=invited.token or "", code="ja", act="")
@@ -56,7 +64,7 @@ def test_every_page_is_accessible(_application: Flask, chromium: Chromium, demo:
     pages = addresses(_application, demo)
     rules = paths.pages(_application)
     opened = {page.endpoint for found in pages.values() for page in found}
-    files = {rule.endpoint for rule in rules if rule.rule.endswith(".pdf")}
+    files = {rule.endpoint for rule in rules if rule.rule.endswith(FILES)}
     assert {rule.endpoint for rule in rules} - opened - files == NO_PAGES, "a page that nobody has opened"
 
     wrong = [
@@ -85,6 +93,7 @@ def problems_of(page: Page, found: Found) -> list[str]:
     answer = page.goto(found.path)
     assert answer
     wrong = [] if answer.status == 200 else [f"answers {answer.status}"]
+    wrong += [f"the id {name} stands twice" for name in page.evaluate(TWICE)]
     for width in (DESKTOP, PHONE):
         page.set_viewport_size(SIZES[width])
         too_wide = page.evaluate(

@@ -50,5 +50,7 @@ class Watch:
         is_page = response.request.is_navigation_request()
         if is_page:
             self.visited.append(response.url)
+        if response.status == 409:
+            return  # somebody else was faster: an answer that pages, and scripts that save, know what to do with
         if response.status >= (500 if is_page else 400):
             self.problems.append(f"{response.status} for {response.request.method} {response.url}")

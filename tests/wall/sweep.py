@@ -103,6 +103,14 @@ def text_of(answer: Any) -> str:
     return unescape(answer.get_data(as_text=True)) + where
 
 
+# A meeting and who sits there, and what the city lacks: of nobody who is helped.
+NOBODYS = {"meeting", "meeting_series", "attendance", "local_issue"}
+
+
+def is_personal(perch: Perch) -> bool:
+    return perch.column != "number" and perch.table not in NOBODYS
+
+
 @dataclass
 class Sweep:
     """What one reader saw, canary by canary, and the pages it stood on."""
@@ -143,10 +151,8 @@ class Sweep:
         found |= {word for word in self.known if not CANARY.fullmatch(word) and stands_in(word, text)}
         for word in found - but:
             self.seen.setdefault(word, set()).add(address)
-        # A number alone tells of nobody; all else is a reading of personal data.
-        personal = {
-            word for word in found - but if any(perch.column != "number" for perch in self.known[word])
-        }
+        # A number alone tells of nobody, nor do a meeting's name or a local issue; all else is personal data.
+        personal = {word for word in found - but if any(map(is_personal, self.known[word]))}
         if personal and self.entries() <= before:
             self.unlogged.append(address)
 

@@ -10,6 +10,7 @@ from portal import clock
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import db
+from portal.meetings import drafting_services
 from portal.meetings.agenda_models import Addendum, AgendaItem, MeetingOutcome, MinutesRevision
 from portal.meetings.models import Attendance, Meeting
 from portal.meetings.packet_services import open_packet
@@ -67,6 +68,14 @@ def convene(world: World) -> None:
         name_member(a, meetings["council"], member, sworn=sworn)
     add_guest(world, meetings["council"])
     hold(world, meetings)
+    in_step(world)
+
+
+def in_step(world: World) -> None:
+    """Draft what the work puts on the agendas now: else the first to look would change what there is to see."""
+    for key in ("weekly", "council", "cases", "ours"):
+        by = world.members["b's coordinator"] if key == "ours" else world.a
+        drafting_services.refresh(by.actor, world.meetings[key])
 
 
 def typed(world: World) -> Any:

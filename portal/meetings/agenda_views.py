@@ -85,7 +85,7 @@ def items_share(meeting_id: UUID) -> ResponseReturnValue:
         except PortalError as problem:
             kept.append(f"{name_of(item)}（{problem.text()}）")
     if kept:
-        flash(gettext("次の議題は共有できませんでした：%(items)s", items="、".join(kept)), "warning")
+        flash(gettext("次の議題は共有できませんでした：%(items)s", items=gettext("、").join(kept)), "warning")
     else:
         flash(gettext("自機関の議題を、出席する機関に共有しました。"), "success")
     return redirect(url_for(".show", meeting_id=meeting_id, _anchor="agenda"))

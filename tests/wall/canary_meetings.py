@@ -89,4 +89,6 @@ def has_begun(eye: Any, row: Row) -> bool:
     if matter is None:
         return True
     stands = matter["removed_at"] is None and matter["postponed_at"] is None
-    return stands and eye.wise.meetings[matter["meeting_id"]].status in OPENED
+    out = eye.wise.meetings[matter["meeting_id"]].status in OPENED
+    # What an agency owes on an item it may not read is masked wherever it stands.
+    return stands and out and reads(eye, matter["id"])

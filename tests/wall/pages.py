@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 # New with every page: the token and the key of a form, and how long the session still lasts.
 NEW_EACH_TIME = re.compile(
-    r'<[^>]*name="(?:csrf[-_]token|idempotency_key|session-seconds-left)"[^>]*>', re.DOTALL
+    r'<[^>]*name="(?:csrf[-_]token|idempotency_key|session-seconds-left)"[^>]*>|\d{1,2}時\d{2}分', re.DOTALL
 )
 
 

@@ -72,10 +72,11 @@ def convene(world: World) -> None:
 
 
 def in_step(world: World) -> None:
-    """Draft what the work puts on the agendas now: else the first to look would change what there is to see."""
+    """Draft what the work puts on the agendas, and let b be told: else looking would change what there is to see."""
     for key in ("weekly", "council", "cases", "ours"):
         by = world.members["b's coordinator"] if key == "ours" else world.a
         drafting_services.refresh(by.actor, world.meetings[key])
+    open_packet(world.b.actor, world.meetings["weekly"])
 
 
 def typed(world: World) -> Any:

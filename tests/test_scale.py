@@ -42,6 +42,18 @@ SIZE = 600
 ACTIONS = {action.value for action in ReferralAction}
 # What a busy world has no use for, or what only a page writes.
 NOT_SEEDED = {"sign_in_session", "sign_in_attempt", "invitation", "known_device"}
+# Nor do its agencies meet: whoever measures meetings convenes them.
+UNMET = {
+    *("meeting_series", "meeting_series_member", "meeting", "meeting_member", "attendance", "calendar_link"),
+    *(
+        "agenda_item",
+        "agenda_item_category",
+        "minutes_revision",
+        "meeting_outcome",
+        "addendum",
+        "local_issue",
+    ),
+}
 
 printed: dict[Databases, str] = {}
 
@@ -275,9 +287,9 @@ def test_its_rows_are_such_as_the_services_write(seeded: list[str], app: Flask, 
     real_tables, real_kinds = shapes()
     db.dispose()
     database.drop(url)
-    assert real_tables - tables == set()
-    assert {t.name for t in Base.metadata.sorted_tables} - tables <= NOT_SEEDED
-    assert set(real_kinds) - set(kinds) <= {
+    assert real_tables - tables <= UNMET
+    assert {t.name for t in Base.metadata.sorted_tables} - tables <= NOT_SEEDED | UNMET
+    assert {key for key in real_kinds if key[1] not in UNMET} - set(kinds) <= {
         ("information:updated", "information"),
         ("person:identified", "person"),
     }

@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, synonym
 
 from portal.audit.models import Audited
 from portal.clock import now
@@ -131,5 +131,6 @@ class CalendarLink(Audited, Base):
     __table_args__ = (UniqueConstraint("token_hash"),)
 
     staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"), primary_key=True)
+    id: Mapped[UUID] = synonym("staff_id")  # by which the log names it
     token_hash: Mapped[str]
     renewed_at: Mapped[datetime] = mapped_column(default=now)

@@ -174,6 +174,7 @@ class Telling:
             recipient=dashed(self.to.id),
             consent=dashed(line["consent_id"]),
             source=dashed(self.id),
+            member=None,
         )
         return line
 

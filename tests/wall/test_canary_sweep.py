@@ -20,7 +20,7 @@ from portal.referrals.states import ReferralAction
 from portal.web import press
 from tests.browsers import Browser
 from tests.factories import step
-from tests.wall import oracle
+from tests.wall import oracle, world_meetings
 from tests.wall.canaries import CANARY, CODES, OPEN_TABLES, Eye, Perch, perches, read_tables
 from tests.wall.canary_meetings import RULES_OF_MEETINGS, has_begun
 from tests.wall.pages import blurred
@@ -55,6 +55,13 @@ def tables_of(app: Flask) -> Tables:
         if not name.startswith("audit_")
     }
     return read_tables(app.config["DATABASE_URL"], columns)
+
+
+def settled() -> World:
+    """The world with its agendas drafted and its papers handed out."""
+    world = World()
+    world_meetings.in_step(world)
+    return world
 
 
 @pytest.fixture
@@ -166,7 +173,7 @@ def test_a_reader_reads_what_he_may_and_no_more(
     reader: str,
     pytestconfig: pytest.Config,
 ) -> None:
-    world, deep = World(), pytestconfig.getoption("--long")
+    world, deep = settled(), pytestconfig.getoption("--long")
     with oracle.reading(app.config["DATABASE_URL"]) as rows:
         eye, sweep = start(app, browser, world, reader, rows)
         # On the second database one reader goes all the way: what differs there is the SQL, not the pages.
@@ -242,7 +249,7 @@ PAGES = (
 
 
 def test_what_happens_is_felt_at_once(app: Flask, browser: Callable[..., Browser]) -> None:
-    world = World()
+    world = settled()
     with oracle.reading(app.config["DATABASE_URL"]) as rows:
         before = {reader: look(app, browser, world, reader, rows) for reader in "abc"}
         for story, happens in STORIES.items():
@@ -269,7 +276,7 @@ def test_a_consent_ends_with_its_last_day_in_japan(
     app: Flask, browser: Callable[..., Browser], at: Callable[..., None]
 ) -> None:
     at("2026-06-01T10:00")
-    world = World()
+    world = settled()
     last = world_last_day(app, world.consents["live"])
     seen = {}
     with oracle.reading(app.config["DATABASE_URL"]) as rows:

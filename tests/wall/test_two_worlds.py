@@ -69,7 +69,8 @@ def beyond_b(world: World) -> None:
     step(c, referral_id, ReferralAction.ACCEPT)
     for name in ("protected", "passed on"):
         people.update_information(a.actor, world.people[name], Category.LIFE_HISTORY, text=word())
-    for name in ("withdrawn", "partly", "expired", "refused", "taken back", "mistaken"):
+    # Of the others of old, papers of a meeting have told b anew (`world_meetings.REFERRED`).
+    for name in ("withdrawn", "expired", "taken back"):
         people.update_basics(a.actor, world.people[name], world.named())
         people.update_information(a.actor, world.people[name], Category.HEALTH, text=word())
     live = world.people["live"]

@@ -70,7 +70,7 @@ def beyond_b(world: World) -> None:
     for name in ("protected", "passed on"):
         people.update_information(a.actor, world.people[name], Category.LIFE_HISTORY, text=word())
     # Of the others of old, papers of a meeting have told b anew (`world_meetings.REFERRED`).
-    for name in ("withdrawn", "expired", "taken back"):
+    for name in ("withdrawn", "expired"):
         people.update_basics(a.actor, world.people[name], world.named())
         people.update_information(a.actor, world.people[name], Category.HEALTH, text=word())
     live = world.people["live"]

@@ -69,10 +69,6 @@ def beyond_b(world: World) -> None:
     step(c, referral_id, ReferralAction.ACCEPT)
     for name in ("protected", "passed on"):
         people.update_information(a.actor, world.people[name], Category.LIFE_HISTORY, text=word())
-    # Of the others of old, papers of a meeting have told b anew (`world_meetings.REFERRED`).
-    for name in ("withdrawn", "expired"):
-        people.update_basics(a.actor, world.people[name], world.named())
-        people.update_information(a.actor, world.people[name], Category.HEALTH, text=word())
     live = world.people["live"]
     make_note(a, world.case_of(a, "live"), text=word())
     make_consent(a, live, [c], ["basic"], until=clock.today() + timedelta(days=10))

@@ -56,6 +56,12 @@ class Ids:
 Secret = Callable[[World], None]
 
 
+def rename(world: World, *names: str) -> None:
+    for name in names:
+        people.update_basics(world.a.actor, world.people[name], world.named())
+        people.update_information(world.a.actor, world.people[name], Category.HEALTH, text=world.birds.word())
+
+
 def beyond_b(world: World) -> None:
     """Everything in town that is no business of b's, also about the people whom b knows."""
     a, c, word = world.a, world.c, world.birds.word
@@ -69,6 +75,7 @@ def beyond_b(world: World) -> None:
     step(c, referral_id, ReferralAction.ACCEPT)
     for name in ("protected", "passed on"):
         people.update_information(a.actor, world.people[name], Category.LIFE_HISTORY, text=word())
+    rename(world, "refused", "taken back", "mistaken")
     live = world.people["live"]
     make_note(a, world.case_of(a, "live"), text=word())
     make_consent(a, live, [c], ["basic"], until=clock.today() + timedelta(days=10))
@@ -101,6 +108,12 @@ def closed_matters(world: World) -> None:
         world_meetings.add(world, world.meetings[name], world.a, person_id=person_id)
 
 
+def beyond_an_unsworn_colleague(world: World) -> None:
+    """Besides: of whom the 支援会議 told b's sworn member alone, their consent to b having ended."""
+    beyond_b_and_at_d(world)
+    rename(world, "withdrawn", "partly", "expired")
+
+
 def beyond_b_and_at_d(world: World) -> None:
     """And another agency meets somebody of the same name."""
     beyond_b(world)
@@ -111,6 +124,7 @@ def beyond_b_and_at_d(world: World) -> None:
 def beyond_d(world: World) -> None:
     """All that the others do with one another is hidden from d, also at the one table where it sits."""
     beyond_b(world)
+    rename(world, "withdrawn", "partly", "expired")
     closed_matters(world)
     conversation.send_message(world.b.actor, world.referrals["live"], world.birds.word())
     step(world.b, world.referrals["parent"], ReferralAction.ACCEPT)
@@ -124,6 +138,7 @@ def nothing(world: World) -> None:
 
 SECRETS: dict[str, Secret] = {
     "b": beyond_b_and_at_d,
+    "b's worker who administers": beyond_an_unsworn_colleague,
     "d": beyond_d,
     "a's admin": beyond_d,
     "system_admin": beyond_d,

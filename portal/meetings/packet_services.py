@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Row, Select, and_, bindparam, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from portal import clock
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.consents.models import Consent
+from portal.consents.models import Consent, ConsentCategory
 from portal.consents.queries import categories_of, covering
 from portal.consents.services import lock_person
 from portal.db import db
@@ -96,6 +96,19 @@ def note_reading(
     )
 
 
+WITHOUT_CONSENT = sorted(kind for kind, basis in BASIS_OF.items() if basis is not Basis.CONSENT)
+
+
+def is_consented() -> ColumnElement[bool]:
+    """A consent of the item's person that lives names the reader's agency and lets it be told who he is."""
+    consent = aliased(Consent)
+    named = exists().where(
+        ConsentCategory.consent_id == consent.id, ConsentCategory.category == Category.BASIC
+    )
+    lives = wall.consent_lives(consent, cast(UUID, wall.READER.agency_id), wall.NOW)
+    return exists().where(consent.person_id == AgendaItem.person_id, lives, named).correlate(AgendaItem)
+
+
 @cache
 def untold_statement() -> Select[*tuple[Any, ...]]:
     """Shared items of which this reader's agency has not been told in this way, by any that still stands."""
@@ -132,6 +145,8 @@ def untold_statement() -> Select[*tuple[Any, ...]]:
             queries.may_enter(wall.READER),
             # A 支援会議 tells until its minutes are approved, and nothing anew afterwards.
             or_(Meeting.kind != MeetingKind.STATUTORY, Meeting.status != MeetingStatus.APPROVED),
+            # Of whom no consent names this agency nothing is ever due: else each opening asked about each item.
+            or_(Meeting.kind.in_(WITHOUT_CONSENT), is_consented()),
             ~told,
         )
         .order_by(AgendaItem.person_id, AgendaItem.id)

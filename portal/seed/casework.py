@@ -45,7 +45,7 @@ def set_goal(world: World, client: Client, case_id: str, who: Who, at: datetime)
     bulk, random = world.bulk, world.random
     key, (domain, words) = bulk.ids.new(at), random.choice(GOALS)
     score = random.choice((None, *SCORES))
-    goal = {"domain": domain, "text": words, "review_on": None}
+    goal: dict[str, Any] = {"domain": domain, "text": words, "review_on": None}
     bulk.add("case_goal", id=key, created_at=at, case_id=case_id, score=score, **goal)
     bulk.record(at, AuditEvent.CASE_UPDATED, "case_goal", key, who, person=client.id, **goal)
 

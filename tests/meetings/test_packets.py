@@ -12,6 +12,7 @@ from sqlalchemy import select
 from portal.db import db
 from portal.disclosures import services as disclosures
 from portal.disclosures.models import Channel, Disclosure
+from portal.meetings import agenda_services, services
 from portal.meetings.states import MeetingAction
 from portal.people.categories import Category
 from portal.policy import Role
@@ -85,3 +86,44 @@ def test_closed_before_announcing(browser: Any, app: Flask) -> None:
     meeting_id = make_meeting(chair)
     assert browser(chair).get(f"/meetings/{meeting_id}/packet").status_code == 409
     assert browser(chair).get(f"/meetings/{meeting_id}/packet.pdf").status_code == 409
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda chair, meeting, item: agenda_services.unshare_item(chair, item),
+        lambda chair, meeting, item: agenda_services.remove_item(chair, item, "見本の理由"),
+        lambda chair, meeting, item: agenda_services.postpone_item(chair, item, "見本の理由"),
+        lambda chair, meeting, item: services.perform(
+            chair, MeetingAction.CANCEL, meeting, text="見本の理由"
+        ),
+    ],
+    ids=["unshared", "removed", "postponed", "cancelled"],
+)
+def test_what_an_item_told_ends_with_it(browser: Any, world: Any, act: Any) -> None:
+    chair, told, _, meeting_id, person_id, _, item_id = world
+    client = browser(told)
+    client.get(f"/meetings/{meeting_id}/packet")
+    assert "秘密野" in client.get(f"/people/{person_id}").text
+    act(chair.actor, meeting_id, item_id)
+    assert [line.ended_at is None for line in lines(item_id)] == [False]
+    assert "秘密野" not in client.get(f"/meetings/{meeting_id}/packet").text
+    assert client.get(f"/people/{person_id}").status_code == 404
+
+
+def test_a_longer_agenda_asks_the_database_no_more(browser: Any, world: Any, count_queries: Any) -> None:
+    """Nor does one whose items no consent opens to the reader."""
+    chair, told, third, meeting_id, *_ = world
+    asked: dict[Member, list[int]] = {told: [], third: []}
+    for more in (2, 12):
+        for _ in range(more):
+            person_id = make_person(chair)
+            make_consent(chair, person_id, [told])
+            make_item(chair, meeting_id, person_id=person_id, categories=[Category.BASIC], text="見本")
+        for reader, counts in asked.items():
+            client = browser(reader)
+            client.get(f"/meetings/{meeting_id}/packet")  # the first opening tells
+            with count_queries() as statements:
+                client.get(f"/meetings/{meeting_id}/packet")
+            counts.append(len(statements))
+    assert all(few == many for few, many in asked.values()), asked

@@ -117,6 +117,8 @@ def noted() -> Columns:
             FollowUp.done_at.is_(None),
             ~spoken_of,
         )
+        # Both sides may have noted the same referral: it is the matter of who noted it first.
+        .order_by(FollowUp.id)
     )
 
 

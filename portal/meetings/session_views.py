@@ -61,10 +61,10 @@ def items_of(actor: Actor, meeting: MeetingView, *, with_hidden: bool = False) -
 def find(actor: Actor, meeting_id: UUID, item_id: UUID) -> tuple[MeetingView, ItemView]:
     """An item of a meeting that is held or was, which this reader may know of."""
     meeting = load_at_table(actor, meeting_id)
-    require_held(meeting)
     item = next((item for item in items_of(actor, meeting) if item.id == item_id), None)
     if item is None:
-        abort(404)
+        abort(404)  # before anything else is said of it
+    require_held(meeting)
     return meeting, item
 
 

@@ -12,7 +12,8 @@ from werkzeug.routing import Rule, UUIDConverter
 
 from portal.policy import Role
 from tests.browsers import Browser
-from tests.wall.canaries import Eye
+from tests.wall import canary_meetings
+from tests.wall.canaries import Eye, Row
 from tests.wall.sweep import Tables, table_of, values_of
 from tests.wall.test_canary_sweep import eye_of
 from tests.wall.world import World
@@ -38,9 +39,28 @@ def is_there(eye: Eye, table: str, key: UUID) -> bool:
             return bool(eye.tables["support_case"][row["case_id"]]["agency_id"] == works)
         case "family_tie":
             return eye.wise.homes[row["person_id"]] == works or eye.wise.homes[row["relative_id"]] == works
+        case "meeting" | "meeting_series" | "attendance" | "agenda_item" | "meeting_outcome" | "local_issue":
+            return is_at_table(eye, table, row)
         case "support_case" | "follow_up":
             return bool(row["agency_id"] == works)
     return table in OPEN
+
+
+def is_at_table(eye: Eye, table: str, row: Row) -> bool:
+    """Of meetings: who sits there knows of the meeting, and of an item whoever sees or arranges it."""
+    match table:
+        case "meeting_series":
+            return bool(canary_meetings.series(eye, row))
+        case "local_issue":
+            return canary_meetings.issue(eye, row)
+        case "meeting_outcome":
+            item = eye.tables["agenda_item"][row["item_id"]]
+            return row["owner_agency_id"] == eye.works or is_at_table(eye, "agenda_item", item)
+        case "agenda_item":
+            meeting = eye.wise.meetings[row["meeting_id"]]
+            arranges = eye.role is Role.COORDINATOR and meeting.convener == eye.works
+            return arranges or eye.wise.has_item(eye.works, eye.staff, row["id"], eye.now)
+    return canary_meetings.meeting(eye, row)
 
 
 def asks(app: Flask) -> Iterator[tuple[Rule, str, str]]:

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
+STATE = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "tsunagu"
 LOCAL_SECRET = ROOT / "instance" / "secret_key"
 
 
@@ -18,6 +19,12 @@ class Config:
     SECRET_KEY = os.environ.get("SECRET_KEY", "")
     DATABASE_URL = os.environ.get("DATABASE_URL") or f"sqlite:///{ROOT}/instance/tsunagu.db"
     PAGE_SIZE = 25
+    # The key that signs checkpoints and the one that wraps each person's; never in the database, nor in its backup.
+    KEY_DIR = os.environ.get("KEY_DIR") or str(ROOT / "instance" / "keys")
+    # Where the portal keeps the checkpoints of its log: another disk or machine than the database's.
+    CHECKPOINT_DIR = os.environ.get("CHECKPOINT_DIR") or str(STATE / "checkpoints")
+    # Whether a log whose checkpoints are missing there is mistrusted.
+    CHECKPOINT_STRICT = True
 
     LANGUAGES = ("ja", "en")
     BABEL_DEFAULT_LOCALE = "ja"
@@ -55,12 +62,15 @@ class DevelopmentConfig(Config):
     SESSION_COOKIE_SECURE = False
     PREFERRED_URL_SCHEME = "http"
     TRUSTED_HOSTS = None
+    CHECKPOINT_STRICT = False  # throwing away a database of one's own machine is no crime
 
 
 class TestConfig(DevelopmentConfig):
     __test__ = False
     TESTING = True
     SECRET_KEY = "test only"
+    KEY_DIR = str(ROOT / "instance" / "test-keys")
+    CHECKPOINT_DIR = ""  # kept nowhere, unless a test says where
     ARGON2 = {"time_cost": 1, "memory_kib": 8, "parallelism": 1}
     WTF_CSRF_ENABLED = False
 
@@ -69,6 +79,8 @@ class BrowserConfig(DevelopmentConfig):
     """For the tests in a real browser: as an office has it, but passwords are cheap to check."""
 
     SECRET_KEY = TestConfig.SECRET_KEY
+    KEY_DIR = TestConfig.KEY_DIR
+    CHECKPOINT_DIR = TestConfig.CHECKPOINT_DIR
     ARGON2 = TestConfig.ARGON2
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
@@ -12,7 +13,8 @@ from portal import cli, errors, policy
 from portal.accounts import gate
 from portal.accounts.views import bp as accounts
 from portal.agencies.views import bp as agencies
-from portal.audit import guard
+from portal.audit import checkpoints, guard
+from portal.audit.vault import vault
 from portal.cases.views import bp as cases
 from portal.consents.views import bp as consents
 from portal.db import db
@@ -76,6 +78,9 @@ def create_app(config: Any) -> Flask:
     errors.init_app(app)
     gate.init_app(app)
     guard.install(db.session)
+    vault.bind(Path(app.config["KEY_DIR"]))
+    kept = app.config["CHECKPOINT_DIR"]
+    checkpoints.install(db.session, Path(kept) if kept else None, is_strict=app.config["CHECKPOINT_STRICT"])
     navigation.init_app(app, gate.signed_in)
     cli.init_app(app)
     for blueprint in BLUEPRINTS:

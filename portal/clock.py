@@ -103,6 +103,11 @@ def frozen(at: datetime) -> Iterator[datetime]:
         _frozen_at.reset(token)
 
 
+def is_replaying() -> bool:
+    """Whether the clock stands at a moment that somebody set: a scenario is being loaded."""
+    return _frozen_at.get() is not None
+
+
 def as_utc(instant: datetime) -> datetime:
     """The same instant in UTC. Raises ValueError when it has no zone: nobody can say when that was."""
     if instant.tzinfo is None or instant.utcoffset() is None:

@@ -11,8 +11,8 @@ import pytest
 # Imports only ever point up this list.
 ORDER = [
     *("words", "text", "errors", "clock", "db", "audit", "policy", "once", "workflow", "extensions", "web"),
-    *("agencies", "accounts", "people", "consents", "disclosures", "cases"),
-    *("referrals", "meetings", "activities", "reports"),
+    *("agencies", "settings", "accounts", "people", "consents", "exclusions", "disclosures", "emergency"),
+    *("cases", "referrals", "meetings", "activities", "retention", "inspections", "reports"),
     *("scenario", "seed", "outbox", "jobs", "cli", "__init__"),
 ]
 # Inside a feature, what is below may use what is above.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import event
+from sqlalchemy import TextClause, event
 from sqlalchemy.orm import ORMExecuteState, Session, scoped_session
 from sqlalchemy.sql.dml import UpdateBase
 
-from portal.audit.models import AuditDetail, Audited, AuditEntry
+from portal.audit.models import AuditCheckpoint, AuditDetail, Audited, AuditEntry, SubjectKey
 from portal.db import Base
+
+THE_LOG = (AuditEntry, AuditDetail, AuditCheckpoint, SubjectKey)
 
 
 class UnauditedChange(RuntimeError):
@@ -24,6 +26,8 @@ def install(session: scoped_session[Session]) -> None:
 def refuse_bulk_change(state: ORMExecuteState) -> None:
     """Any INSERT, UPDATE or DELETE by statement, on the model or on its table: it has no history."""
     statement = state.statement
+    if isinstance(statement, TextClause) and not statement.text.lstrip().lower().startswith("select"):
+        raise UnauditedChange("a change in words of SQL passes by the audit log: use the models")
     if not isinstance(statement, UpdateBase):
         return
     for mapper in Base.registry.mappers:
@@ -32,13 +36,13 @@ def refuse_bulk_change(state: ORMExecuteState) -> None:
             continue
         if issubclass(mapper.class_, Audited):
             raise UnauditedChange("change audited records one by one: a bulk change has no history")
-        if issubclass(mapper.class_, AuditEntry | AuditDetail):
+        if issubclass(mapper.class_, THE_LOG):
             raise UnauditedChange("audit entries are written by audit.services only, and never changed")
 
 
 def note_changes(session: Session, _context: object, _instances: object) -> None:
     for obj in (*session.new, *session.dirty, *session.deleted):
-        if isinstance(obj, AuditEntry | AuditDetail):
+        if isinstance(obj, THE_LOG):
             raise UnauditedChange("audit entries are written by audit.services only")
         if isinstance(obj, Audited) and (obj not in session.dirty or session.is_modified(obj)):
             session.info.setdefault("changed", set()).add(obj)

@@ -15,8 +15,10 @@ from uuid import UUID
 from sqlalchemy import Table, insert, update
 
 from portal import clock
+from portal.audit import checkpoints
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditDetail, AuditEntry, AuditHead
+from portal.audit.vault import seal, vault
 from portal.db import Base, db
 
 if TYPE_CHECKING:
@@ -26,7 +28,12 @@ if TYPE_CHECKING:
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 # Every page writes one entry: the statements are built once.
-NEXT_SEQ = update(AuditHead).where(AuditHead.id == 1).values(seq=AuditHead.seq + 1).returning(AuditHead.seq)
+NEXT_SEQ = (
+    update(AuditHead)
+    .where(AuditHead.id == 1)
+    .values(seq=AuditHead.seq + 1)
+    .returning(AuditHead.seq, AuditHead.checkpoint_size, AuditHead.checkpoint_at)
+)
 NEW_ENTRY = insert(cast(Table, AuditEntry.__table__))
 NEW_DETAIL = insert(cast(Table, AuditDetail.__table__))
 
@@ -81,14 +88,21 @@ def record(
     channel: str = "portal",
     allowed: bool = True,
     count: int | None = None,
+    is_reading: bool = False,
+    fact: dict[str, Any] | None = None,
     **details: Any,
 ) -> None:
     """Add an entry to the current transaction, which commits the act and its entry, or neither.
 
     `subject` is the record acted on, or a pair (kind, id). `details` may hold names and text: the entry
-    itself keeps only a salted commitment to them. `count` is a number of people shown, kept as a bucket.
+    itself keeps only a salted commitment to them, and about a person they are sealed with that person's key.
+    `count` is a number of people shown, kept as a bucket. `fact` is what the log says about itself: codes only.
+
+    Raises:
+        Halted: the log does not go on from the last checkpoint kept outside; only readings are taken then.
     """
     with db.transaction() as session:
+        checkpoints.require_sound(session, what, is_reading=is_reading)
         if isinstance(subject, Base):
             session.flush()  # a new subject has no id before this
             session.info.setdefault("explained", set()).add(subject)
@@ -96,14 +110,18 @@ def record(
         else:
             kind, object_id = subject or (None, None)
         connection = session.connection()
-        seq = connection.execute(NEXT_SEQ).scalar()
-        if seq is None:  # not `scalar_one`: the page of a broken log is no "not found"
+        head = connection.execute(NEXT_SEQ).first()
+        if head is None:  # not `one`: the page of a broken log is no "not found"
             raise RuntimeError(
                 "the audit log has lost its head row: nothing can be logged, so nothing is done"
             )
+        now = clock.now()
+        key = vault.key_for(connection, person_id) if details and person_id else None
+        if details and person_id and key is None:
+            details = {}  # erased: nothing more is kept about him, sealed or not
         entry, detail = entry_values(
-            seq,
-            clock.now(),
+            head.seq,
+            now,
             what,
             actor=(actor.staff_id, actor.agency_id, actor.role) if actor else None,
             subject=(kind, object_id),
@@ -116,10 +134,14 @@ def record(
             request=request_id.get(),
             details=details,
             salt=secrets.token_bytes(32),
+            key=key,
+            fact=fact,
         )
         connection.execute(NEW_ENTRY, entry)
         if detail:
             connection.execute(NEW_DETAIL, detail)
+        if checkpoints.is_due(head.seq, head.checkpoint_size, now, head.checkpoint_at):
+            checkpoints.make(session)
 
 
 def entry_values(
@@ -138,11 +160,16 @@ def entry_values(
     request: str,
     details: dict[str, Any],
     salt: bytes,
+    key: tuple[UUID, bytes] | None = None,
+    fact: dict[str, Any] | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """The rows of one entry and of its details, if it has any. `actor` is who, for which agency, in which role."""
+    """The rows of one entry and of its details, if it has any. `actor` is who, for which agency, in which role.
+
+    `key` is the id and the key of the person whom the details are about: they are sealed with it.
+    """
     staff_id, agency_id, role = actor or (None, None, None)
     body: dict[str, Any] = {
-        "v": 1,
+        "v": 2,
         "seq": seq,
         "at": at,
         "event": what.value,
@@ -158,10 +185,19 @@ def entry_values(
         "request": request,
         "bucket": None if count is None else bucket(count),
         "commitment": None,
+        "sealed": None,
     }
-    stored = canonical(details) if details else b""
+    if fact:
+        body["fact"] = fact
+    detail: dict[str, Any] | None = None
     if details:
+        stored = canonical(details)
         body["commitment"] = hashlib.sha256(salt + stored).hexdigest()
+        detail = {"seq": seq, "key_id": None, "salt": salt, "details": stored}
+        if key:
+            sealed = seal(key[1], seq, salt, stored)
+            body["sealed"] = hashlib.sha256(sealed).hexdigest()
+            detail |= {"key_id": key[0], "salt": None, "details": sealed}
     entry = {
         "seq": seq,
         "at": at,
@@ -170,9 +206,10 @@ def entry_values(
         "agency_id": agency_id,
         "object_id": subject[1],
         "person_id": person_id,
+        "ground": ground,
         "body": canonical(body),
     }
-    return entry, {"seq": seq, "salt": salt, "details": stored} if details else None
+    return entry, detail
 
 
 def record_reading(what: AuditEvent, subject: Any = None, *, actor: Actor, **more: Any) -> None:
@@ -181,4 +218,4 @@ def record_reading(what: AuditEvent, subject: Any = None, *, actor: Actor, **mor
     The reader session stays open: the entry commits first, and when it cannot, no page is shown.
     """
     with db.transaction(keep_reader=True):
-        record(what, subject, actor=actor, **more)
+        record(what, subject, actor=actor, is_reading=True, **more)

@@ -23,6 +23,10 @@ class Basis(Worded):
     ANONYMOUS = "anonymous", N_("匿名（個人を特定しない）")
 
 
+# Told to one member of staff alone: a sworn member of a 支援会議, or whoever opened a record in an emergency.
+PERSONAL = (Basis.COUNCIL, Basis.EMERGENCY)
+
+
 class Channel(Worded):
     """How it was told."""
 
@@ -31,6 +35,7 @@ class Channel(Worded):
     MESSAGE = "message", N_("連絡")
     PACKET = "packet", N_("会議資料")
     PRINT = "print", N_("印刷")
+    EMERGENCY = "emergency", N_("緊急閲覧")
     RENEWAL = "renewal", N_("同意の更新による継続")
 
 
@@ -53,7 +58,7 @@ class Disclosure(Identified, Audited, Base):
     person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id"))
     from_agency_id: Mapped[UUID] = mapped_column(ForeignKey("agency.id"))
     to_agency_id: Mapped[UUID] = mapped_column(ForeignKey("agency.id"))
-    to_staff_id: Mapped[UUID | None]  # the sworn member of a 支援会議, who may not tell even his colleagues
+    to_staff_id: Mapped[UUID | None]  # of `PERSONAL` bases: whom it was told, and none of his colleagues
     made_by_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
     basis: Mapped[Basis]
     consent_id: Mapped[UUID | None] = mapped_column(ForeignKey("consent.id"))

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from portal import clock
-from portal.disclosures.models import Basis
+from portal.disclosures.models import PERSONAL, Basis
 from portal.people.categories import Category
 
 
@@ -53,9 +53,9 @@ class DisclosureFacts:
         return True
 
     def is_for(self, agency_id: UUID, staff_id: UUID) -> bool:
-        """What a 支援会議 tells is for the sworn member himself, and for no colleague."""
-        sworn = self.basis is not Basis.COUNCIL or self.to_staff_id == staff_id
-        return self.to_agency_id == agency_id and sworn
+        """What a 支援会議 or an emergency tells is for that member himself, and for no colleague."""
+        his_own = self.basis not in PERSONAL or self.to_staff_id == staff_id
+        return self.to_agency_id == agency_id and his_own
 
     def tells(self, category: Category, now: datetime) -> bool:
         covered = self.consent is None or category in self.consent.categories
@@ -71,9 +71,11 @@ def is_visible(
     disclosures: Iterable[DisclosureFacts],
     category: Category,
     now: datetime,
+    *,
+    is_shut_out: bool = False,
 ) -> bool:
     """Whether a caseworker of this agency may see this category of the person at this moment."""
-    if agency_id is None:
+    if agency_id is None or is_shut_out:
         return False
     return agency_id == home_agency_id or any(
         d.is_for(agency_id, staff_id) and d.tells(category, now) for d in disclosures

@@ -29,7 +29,8 @@ from sqlalchemy.sql import ColumnElement
 from portal import clock
 from portal.consents.models import Consent, ConsentCategory, ConsentRecipient, Withdrawal
 from portal.db import UTCDateTime
-from portal.disclosures.models import Basis, Disclosure, DisclosureCategory
+from portal.disclosures.models import PERSONAL, Basis, Disclosure, DisclosureCategory
+from portal.exclusions import queries as exclusions
 from portal.people.categories import Category
 from portal.people.models import Person
 from portal.policy import Actor, Permission, Role, can
@@ -99,10 +100,10 @@ def disclosure_lives(told: type[Disclosure], now: datetime) -> ColumnElement[boo
 
 
 def is_for(told: type[Disclosure], actor: Actor) -> ColumnElement[bool]:
-    """It was told to the reader's agency; what a 支援会議 tells, to the sworn member himself and no colleague."""
+    """It was told to the reader's agency; what a 支援会議 or an emergency tells, to one member and no colleague."""
     return and_(
         told.to_agency_id == actor.agency_id,
-        or_(told.basis != Basis.COUNCIL, told.to_staff_id == actor.staff_id),
+        or_(told.basis.not_in(PERSONAL), told.to_staff_id == actor.staff_id),
     )
 
 
@@ -126,33 +127,45 @@ def told_to(actor: Actor, person: type[Person], category: Category, now: datetim
     return exists().where(told.person_id == person.id, tells(told, actor, category, now))
 
 
+def is_shut_out(actor: Actor, person: type[Person] = Person) -> ColumnElement[bool]:
+    """Conflict of interest (利益相反): it beats every other rule, that of the home agency too."""
+    return exclusions.is_excluded(actor, person.id)
+
+
 def sees(
     actor: Actor, category: Category, now: datetime, person: type[Person] = Person
 ) -> ColumnElement[bool]:
     """`visible(reader, person, category, now)` of the design: kept at home, or told on a live basis."""
     if actor.agency_id is None or not can(actor, Permission.CASEWORK):
         return false()
-    return or_(person.home_agency_id == actor.agency_id, told_to(actor, person, category, now))
+    return and_(
+        ~is_shut_out(actor, person),
+        or_(person.home_agency_id == actor.agency_id, told_to(actor, person, category, now)),
+    )
 
 
 def present(actor: Actor, now: datetime, person: type[Person] = Person) -> ColumnElement[bool]:
     """May know that the person is on record at all, perhaps with everything withheld.
 
     Kept at home, or told once and never taken back by the one who told: an agency that was told in earnest
-    has work of its own to account for when the basis dies. A 支援会議 leaves nothing behind when it closes.
+    has work of its own to account for when the basis dies. A 支援会議 and an emergency leave nothing behind when
+    they are over.
     """
     if actor.agency_id is None or not can(actor, Permission.CASEWORK):
         return false()
     told = aliased(Disclosure)
-    return or_(
-        person.home_agency_id == actor.agency_id,
-        exists().where(
-            told.person_id == person.id,
-            is_for(told, actor),
-            told.basis != Basis.ANONYMOUS,
-            told.starts_at <= now,
-            told.ended_at.is_(None),
-            or_(told.basis != Basis.COUNCIL, told.ends_at.is_(None), told.ends_at > now),
+    return and_(
+        ~is_shut_out(actor, person),
+        or_(
+            person.home_agency_id == actor.agency_id,
+            exists().where(
+                told.person_id == person.id,
+                is_for(told, actor),
+                told.basis != Basis.ANONYMOUS,
+                told.starts_at <= now,
+                told.ended_at.is_(None),
+                or_(told.basis.not_in(PERSONAL), told.ends_at.is_(None), told.ends_at > now),
+            ),
         ),
     )
 

@@ -8,14 +8,19 @@ from itertools import count
 from operator import itemgetter
 from random import Random
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from sqlalchemy import JSON, Connection, LargeBinary, Table, Uuid, update
 from sqlalchemy.orm import Session
 from sqlalchemy.schema import AddConstraint, DropConstraint
 
+from portal import clock
+from portal.audit import checkpoints, notes
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditHead
 from portal.audit.services import entry_values
+from portal.audit.tree import Growing
+from portal.audit.vault import vault
 from portal.db import db
 
 Row = dict[str, Any]
@@ -130,6 +135,9 @@ class Bulk:
         self.log: dict[Month, list[Entry]] = {}
         self.order = count()
         self.seq = 0
+        self.origin = checkpoints.head_of(session).origin
+        self.tree = Growing()
+        self.person_keys: dict[str, tuple[Any, bytes]] = {}
         # PostgreSQL checks keys row by row; all at once, at the end, it takes a tenth of the time.
         self.keys = (
             [key for table in db.metadata.sorted_tables for key in table.foreign_key_constraints]
@@ -197,16 +205,45 @@ class Bulk:
                 request="",
                 details=one.details,
                 salt=self.random.randbytes(32),
+                key=self.key_of(one.person) if one.person and one.details else None,
             )
+            self.tree.append(entry["body"])
             ids = {"object_id": one.object_id, "person_id": one.person}
             into.append(entry | ids | {"staff_id": who and who.staff, "agency_id": who and who.agency})
             if detail:
                 beside.append(detail)
 
+        if entries:
+            self.sign(entries[-1].at)
+
+    def key_of(self, person: str) -> tuple[Any, bytes]:
+        """The key that this person's details are sealed with."""
+        if person not in self.person_keys:
+            key_id, key = self.ids.new(clock.now()), self.random.randbytes(32)
+            master_id, wrapped = vault.wrap(UUID(key_id), key)
+            self.add("subject_key", id=key_id, person_id=person, master_id=master_id, wrapped=wrapped)
+            self.person_keys[person] = (key_id, key)
+        return self.person_keys[person]
+
+    def sign(self, at: datetime) -> None:
+        """A checkpoint for each month, so that the log can be taken up from the last one."""
+        head = notes.Head(self.origin, self.tree.size, self.tree.root(), at.replace(microsecond=0))
+        note = notes.sign(head, [vault.ring.signing])
+        self.add(
+            "audit_checkpoint",
+            size=head.size,
+            at=head.at,
+            root=head.root.hex(),
+            peaks=self.tree.peaks,
+            note=note,
+        )
+        self.newest = head
+
     def finish(self) -> None:
         """Write what is left; then the head of the log stands where its entries end."""
         self.flush()
-        self.connection.execute(update(AuditHead).where(AuditHead.id == 1).values(seq=self.seq))
+        head = {"seq": self.seq, "checkpoint_size": self.newest.size, "checkpoint_at": self.newest.at}
+        self.connection.execute(update(AuditHead).where(AuditHead.id == 1).values(head))
         for key in self.keys:
             self.connection.execute(AddConstraint(key))
         self.connection.exec_driver_sql("ANALYZE")

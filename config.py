@@ -70,7 +70,7 @@ class TestConfig(DevelopmentConfig):
     TESTING = True
     SECRET_KEY = "test only"
     KEY_DIR = str(ROOT / "instance" / "test-keys")
-    CHECKPOINT_DIR = ""  # kept nowhere, unless a test says where
+    CHECKPOINT_DIR = os.environ.get("CHECKPOINT_DIR", "")  # kept nowhere, unless a test says where
     ARGON2 = {"time_cost": 1, "memory_kib": 8, "parallelism": 1}
     WTF_CSRF_ENABLED = False
 

@@ -93,6 +93,34 @@ def test_of_two_answers_at_once_one_wins(app: Flask) -> None:
         db.end()
 
 
+def test_of_twenty_answers_at_once_one_is_the_outcome(app: Flask) -> None:
+    """Ten colleagues accept, ten refuse, in one instant: one answer, one step, one entry, and nobody lost his way."""
+    a, b = make_member(), make_member()
+    referral_id = make_referral(a, b)
+    db.end()
+    full = Answer(text="いっぱいです", refusal=Refusal.NO_CAPACITY)
+    acts: list[Callable[[], Any]] = []
+    for _ in range(10):
+        acts.append(lambda: services.perform(b.actor, A.ACCEPT, referral_id))
+        acts.append(lambda: services.perform(b.actor, A.REJECT, referral_id, full))
+    runners = together(*acts)
+    losers = [one.error for one in runners if one.error]
+    assert len(losers) == 19
+    assert all(isinstance(error, Conflict) for error in losers), losers
+    with oracle.reading(app.config["DATABASE_URL"]) as rows:
+        steps = [what for (what,) in rows("SELECT what FROM referral_event") if what in {"accept", "reject"}]
+        entries = [
+            event
+            for (event,) in rows("SELECT event FROM audit_entry")
+            if event in {"referral:accepted", "referral:rejected"}
+        ]
+        (status,) = [status for (status,) in rows("SELECT status FROM referral")]
+    assert (steps, entries, status) in [
+        (["accept"], ["referral:accepted"], "accepted"),
+        (["reject"], ["referral:rejected"], "rejected"),
+    ]
+
+
 def test_of_two_steps_from_the_same_form_one_wins(app: Flask) -> None:
     """Holding and then cancelling would be allowed; but the second was decided on what is no longer so."""
     a, b = make_member(), make_member()

@@ -18,6 +18,10 @@ class Config:
 
     SECRET_KEY = os.environ.get("SECRET_KEY", "")
     DATABASE_URL = os.environ.get("DATABASE_URL") or f"sqlite:///{ROOT}/instance/tsunagu.db"
+    # On PostgreSQL: a sign-in of the readers' own, that can become nothing else. Without it they sign in as the owner.
+    READER_DATABASE_URL = os.environ.get("READER_DATABASE_URL") or None
+    # Off only where its price is measured, or the other wall is tried alone.
+    SECOND_WALL = os.environ.get("SECOND_WALL", "on") != "off"
     PAGE_SIZE = 25
     # The key that signs checkpoints and the one that wraps each person's; never in the database, nor in its backup.
     KEY_DIR = os.environ.get("KEY_DIR") or str(ROOT / "instance" / "keys")

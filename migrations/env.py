@@ -7,6 +7,8 @@ from pathlib import Path
 from alembic import context
 from flask import current_app
 
+from portal.second_wall_postgresql import put_up, take_down
+
 logger = logging.getLogger("alembic.env")
 target = current_app.extensions["migrate"].db
 
@@ -20,7 +22,9 @@ def run() -> None:
     with target.engine.connect() as connection:
         context.configure(connection=connection, target_metadata=target.metadata, **options)
         with context.begin_transaction():
+            take_down(connection)
             context.run_migrations()
+            put_up(connection)
     target.engine.dispose()  # the last connection to close puts the write-ahead log into the file
 
 

@@ -9,7 +9,7 @@ from flask import Flask
 from jinja2 import StrictUndefined
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from portal import cli, errors, policy
+from portal import cli, errors, policy, second_wall
 from portal.accounts import gate
 from portal.accounts.views import bp as accounts
 from portal.agencies.views import bp as agencies
@@ -18,7 +18,10 @@ from portal.audit.vault import vault
 from portal.cases.views import bp as cases
 from portal.consents.views import bp as consents
 from portal.db import db
+from portal.emergency.views import bp as emergency
+from portal.exclusions.views import bp as exclusions
 from portal.extensions import babel, csrf, migrate
+from portal.inspections.views import bp as inspections
 from portal.meetings.calendar_views import feeds
 from portal.meetings.views import bp as meetings
 from portal.people.categories import Category
@@ -26,9 +29,15 @@ from portal.people.views import bp as people
 from portal.policy import Permission
 from portal.referrals.states import ReferralAction
 from portal.referrals.views import bp as referrals
+from portal.reports.audit_figure_views import bp as figures
 from portal.reports.audit_views import bp as audit
+from portal.reports.checkpoint_views import bp as checkpoint_pages
+from portal.reports.monthly_views import bp as monthly
 from portal.reports.views import bp as today
-from portal.web import assets, formats, headers, language, navigation
+from portal.reports.watch_views import bp as watch
+from portal.retention.views import bp as retention
+from portal.settings.views import bp as settings
+from portal.web import assets, formats, halt, headers, language, navigation
 from portal.web import views as web
 from portal.web.converters import enum_converter
 from portal.web.logs import Portal
@@ -42,9 +51,18 @@ BLUEPRINTS = (
     people,
     consents,
     cases,
+    emergency,
+    exclusions,
+    retention,
+    settings,
     agencies,
     accounts,
     audit,
+    checkpoint_pages,
+    inspections,
+    figures,
+    monthly,
+    watch,
 )
 URL_ENUMS = {"referral_action": ReferralAction, "category": Category}
 
@@ -63,6 +81,8 @@ def create_app(config: Any) -> Flask:
     if hops := app.config["PROXY_HOPS"]:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
 
+    if app.config["SECOND_WALL"]:
+        second_wall.install(db)
     db.init_app(app)
     migrate.init_app(app, db, directory="migrations")
     csrf.init_app(app)
@@ -81,6 +101,7 @@ def create_app(config: Any) -> Flask:
     vault.bind(Path(app.config["KEY_DIR"]))
     kept = app.config["CHECKPOINT_DIR"]
     checkpoints.install(db.session, Path(kept) if kept else None, is_strict=app.config["CHECKPOINT_STRICT"])
+    halt.init_app(app)
     navigation.init_app(app, gate.signed_in)
     cli.init_app(app)
     for blueprint in BLUEPRINTS:

@@ -62,6 +62,26 @@ class Permission(StrEnum):
     STAFF_LIST = "staff:list"
     STAFF_MANAGE = "staff:manage"
     AUDIT_READ = "audit:read"
+    OPENINGS_LIST = "name:openings"
+    INSPECT = "inspection:do"
+    FINDING_READ = "finding:read"
+    FINDING_ANSWER = "finding:answer"
+    FIGURES_READ = "figures:read"
+    CHECKPOINT_READ = "checkpoint:read"
+    RESTORE_DECLARE = "restore:declare"
+    EMERGENCY_USE = "emergency:use"
+    EMERGENCY_SECOND = "emergency:second"
+    EMERGENCY_REVIEW = "emergency:review"
+    EMERGENCY_NOTE = "emergency:note"
+    SETTING_CHANGE = "setting:change"
+    RETENTION_READ = "retention:read"
+    ERASURE_PROPOSE = "erasure:propose"
+    ERASURE_AGREE = "erasure:agree"
+    ERASURE_DROP = "erasure:drop"
+    EXCLUSION_MAKE = "exclusion:make"
+    EXCLUSION_LIFT = "exclusion:lift"
+    EXCLUSION_LIST = "exclusion:list"
+    WATCH_READ = "watch:read"
 
 
 def is_caseworker(actor: Actor, subject: Any) -> bool:
@@ -106,6 +126,20 @@ def is_recipient(actor: Actor, subject: Any) -> bool:
     return actor.agency_id is not None and actor.agency_id == subject.to_agency_id and subject.is_sent
 
 
+def is_second_person(actor: Actor, subject: Any) -> bool:
+    """Who may agree to a colleague's act: a coordinator, or a caseworker who looks after the agency."""
+    return is_caseworker(actor, subject) and (actor.role is Role.COORDINATOR or actor.administers)
+
+
+def is_another(actor: Actor, subject: Any) -> bool:
+    """Not the member of staff whose act it is."""
+    return bool(actor.staff_id != subject.staff_id)
+
+
+def is_for_auditors(actor: Actor, subject: Any) -> bool:
+    return subject.agency_id is None
+
+
 # A permission is granted when every check in at least one row holds.
 RULES: dict[Permission, tuple[tuple[Check, ...], ...]] = {
     Permission.CASEWORK: ((is_caseworker,),),
@@ -135,6 +169,43 @@ RULES: dict[Permission, tuple[tuple[Check, ...], ...]] = {
     Permission.STAFF_LIST: ((is_administrator,), (is_system_admin,)),
     Permission.STAFF_MANAGE: ((is_administrator, is_own_agency), (is_system_admin,)),
     Permission.AUDIT_READ: ((is_auditor,),),
+    Permission.OPENINGS_LIST: ((is_auditor,), (is_administrator,)),
+    Permission.INSPECT: ((is_auditor,),),
+    Permission.FINDING_READ: (
+        (is_administrator, is_own_agency),
+        (is_coordinator, is_own_agency),
+        (is_auditor,),
+    ),
+    Permission.FINDING_ANSWER: ((is_administrator, is_own_agency), (is_coordinator, is_own_agency)),
+    Permission.FIGURES_READ: ((is_administrator,), (is_coordinator,)),
+    Permission.CHECKPOINT_READ: ((is_administrator,), (is_auditor,), (is_system_admin,)),
+    Permission.RESTORE_DECLARE: ((is_auditor,), (is_system_admin,)),
+    Permission.EMERGENCY_USE: ((is_caseworker,),),
+    Permission.EMERGENCY_SECOND: (
+        (is_second_person, is_own_agency, is_another),
+        (is_second_person, is_home, is_another),
+    ),
+    Permission.EMERGENCY_REVIEW: (
+        (is_coordinator, is_own_agency, is_another),
+        (is_administrator, is_own_agency, is_another),
+        (is_auditor,),
+    ),
+    Permission.EMERGENCY_NOTE: ((is_caseworker, is_own_agency), (is_auditor, is_for_auditors)),
+    Permission.SETTING_CHANGE: ((is_system_admin,),),
+    Permission.RETENTION_READ: ((is_caseworker,), (is_administrator,)),
+    Permission.ERASURE_PROPOSE: ((is_caseworker, is_home),),
+    Permission.ERASURE_AGREE: (
+        (is_coordinator, is_own_agency, is_another),
+        (is_administrator, is_own_agency, is_another),
+    ),
+    Permission.ERASURE_DROP: ((is_caseworker, is_own_agency), (is_administrator, is_own_agency)),
+    Permission.EXCLUSION_MAKE: ((is_caseworker, is_own_agency), (is_caseworker, is_home)),
+    Permission.EXCLUSION_LIFT: (
+        (is_coordinator, is_own_agency, is_another),
+        (is_caseworker, is_home, is_another),
+    ),
+    Permission.EXCLUSION_LIST: ((is_coordinator,), (is_auditor,)),
+    Permission.WATCH_READ: ((is_auditor,), (is_administrator,)),
 }
 
 

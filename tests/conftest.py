@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from zoneinfo import ZoneInfo
 import hypothesis
 import pytest
 import time_machine
-from flask import Flask
+from flask import Flask, has_request_context
 from flask.testing import FlaskCliRunner
 from sqlalchemy import Engine, event
 
@@ -55,6 +56,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "scenario(file): the database has this scenario file loaded")
     config.addinivalue_line("markers", "long: only with --long")
+    config.addinivalue_line("markers", "conflict: in the browser, a script is told that another saved first")
     hypothesis.settings.load_profile("long" if config.getoption("--long") else "quick")
 
 
@@ -134,25 +136,43 @@ def database(request: pytest.FixtureRequest) -> Databases:
     return databases
 
 
+def look_at_everything() -> None:
+    """Tests look at what was written on `db.read` themselves: outside a request they are no reader and see all."""
+    walled = db.read.session_factory.class_.get_bind
+
+    def bind(session: Any, *given: Any, **more: Any) -> Any:
+        outside = db.reader.get() is None and not has_request_context()
+        return db.across_engine if outside else walled(session, *given, **more)
+
+    db.read.session_factory.class_.get_bind = bind
+
+
 @pytest.fixture(scope="session")
 def _application() -> Flask:
+    look_at_everything()
     settings = type("Settings", (TestConfig,), {"DATABASE_URL": NOWHERE})
     application = create_app(settings)
     application.test_client_class = Browser
+    # What is there by now stays: nobody need look through it for garbage again, which takes a twentieth of the time.
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
     return application
 
 
 @pytest.fixture
 def renew(
     _application: Flask, database: Databases, request: pytest.FixtureRequest
-) -> Iterator[Callable[[], str]]:
-    """`renew()` puts a fresh database in the place of the present one: for many worlds in one test."""
+) -> Iterator[Callable[..., str]]:
+    """`renew()` puts a fresh database in the place of the present one: for many worlds in one test.
+
+    `renew(template, fill)` starts from one that was filled once.
+    """
     marker = request.node.get_closest_marker("scenario")
     fresh = partial(database.fresh, *scenario(*marker.args)) if marker else database.fresh
     used: list[str] = []
 
-    def bind() -> str:
-        url = fresh()
+    def bind(*template: Any) -> str:
+        url = database.fresh(*template) if template else fresh()
         db.bind(url)
         _application.config["DATABASE_URL"] = url
         for old in used:
@@ -174,7 +194,7 @@ def scenario(file: str) -> tuple[str, Callable[[str], object]]:
 
 
 @pytest.fixture
-def app(_application: Flask, renew: Callable[[], str]) -> Flask:
+def app(_application: Flask, renew: Callable[..., str]) -> Flask:
     """The portal on an empty, migrated database that nothing else uses.
 
     It holds no application context: Flask-Login would keep the first user on `g` for the whole test.

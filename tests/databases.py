@@ -163,6 +163,9 @@ class PostgreSQLServer:
             host=str(self.folder), user="keeper", dbname="postgres", autocommit=True
         ) as keeper:
             keeper.execute("CREATE ROLE portal LOGIN CREATEDB")
+            # Once, by the administrator: docs/operations.md.
+            keeper.execute("CREATE ROLE tsunagu_reader NOLOGIN")
+            keeper.execute("GRANT tsunagu_reader TO portal")
         self.url = f"postgresql+psycopg://portal@/postgres?host={self.folder}"
 
     @staticmethod

@@ -118,13 +118,17 @@ def upgrade():
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('staff_id', sa.Uuid(), nullable=False),
     sa.Column('person_id', sa.Uuid(), nullable=False),
+    sa.Column('home_agency_id', sa.Uuid(), nullable=False),
+    sa.Column('number', sa.Text(), nullable=False),
     sa.Column('reason', sa.Text(), nullable=False),
     sa.Column('ends_at', sa.DateTime(timezone=True), nullable=False),
+    sa.ForeignKeyConstraint(['home_agency_id'], ['agency.id'], name=op.f('fk_name_opening_home_agency_id_agency')),
     sa.ForeignKeyConstraint(['person_id'], ['person.id'], name=op.f('fk_name_opening_person_id_person')),
     sa.ForeignKeyConstraint(['staff_id'], ['staff.id'], name=op.f('fk_name_opening_staff_id_staff')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_name_opening'))
     )
     with op.batch_alter_table('name_opening', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_name_opening_home_agency_id_created_at'), ['home_agency_id', 'created_at'], unique=False)
         batch_op.create_index(batch_op.f('ix_name_opening_person_id'), ['person_id'], unique=False)
         batch_op.create_index(batch_op.f('ix_name_opening_staff_id_person_id'), ['staff_id', 'person_id'], unique=False)
 
@@ -154,10 +158,12 @@ def upgrade():
     sa.Column('staff_id', sa.Uuid(), nullable=False),
     sa.Column('reason', sa.Enum('life', 'body', 'abuse', 'missing', 'disaster', 'property', name='emergency', native_enum=False, length=40), nullable=False),
     sa.Column('text', sa.Text(), nullable=False),
+    sa.Column('categories', sa.JSON(), nullable=False),
     sa.Column('needs_second', sa.Boolean(), nullable=False),
     sa.Column('approved_by_id', sa.Uuid(), nullable=True),
     sa.Column('approved_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('declined_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('declined_why', sa.Text(), nullable=False),
     sa.Column('starts_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('ends_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('ended_at', sa.DateTime(timezone=True), nullable=True),
@@ -228,6 +234,8 @@ def upgrade():
     with op.batch_alter_table('emergency_notice', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_emergency_notice_access_id'), ['access_id'], unique=False)
         batch_op.create_index(batch_op.f('ix_emergency_notice_agency_id_noted_at'), ['agency_id', 'noted_at'], unique=False)
+
+    op.add_column('person', sa.Column('erased_at', sa.DateTime(timezone=True), nullable=True))
 
     prepare_log()
     keep_what_was_logged()
@@ -411,6 +419,7 @@ ERASABLE = {
     "stop_confirmation": ("note", "(SELECT person_id FROM disclosure WHERE id = OLD.disclosure_id)"),
     "minutes_revision": ("text", "(SELECT person_id FROM agenda_item WHERE id = OLD.item_id)"),
     "addendum": ("text", "(SELECT person_id FROM agenda_item WHERE id = OLD.item_id)"),
+    "name_opening": ("reason", "OLD.person_id"),
 }
 
 
@@ -479,6 +488,7 @@ def downgrade():
     if is_sqlite():
         forbid("no_delete_audit_detail", "audit_detail", "DELETE")
 
+    op.drop_column('person', 'erased_at')
     with op.batch_alter_table('emergency_notice', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_emergency_notice_agency_id_noted_at'))
         batch_op.drop_index(batch_op.f('ix_emergency_notice_access_id'))
@@ -503,6 +513,7 @@ def downgrade():
     with op.batch_alter_table('name_opening', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_name_opening_staff_id_person_id'))
         batch_op.drop_index(batch_op.f('ix_name_opening_person_id'))
+        batch_op.drop_index(batch_op.f('ix_name_opening_home_agency_id_created_at'))
 
     op.drop_table('name_opening')
     with op.batch_alter_table('exclusion', schema=None) as batch_op:

@@ -13,7 +13,7 @@ from flask_login import UserMixin, current_user
 from sqlalchemy.exc import NoResultFound
 from werkzeug.exceptions import NotFound
 
-from portal import clock
+from portal import clock, second_wall
 from portal.accounts import sessions
 from portal.accounts.passwords import hashing
 from portal.accounts.sessions import Limits, LiveSession
@@ -23,6 +23,7 @@ from portal.db import db
 from portal.errors import Conflict, NotAllowed, PortalError, missing_page, refusal_page
 from portal.extensions import login_manager
 from portal.policy import Actor
+from portal.second_wall import Reader
 from portal.words import N_
 
 View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
@@ -64,8 +65,14 @@ def limits() -> Limits:
 
 
 def load_user(token: str) -> SignedIn | None:
+    """Whose session this is; from then on he, and nobody else, reads."""
+    shown = sessions.hashed(token)
+    second_wall.read_as(db, Reader(token=shown))
     live = sessions.find(db.read(), token, limits())
-    return SignedIn(token, live) if live else None
+    if live is None:
+        return None
+    second_wall.read_as(db, Reader.of(live.actor, shown))
+    return SignedIn(token, live)
 
 
 def to_sign_in() -> ResponseReturnValue:
@@ -142,6 +149,8 @@ def init_app(app: Flask) -> None:
     @app.before_request
     def shut_the_door() -> ResponseReturnValue | None:
         audit.request_id.set(uuid4().hex)
+        if db.reader.get() is None:
+            second_wall.read_as(db, second_wall.NOBODY)
         if request.endpoint == "static":
             return None
         if current_user.is_authenticated:

@@ -19,6 +19,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_login import current_user, login_user, logout_user
 
+from portal import second_wall
 from portal.accounts import devices, invitations, sessions, signing_in, staff_views
 from portal.accounts.attempts import TooSoon
 from portal.accounts.forms import ChangePasswordForm, LanguageForm, NewPasswordForm, SignInForm
@@ -168,6 +169,7 @@ def keep_alive() -> ResponseReturnValue:
 @public
 def invitation(token: str) -> ResponseReturnValue:
     """Choose a password. A wrong, used, revoked or outdated link has one page."""
+    second_wall.show_token(db, invitations.hashed(token))
     found = db.read.scalars(invitations.usable(token)).one_or_none()
     if found is None:
         return render_template("accounts/invitation_gone.html"), 404

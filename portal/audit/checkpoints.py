@@ -1,10 +1,8 @@
-"""Make checkpoints, keep them outside the data directory, and refuse to go on from a log that they contradict."""
+"""Make checkpoints of the log, and keep each one outside the data directory once it is committed."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -15,98 +13,15 @@ from sqlalchemy.orm import Session, scoped_session
 from portal import clock
 from portal.audit import notes
 from portal.audit.events import AuditEvent
-from portal.audit.keys import create, forget_former
+from portal.audit.keeping import keeping
+from portal.audit.keys import forget_former
 from portal.audit.models import AuditCheckpoint, AuditEntry, AuditHead
-from portal.audit.notes import BadNote, Head
-from portal.audit.tree import Growing
+from portal.audit.notes import Head
+from portal.audit.tree import EMPTY, Growing
 from portal.audit.vault import vault
-from portal.errors import PortalError
-from portal.words import N_
-
-log = logging.getLogger(__name__)
 
 EVERY = 1000
 HOURLY = timedelta(hours=1)
-# What may still be written into a log that is not trusted: who comes and goes, and what two people say about it.
-WHILE_HALTED = frozenset(
-    {
-        AuditEvent.SESSION_STARTED,
-        AuditEvent.SESSION_ENDED,
-        AuditEvent.SIGN_IN_FAILED,
-        AuditEvent.ACCESS_REFUSED,
-        AuditEvent.RESTORE_PROPOSED,
-        AuditEvent.RESTORE_DECLARED,
-    }
-)
-
-
-class Halted(PortalError):
-    """The log does not go on from the last checkpoint kept outside."""
-
-    status = 503
-    title = N_("書き込みを停止しています")
-
-
-@dataclass(frozen=True, slots=True)
-class Contradiction:
-    """How the log disagrees with what was kept: `kept` is the newest kept checkpoint, `agreed` the newest that fits."""
-
-    reason: str
-    kept: Head | None
-    agreed: int
-
-
-class Keeping:
-    """The folder outside the data directory, and what its checkpoints say about the present database.
-
-    Bound once for each process; `contradiction` is looked up before the first entry is written, and again as
-    long as there is one.
-    """
-
-    def __init__(self) -> None:
-        self.folder: Path | None = None
-        self.is_strict = True
-        self.is_checked = False
-        self.contradiction: Contradiction | None = None
-
-    def bind(self, folder: Path | None, *, is_strict: bool) -> None:
-        self.folder, self.is_strict = folder, is_strict
-        self.is_checked, self.contradiction = False, None
-
-    def place(self, origin: str) -> Path | None:
-        return self.folder and self.folder / origin.rpartition("/")[2]
-
-    def notes(self, origin: str) -> list[str]:
-        """The kept checkpoints of this log, the newest first."""
-        place = self.place(origin)
-        if place is None or not place.is_dir():
-            return []
-        return [path.read_text() for path in sorted(place.glob("[0-9]*.txt"), reverse=True)]
-
-    def keep(self, head: Head, note: str) -> None:
-        place = self.place(head.origin)
-        if place is None:
-            return
-        try:
-            place.mkdir(mode=0o700, parents=True, exist_ok=True)
-            create(place / f"{head.size:012}.txt", note.encode())
-        except OSError:
-            # The act is done and logged; the next checkpoint is tried again, and `verify_audit.py` calls a gap stale.
-            log.exception("a checkpoint could not be kept outside the data directory")
-
-    def lay_aside(self, origin: str, above: int) -> None:
-        """Put the checkpoints of a lost branch into a folder of their own: two people declared a restore."""
-        place = self.place(origin)
-        if place is None or not place.is_dir():
-            return
-        aside = place / f"lost-{clock.now():%Y%m%dT%H%M%S}"
-        for path in place.glob("[0-9]*.txt"):
-            if int(path.stem) > above:
-                aside.mkdir(mode=0o700, exist_ok=True)
-                path.replace(aside / path.name)
-
-
-keeping = Keeping()
 
 
 def install(session: scoped_session[Session], folder: Path | None, *, is_strict: bool) -> None:
@@ -118,16 +33,20 @@ def install(session: scoped_session[Session], folder: Path | None, *, is_strict:
 
 
 def keep_made(session: Session) -> None:
-    made = session.info.pop("checkpoints", ())
-    for head, note in made:
+    lost = session.info.pop("lost_branch", None)
+    if lost:
+        keeping.lay_aside(*lost)
+    for head, note in session.info.pop("checkpoints", ()):
         keeping.keep(head, note)
-    if made and vault.ring.former and vault.folder:
-        forget_former(vault.folder)  # both keys have signed: the change is on record
+        keeping.seen = head.size
+    if session.info.pop("key_changed", False) and vault.folder:
+        forget_former(vault.folder)  # both keys have signed that one follows the other
         vault.reload()
 
 
 def forget_made(session: Session) -> None:
-    session.info.pop("checkpoints", None)
+    for name in ("lost_branch", "checkpoints", "key_changed"):
+        session.info.pop(name, None)
 
 
 def is_due(seq: int, size: int, now: datetime, made_at: datetime) -> bool:
@@ -147,18 +66,45 @@ def head_of(session: Session) -> Row[int, str]:
     return head
 
 
+def bodies(session: Session, after: int, last: int) -> Iterator[bytes]:
+    return iter(
+        session.scalars(
+            select(AuditEntry.body)
+            .where(AuditEntry.seq > after, AuditEntry.seq <= last)
+            .order_by(AuditEntry.seq)
+            .execution_options(yield_per=EVERY)
+        )
+    )
+
+
 def grow(session: Session, last: AuditCheckpoint | None, size: int) -> Growing:
     """The tree of the first `size` entries, from the checkpoint `last` on."""
     tree = Growing(last.size, last.peaks) if last else Growing()
-    bodies = (
-        select(AuditEntry.body)
-        .where(AuditEntry.seq > tree.size, AuditEntry.seq <= size)
-        .order_by(AuditEntry.seq)
-        .execution_options(yield_per=EVERY)
-    )
-    for body in session.scalars(bodies):
+    for body in bodies(session, tree.size, size):
         tree.append(body)
     return tree
+
+
+def roots(
+    session: Session, sizes: Collection[int], *, base: AuditCheckpoint | None = None
+) -> dict[int, bytes]:
+    """The roots of the first n entries for each of these n, counted in one walk; a size beyond the log has none.
+
+    `base` is a checkpoint whose peaks are taken for granted, so that a long log need not be counted from its start.
+
+    Raises:
+        ValueError: the peaks of `base` are not those of a tree of its size.
+    """
+    wanted = set(sizes)
+    tree = Growing(base.size, base.peaks) if base else Growing()
+    found = {tree.size: tree.root()} if tree.size in wanted else {}
+    for body in bodies(session, tree.size, max(wanted, default=0)):
+        tree.append(body)
+        if tree.size in wanted:
+            found[tree.size] = tree.root()
+    if 0 in wanted:
+        found[0] = EMPTY
+    return found
 
 
 def make(session: Session) -> str:
@@ -170,6 +116,7 @@ def make(session: Session) -> str:
     tree = grow(session, last, head.seq)
     if tree.size != head.seq:
         raise RuntimeError("the audit log has a gap: no checkpoint is signed")
+    vault.reload()  # another process may have changed the key
     signed = Head(head.origin, tree.size, tree.root(), clock.now().replace(microsecond=0))
     keys = [key for key in (vault.ring.former, vault.ring.signing) if key]
     note = notes.sign(signed, keys)
@@ -185,81 +132,19 @@ def make(session: Session) -> str:
         .values(checkpoint_size=signed.size, checkpoint_at=signed.at)
     )
     session.info.setdefault("checkpoints", []).append((signed, note))
+    if vault.ring.former and is_change_logged(session, last.size if last else 0):
+        session.info["key_changed"] = True
     return note
+
+
+def is_change_logged(session: Session, after: int) -> bool:
+    """Whether the log says since that checkpoint that one signing key followed another."""
+    wanted = select(AuditEntry.seq).where(
+        AuditEntry.event == AuditEvent.LOG_REKEYED.value, AuditEntry.seq > after
+    )
+    return session.scalar(wanted.limit(1)) is not None
 
 
 def public_keys() -> list[Ed25519PublicKey]:
     keys = [vault.ring.signing, vault.ring.former]
     return [key.public_key() for key in keys if key]
-
-
-def require_sound(session: Session, what: AuditEvent, *, is_reading: bool) -> None:
-    """Raises Halted: the log contradicts its kept checkpoints, and this is an act."""
-    if keeping.is_checked and keeping.contradiction is None:
-        return
-    keeping.contradiction = contradiction(session)
-    keeping.is_checked = True
-    if keeping.contradiction and not is_reading and what not in WHILE_HALTED:
-        raise Halted(
-            N_(
-                "記録の照合に失敗したため、閲覧だけができます。システム管理者が復元を確認するまでお待ちください。"
-            )
-        )
-
-
-def contradiction(session: Session) -> Contradiction | None:
-    """Whether the present log goes on from the newest checkpoint kept outside; none when it does."""
-    if keeping.folder is None:
-        return None
-    head = head_of(session)
-    kept = keeping.notes(head.origin)
-    if not kept:
-        return missing(session, head.seq)
-    try:
-        last = notes.parse(kept[0].partition("\n\n")[0] + "\n")
-    except BadNote:
-        return Contradiction(N_("保管してある照合票が読めません。"), None, agreed(session, kept))
-    if fits(session, last):
-        return None
-    reason = (
-        N_("記録が、保管してある照合票より短くなっています。")
-        if last.size > head.seq
-        else N_("記録が、保管してある照合票と一致しません。")
-    )
-    return Contradiction(reason, last, agreed(session, kept))
-
-
-def missing(session: Session, size: int) -> Contradiction | None:
-    """Nothing is kept of this log: right for a new one, suspicious for one that has made checkpoints."""
-    if not keeping.is_strict:
-        return None
-    if size == 0 and newest(session) is None:
-        return None
-    return Contradiction(N_("このデータベースの照合票が、保管場所にありません。"), None, 0)
-
-
-def agreed(session: Session, kept: Sequence[str]) -> int:
-    """The size up to which the log and what was kept say the same; 0 when nothing fits."""
-    for note in kept:
-        try:
-            head = notes.parse(note.partition("\n\n")[0] + "\n")
-        except BadNote:
-            continue
-        if fits(session, head):
-            return head.size
-    return 0
-
-
-def fits(session: Session, head: Head) -> bool:
-    """The log's first `head.size` entries have this root, counted anew from the checkpoint before."""
-    before = session.scalar(
-        select(AuditCheckpoint)
-        .where(AuditCheckpoint.size < head.size)
-        .order_by(AuditCheckpoint.size.desc())
-        .limit(1)
-    )
-    try:
-        tree = grow(session, before, head.size)
-    except ValueError:  # the checkpoint before has been tampered with
-        return False
-    return tree.size == head.size and tree.root() == head.root

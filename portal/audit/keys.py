@@ -103,7 +103,13 @@ def create(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    # A second process may have been quicker: its file stays.
-    with suppress(FileExistsError):
+    try:
         os.link(beside, path)
-    beside.unlink()
+    except FileExistsError:
+        pass  # a second process was quicker: its file stays
+    except OSError:
+        if path.exists():
+            return
+        beside.replace(path)  # a network share without hard links
+    finally:
+        beside.unlink(missing_ok=True)

@@ -15,11 +15,13 @@ from uuid import UUID
 from sqlalchemy import Table, insert, update
 
 from portal import clock
-from portal.audit import checkpoints
+from portal.audit import checkpoints, soundness
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditDetail, AuditEntry, AuditHead
 from portal.audit.vault import seal, vault
 from portal.db import Base, db
+from portal.errors import Conflict
+from portal.words import N_
 
 if TYPE_CHECKING:
     from portal.policy import Actor
@@ -32,10 +34,17 @@ NEXT_SEQ = (
     update(AuditHead)
     .where(AuditHead.id == 1)
     .values(seq=AuditHead.seq + 1)
-    .returning(AuditHead.seq, AuditHead.checkpoint_size, AuditHead.checkpoint_at)
+    .returning(AuditHead.seq, AuditHead.origin, AuditHead.checkpoint_size, AuditHead.checkpoint_at)
 )
 NEW_ENTRY = insert(cast(Table, AuditEntry.__table__))
 NEW_DETAIL = insert(cast(Table, AuditDetail.__table__))
+
+
+class ErasedPerson(Conflict):
+    """Somebody would write about a person whose record has been erased (retention)."""
+
+    title = N_("この人の記録は消去されています")
+
 
 BUCKETS = ((0, "0"), (1, "1"), (5, "2-5"), (25, "6-25"), (100, "26-100"))
 
@@ -102,7 +111,6 @@ def record(
         Halted: the log does not go on from the last checkpoint kept outside; only readings are taken then.
     """
     with db.transaction() as session:
-        checkpoints.require_sound(session, what, is_reading=is_reading)
         if isinstance(subject, Base):
             session.flush()  # a new subject has no id before this
             session.info.setdefault("explained", set()).add(subject)
@@ -116,8 +124,20 @@ def record(
                 "the audit log has lost its head row: nothing can be logged, so nothing is done"
             )
         now = clock.now()
+        is_due = checkpoints.is_due(head.seq, head.checkpoint_size, now, head.checkpoint_at)
+        is_sound = soundness.require(
+            session,
+            what,
+            is_reading=is_reading,
+            origin=head.origin,
+            size=head.seq - 1,
+            checkpoint_size=head.checkpoint_size,
+            is_due=is_due,
+        )
         key = vault.key_for(connection, person_id) if details and person_id else None
         if details and person_id and key is None:
+            if allowed and not is_reading and has_words(details):
+                raise ErasedPerson(N_("この人の記録は消去されています。書き足すことはできません。"))
             details = {}  # erased: nothing more is kept about him, sealed or not
         entry, detail = entry_values(
             head.seq,
@@ -140,8 +160,17 @@ def record(
         connection.execute(NEW_ENTRY, entry)
         if detail:
             connection.execute(NEW_DETAIL, detail)
-        if checkpoints.is_due(head.seq, head.checkpoint_size, now, head.checkpoint_at):
+        if is_due and is_sound:
             checkpoints.make(session)
+
+
+def has_words(value: Any) -> bool:
+    """Whether anything in it was typed; codes, ids, numbers and times are not."""
+    if isinstance(value, dict):
+        return any(has_words(item) for item in value.values())
+    if isinstance(value, list | tuple | set | frozenset):
+        return any(has_words(item) for item in value)
+    return type(value) is str and value != ""
 
 
 def entry_values(

@@ -63,6 +63,8 @@ class Vault:
         if (key := self._open.get(wrapped)) is not None:
             return key
         if master_id not in self.ring.masters:
+            self._ring = None  # another process may have added it
+        if master_id not in self.ring.masters:
             raise RuntimeError(f"the master key {master_id} is missing in KEY_DIR: put it back")
         key = AESGCM(self.ring.masters[master_id]).decrypt(wrapped[:NONCE], wrapped[NONCE:], key_id.bytes)
         self._open[wrapped] = key

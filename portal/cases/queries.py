@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Integer, Row, Select, bindparam, false, func, literal, select, tuple_
+from sqlalchemy import Integer, Row, Select, and_, bindparam, false, func, literal, select, tuple_
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql import ColumnElement
 
@@ -18,6 +18,7 @@ from portal.accounts.models import Membership, Staff
 from portal.cases.models import Case, CaseGoal, ProgressNote
 from portal.disclosures import wall
 from portal.disclosures.heading import label_columns
+from portal.exclusions import queries as exclusions
 from portal.people.categories import Category
 from portal.people.models import Person
 from portal.policy import Actor, Permission, Role, can
@@ -34,7 +35,7 @@ class Show(StrEnum):
 def visible_to(actor: Actor) -> ColumnElement[bool]:
     if actor.agency_id is None or not can(actor, Permission.CASEWORK):
         return false()
-    return Case.agency_id == actor.agency_id
+    return and_(Case.agency_id == actor.agency_id, ~exclusions.is_excluded(actor, Case.person_id))
 
 
 def listing(actor: Actor) -> Select[Case]:
@@ -75,10 +76,11 @@ def columns() -> Select[*tuple[Any, ...]]:
             Case.closed_on,
             Case.outcome,
             worker.name.label("worker_name"),
+            exclusions.is_out(Case.worker_id, Case.person_id).label("worker_is_out"),
             last_note.label("last_note_on"),
             *label_columns(wall.sees(wall.READER, Category.BASIC, wall.NOW)),
         )
-        .join(Person, Person.id == Case.person_id)
+        .outerjoin(Person, Person.id == Case.person_id)
         .outerjoin(worker, worker.id == Case.worker_id)
         .where(visible_to(wall.READER))
         .order_by(Case.opened_on.desc(), Case.id.desc())
@@ -184,8 +186,8 @@ def notes_page(
     return statement
 
 
-def colleagues(actor: Actor) -> Select[UUID, str]:
-    """Who does casework in this agency now, by name: one of them is the worker of a case."""
+def colleagues(actor: Actor, person_id: UUID) -> Select[UUID, str]:
+    """Who does casework in this agency now and is not shut out of this person's affairs, by name."""
     return (
         select(Staff.id, Staff.name)
         .join(Membership, Membership.staff_id == Staff.id)
@@ -194,6 +196,7 @@ def colleagues(actor: Actor) -> Select[UUID, str]:
             Membership.ended_at.is_(None),
             Membership.role.in_([Role.STAFF, Role.COORDINATOR]),
             Staff.disabled_at.is_(None),
+            ~exclusions.is_out(Staff.id, person_id),
         )
         .order_by(Staff.name, Staff.id)
     )

@@ -20,6 +20,7 @@ from portal.cases.models import Case, CaseGoal, ProgressNote
 from portal.db import db, new_id
 from portal.disclosures.services import present_person
 from portal.errors import Conflict, Invalid, NotAllowed
+from portal.exclusions.queries import is_out
 from portal.once import claim
 from portal.people.categories import Category
 from portal.policy import Actor, Permission, require
@@ -45,8 +46,8 @@ def open_case_of(session: Session, agency_id: UUID, person_id: UUID) -> Case | N
     return session.scalars(statement).one_or_none()
 
 
-def require_colleague(session: Session, actor: Actor, worker_id: UUID | None) -> None:
-    """Raise `Invalid` unless this member of staff works in the actor's agency now."""
+def require_colleague(session: Session, actor: Actor, worker_id: UUID | None, person_id: UUID | None) -> None:
+    """Raise `Invalid` unless he works in the actor's agency now and is not shut out of this person's affairs."""
     if worker_id is None:
         return
     here = select(Membership.id).where(
@@ -54,6 +55,8 @@ def require_colleague(session: Session, actor: Actor, worker_id: UUID | None) ->
         Membership.agency_id == actor.agency_id,
         Membership.ended_at.is_(None),
     )
+    if person_id:
+        here = here.where(~is_out(Membership.staff_id, person_id))
     if session.scalar(here) is None:
         raise Invalid(N_("担当者は自分の機関の職員から選んでください。"), field="worker")
 
@@ -78,7 +81,7 @@ def open_case(
         if earlier := claim(actor, idempotency_key, case_id):
             return earlier
         present_person(session, actor, person_id)
-        require_colleague(session, actor, worker_id)
+        require_colleague(session, actor, worker_id, person_id)
         if opened_on and opened_on > clock.today():
             raise Invalid(N_("開始日に先の日付は入力できません。"), field="opened_on")
         if actor.agency_id is None or open_case_of(session, actor.agency_id, person_id):
@@ -101,7 +104,7 @@ def open_case(
 def assign_worker(actor: Actor, case_id: UUID, worker_id: UUID | None, *, version: int | None = None) -> None:
     with db.transaction() as session:
         case = own_case(session, actor, case_id)
-        require_colleague(session, actor, worker_id)
+        require_colleague(session, actor, worker_id, case.person_id)
         if changes := case.apply(worker_id=worker_id):
             case.advance(version)
             audit.record(

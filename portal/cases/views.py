@@ -173,7 +173,7 @@ def worker(case_id: UUID) -> ResponseReturnValue:
     actor = signed_in()
     case, person = own_case(actor, case_id)
     form = WorkerForm(data={"worker": case.worker_id, "version": case.version})
-    form.worker.offer(db.read().execute(queries.colleagues(actor)).all())
+    form.worker.offer(db.read().execute(queries.colleagues(actor, case.person_id)).all())
     if form.validate_on_submit():
         with refusals(form):
             services.assign_worker(actor, case_id, form.worker.data, version=form.version.number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -17,6 +18,10 @@ from portal.agencies.models import Agency
 from portal.consents.forms import EXAMPLES, PaperForm
 from portal.db import db
 from portal.disclosures import reading
+from portal.disclosures.ledger import LedgerLine
+from portal.disclosures.models import Basis
+from portal.emergency import live_queries as emergencies
+from portal.emergency.models import Emergency
 from portal.people.categories import Category
 from portal.policy import Actor
 from portal.web.pdf import pdf_response, render_pdf
@@ -36,7 +41,12 @@ class Choice:
 
 def ledger(person_id: UUID) -> ResponseReturnValue:
     person, lines = reading.open_ledger(signed_in(), person_id)
-    return render_template("disclosures/ledger.html", person=person, lines=lines)
+    return render_template("disclosures/ledger.html", person=person, lines=lines, reasons=reasons_of(lines))
+
+
+def reasons_of(lines: Sequence[LedgerLine]) -> dict[UUID, Emergency]:
+    """Of lines that an emergency told: which."""
+    return emergencies.reasons(db.read(), [line.id for line in lines if line.basis is Basis.EMERGENCY])
 
 
 def ledger_pdf(person_id: UUID) -> ResponseReturnValue:
@@ -46,6 +56,7 @@ def ledger_pdf(person_id: UUID) -> ResponseReturnValue:
         "disclosures/ledger.pdf.html",
         person=person,
         lines=lines,
+        reasons=reasons_of(lines),
         contact=contact(actor),
         printed_at=clock.now(),
     )

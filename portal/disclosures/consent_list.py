@@ -20,6 +20,7 @@ from portal.consents.models import Consent, ConsentMethod, ConsentRecipient, Wit
 from portal.consents.queries import stands
 from portal.disclosures import queries, wall
 from portal.disclosures.heading import label_columns, label_of
+from portal.exclusions import queries as exclusions
 from portal.people.categories import Category
 from portal.people.models import Person
 from portal.policy import Actor
@@ -80,6 +81,7 @@ def within(show: Show) -> list[ColumnElement[bool]]:
 
 def ids(*tests: ColumnElement[bool]) -> Any:
     """The ids of `queries.consents_visible_to`, as two selections that an index serves each."""
+    tests = (*tests, ~exclusions.is_excluded(wall.READER, Consent.person_id))
     kept_here = (
         select(Consent.id)
         .join(Person, Person.id == Consent.person_id)
@@ -147,7 +149,7 @@ def listing(show: Show, *, is_first: bool) -> Select[*tuple[Any, ...]]:
     statement = (
         select(*columns(wall.READER, wall.NOW))
         .join(wanted, wanted.c.id == Consent.id)
-        .join(Person, Person.id == Consent.person_id)
+        .outerjoin(Person, Person.id == Consent.person_id)
         .limit(SIZE)
     )
     newest_first = show is Show.ENDED
@@ -167,7 +169,7 @@ def of_person(session: Session, actor: Actor, person_id: UUID, now: datetime) ->
     statement = (
         queries.consents_visible_to(actor)
         .with_only_columns(*columns(actor, now))
-        .join(Person, Person.id == Consent.person_id)
+        .outerjoin(Person, Person.id == Consent.person_id)
         .where(Consent.person_id == person_id)
     )
     return rows_of(session, session.execute(statement).all(), now)

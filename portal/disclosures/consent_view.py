@@ -87,7 +87,7 @@ def load(session: Session, actor: Actor, consent_id: UUID, now: datetime) -> Con
         .where(Consent.id == consent_id)
         .join(Staff, Staff.id == Consent.recorded_by_id)
         .join(Agency, Agency.id == Consent.agency_id)
-        .join(Person, Person.id == Consent.person_id)
+        .outerjoin(Person, Person.id == Consent.person_id)
         .add_columns(Staff.name, Agency.name, Person.home_agency_id)
     ).one()
     others = consent_list.of_person(session, actor, consent.person_id, now)

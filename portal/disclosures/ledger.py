@@ -30,10 +30,12 @@ class Ending(Worded):
     EXPIRED = "expired", N_("期限の終了")
     TAKEN_BACK = "taken_back", N_("つなぎの不成立・取下げ")
     CLOSED = "closed", N_("会議の議題の終了・取下げ")
+    EMERGENCY_OVER = "emergency_over", N_("緊急閲覧の終了")
 
 
-# What agenda items tell: `source_id` is then no referral.
+# What agenda items tell, and emergencies: `source_id` is then no referral.
 OF_MEETINGS = frozenset({Channel.PACKET, Channel.PRINT})
+OF_NO_REFERRAL = OF_MEETINGS | {Channel.EMERGENCY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,8 @@ class LedgerLine:
 
     @property
     def referral_id(self) -> UUID | None:
-        """The referral behind the line; None for what a meeting told."""
-        return None if self.channel in OF_MEETINGS else self.source_id
+        """The referral behind the line; None for what a meeting or an emergency told."""
+        return None if self.channel in OF_NO_REFERRAL else self.source_id
 
     def is_between(self, agency_id: UUID | None) -> bool:
         """Whether this agency told or was told: then the referral behind the line is its own, too."""
@@ -147,11 +149,13 @@ def line_of(row: Any, categories: tuple[Category, ...]) -> LedgerLine:
 
 def ending_of(row: Any) -> tuple[Ending | None, datetime | None]:
     """What came first of all that can end a line."""
+    taken_back = Ending.CLOSED if row.channel in OF_MEETINGS else Ending.TAKEN_BACK
+    is_emergency = row.channel is Channel.EMERGENCY
     ends = [
-        (row.ended_at, Ending.CLOSED if row.channel in OF_MEETINGS else Ending.TAKEN_BACK),
+        (row.ended_at, Ending.EMERGENCY_OVER if is_emergency else taken_back),
         (row.withdrawn_at, Ending.WITHDRAWN),
         (row.renewed_at, Ending.RENEWED),
-        (row.ends_at, Ending.EXPIRED),
+        (row.ends_at, Ending.EMERGENCY_OVER if is_emergency else Ending.EXPIRED),
     ]
     known = [(at, ending) for at, ending in ends if at is not None]
     at, ending = min(known, default=(None, None), key=lambda end: end[0])

@@ -17,6 +17,7 @@ from portal.agencies.models import Agency
 from portal.disclosures import wall
 from portal.disclosures.heading import label_columns, label_of
 from portal.disclosures.models import Disclosure
+from portal.exclusions import queries as exclusions
 from portal.people.categories import MIRROR, Category, Relation
 from portal.people.models import FamilyTie, Person
 from portal.people.names import LIKE_ESCAPE, like_pattern, search_key
@@ -121,13 +122,14 @@ def keys(wanted: Wanted, *, is_first: bool) -> Select[*tuple[Any, ...]]:
     agency something. Nothing begins with all people, and no OR joins the two.
     """
     at_home = Person.home_agency_id == wall.READER.agency_id
-    own: Any = select(Person.id).where(at_home)
+    own: Any = select(Person.id).where(at_home, ~wall.is_shut_out(wall.READER))
     told: Any = select(Disclosure.person_id.label("id")).where(
-        wall.tells(Disclosure, wall.READER, Category.BASIC, wall.NOW)
+        wall.tells(Disclosure, wall.READER, Category.BASIC, wall.NOW),
+        ~exclusions.is_excluded(wall.READER, Disclosure.person_id),
     )
     walks = [(own, Person.id), (told.distinct(), Disclosure.person_id)]
     if wanted is not Wanted.ALL:
-        numbered = select(Person.id).where(at_home, Person.number.in_(bindparam("numbers", expanding=True)))
+        numbered = own.where(Person.number.in_(bindparam("numbers", expanding=True)))
         named = Person.search_key.like(bindparam("pattern"), escape=LIKE_ESCAPE)
         found = told.join(Person, Person.id == Disclosure.person_id).where(named).distinct()
         by_name = [(own.where(named), Person.id), (found, Disclosure.person_id)]

@@ -77,6 +77,7 @@ class PersonView:
     protected_address: bool
     basic: BasicView | Withheld
     information: Mapping[Category, InformationView | Withheld | None]
+    erased_at: datetime | None = None
 
     @property
     def label(self) -> str:
@@ -103,6 +104,7 @@ def presence() -> Select[*tuple[Any, ...]]:
             Person.contact_prohibited,
             Person.contact_prohibited_reason,
             Person.protected_address,
+            Person.erased_at,
             wall.ground(wall.READER, wall.NOW).label("ground"),
             *flags,
         )
@@ -176,6 +178,7 @@ def load(session: Session, actor: Actor, person_id: UUID, now: datetime) -> Pers
         if Category.BASIC in seen
         else ended.get(Category.BASIC, Withheld.NOT_TOLD),
         information={c: filed.get(c) if c in seen else ended.get(c, Withheld.NOT_TOLD) for c in FILED},
+        erased_at=row.erased_at,
     )
 
 

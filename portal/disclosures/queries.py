@@ -12,6 +12,7 @@ from sqlalchemy.sql import ColumnElement
 from portal.consents.models import Consent, Withdrawal
 from portal.disclosures import wall
 from portal.disclosures.models import Basis, Disclosure, DisclosureCategory, StopConfirmation
+from portal.exclusions import queries as exclusions
 from portal.people.categories import Category
 from portal.people.models import Person
 from portal.policy import Actor, Permission, can
@@ -38,6 +39,7 @@ def visible_to(actor: Actor) -> ColumnElement[bool]:
         return false()
     kept_here = exists().where(Person.id == Disclosure.person_id, Person.home_agency_id == actor.agency_id)
     return and_(
+        ~exclusions.is_excluded(actor, Disclosure.person_id),
         or_(
             kept_here,
             Disclosure.from_agency_id == actor.agency_id,
@@ -66,7 +68,10 @@ def consents_visible_to(actor: Actor) -> Select[Consent]:
         .where(Person.id == Consent.person_id, Person.home_agency_id == actor.agency_id)
         .correlate_except(Person)
     )
-    return statement.where(or_(kept_here, Consent.agency_id == actor.agency_id))
+    return statement.where(
+        ~exclusions.is_excluded(actor, Consent.person_id),
+        or_(kept_here, Consent.agency_id == actor.agency_id),
+    )
 
 
 def lives_for(source: Column, agency: Column, now: datetime) -> ColumnElement[bool]:
@@ -96,6 +101,7 @@ def to_confirm(actor: Actor, now: datetime) -> Select[Disclosure]:
         .where(
             Disclosure.to_agency_id == actor.agency_id,
             Disclosure.basis == Basis.CONSENT,
+            ~exclusions.is_excluded(actor, Disclosure.person_id),
             or_(and_(Disclosure.ended_at.is_(None), ~wall.disclosure_lives(Disclosure, now)), taken_back),
             ~exists().where(StopConfirmation.disclosure_id == Disclosure.id),
             ~exists().where(Person.id == Disclosure.person_id, Person.home_agency_id == actor.agency_id),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
+from sqlalchemy.sql import ColumnElement
 
 from portal import clock
 from portal.audit import services as audit
@@ -56,8 +57,8 @@ def present_for_update() -> Select[Person]:
 
 
 @cache
-def knowing() -> Select[*tuple[Any, ...]]:
-    flags = [wall.sees(wall.READER, category, wall.NOW).label(category.value) for category in Category]
+def knowing(of: Callable[..., ColumnElement[bool]]) -> Select[*tuple[Any, ...]]:
+    flags = [of(wall.READER, category, wall.NOW).label(category.value) for category in Category]
     return select(*flags).select_from(Person).where(Person.id == bindparam("person_id"))
 
 
@@ -66,14 +67,31 @@ def present_person(session: Session, actor: Actor, person_id: UUID) -> Person:
 
     Raises:
         NoResultFound: none that this actor may know of.
+        ErasedPerson: his record was erased.
     """
     require(actor, Permission.CASEWORK)
-    return session.scalars(present_for_update(), wall.bound(actor, clock.now(), person_id=person_id)).one()
+    options = {"populate_existing": True}  # what was read before the lock may have been erased meanwhile
+    values = wall.bound(actor, clock.now(), person_id=person_id)
+    person = session.scalars(present_for_update(), values, execution_options=options).one()
+    if person.erased_at is not None:
+        raise audit.ErasedPerson(N_("この人の記録は消去されています。新しく登録してください。"))
+    return person
 
 
 def known_categories(session: Session, actor: Actor, person_id: UUID) -> set[Category]:
     """The categories of this person that this actor may see now, and so may tell further."""
-    row = session.execute(knowing(), wall.bound(actor, clock.now(), person_id=person_id)).one()
+    return categories_by(wall.sees, session, actor, person_id)
+
+
+def categories_of_agency(session: Session, actor: Actor, person_id: UUID) -> set[Category]:
+    """Those that the actor's agency may tell further, though he himself may have been shut out since."""
+    return categories_by(wall.agency_sees, session, actor, person_id)
+
+
+def categories_by(
+    rule: Callable[..., ColumnElement[bool]], session: Session, actor: Actor, person_id: UUID
+) -> set[Category]:
+    row = session.execute(knowing(rule), wall.bound(actor, clock.now(), person_id=person_id)).one()
     return {category for category in Category if getattr(row, category.value)}
 
 

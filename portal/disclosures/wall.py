@@ -136,12 +136,16 @@ def sees(
     actor: Actor, category: Category, now: datetime, person: type[Person] = Person
 ) -> ColumnElement[bool]:
     """`visible(reader, person, category, now)` of the design: kept at home, or told on a live basis."""
+    return and_(~is_shut_out(actor, person), agency_sees(actor, category, now, person))
+
+
+def agency_sees(
+    actor: Actor, category: Category, now: datetime, person: type[Person] = Person
+) -> ColumnElement[bool]:
+    """The same, asked of what an agency may tell further: its work goes on when one member is shut out."""
     if actor.agency_id is None or not can(actor, Permission.CASEWORK):
         return false()
-    return and_(
-        ~is_shut_out(actor, person),
-        or_(person.home_agency_id == actor.agency_id, told_to(actor, person, category, now)),
-    )
+    return or_(person.home_agency_id == actor.agency_id, told_to(actor, person, category, now))
 
 
 def present(actor: Actor, now: datetime, person: type[Person] = Person) -> ColumnElement[bool]:

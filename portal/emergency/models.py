@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import JSON, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.audit.models import Audited
@@ -50,10 +50,14 @@ class EmergencyAccess(Identified, Versioned, Audited, Base):
     staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
     reason: Mapped[Emergency]
     text: Mapped[str]
+    categories: Mapped[list[str]] = mapped_column(
+        JSON
+    )  # asked for; the line of the ledger has what was opened
     needs_second: Mapped[bool]
     approved_by_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     approved_at: Mapped[datetime | None]
     declined_at: Mapped[datetime | None]  # by the second person, who stands in `approved_by_id`
+    declined_why: Mapped[str] = mapped_column(default="")
     starts_at: Mapped[datetime | None]
     ends_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]  # given back early

@@ -15,13 +15,22 @@ from portal.words import N_, Worded
 
 
 class NameOpening(Identified, Audited, Base):
-    """An auditor opened one person's name, for a stated reason, for a day."""
+    """An auditor opened one person's name, for a stated reason, for a day.
+
+    `home_agency_id` and `number` are the record's at that time: that agency's administrator sees them, no client.
+    """
 
     __tablename__ = "name_opening"
-    __table_args__ = (Index(None, "staff_id", "person_id"), Index(None, "person_id"))
+    __table_args__ = (
+        Index(None, "staff_id", "person_id"),
+        Index(None, "person_id"),
+        Index(None, "home_agency_id", "created_at"),
+    )
 
     staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
     person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id"))
+    home_agency_id: Mapped[UUID] = mapped_column(ForeignKey("agency.id"))
+    number: Mapped[str]
     reason: Mapped[str]
     ends_at: Mapped[datetime]
 

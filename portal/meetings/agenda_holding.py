@@ -51,8 +51,10 @@ def arranges(actor: Actor, meeting: Meeting) -> bool:
     return can(actor, Permission.MEETING_ARRANGE, meeting)
 
 
-def require_own(actor: Actor, item: AgendaItem) -> None:
-    if item.brought_by_id != actor.agency_id:
+def require_own(session: Session, actor: Actor, item: AgendaItem) -> None:
+    """Raise unless his agency brought it; to who is shut out of its person's affairs it is closed like any other's."""
+    closed = select(AgendaItem.id).where(AgendaItem.id == item.id, eyes.is_shut_out(actor))
+    if item.brought_by_id != actor.agency_id or session.scalar(closed):
         raise NotAllowed(N_("ほかの機関が出した議題は変えられません。出した機関に頼んでください。"))
 
 

@@ -8,10 +8,11 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CTE, ColumnElement, Row, Select, and_, bindparam, case, null, or_, select
+from sqlalchemy import CTE, ColumnElement, Row, Select, and_, bindparam, case, false, null, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from portal.agencies.models import Agency
+from portal.db import db
 from portal.disclosures import briefs, wall
 from portal.disclosures.briefs import Brief
 from portal.meetings import eyes, queries
@@ -141,7 +142,7 @@ def items_statement() -> Select[*tuple[Any, ...]]:
         .outerjoin(LocalIssue, LocalIssue.id == item.issue_id)
         .outerjoin(MeetingOutcome, MeetingOutcome.id == item.outcome_id)
         .where(
-            or_(present, bindparam("with_hidden")),
+            present,
             or_(and_(item.removed_at.is_(None), item.postponed_at.is_(None)), bindparam("with_fallen")),
         )
         .order_by(item.position, item.id)
@@ -159,6 +160,40 @@ def categories_statement() -> Select[*tuple[Any, ...]]:
     )
 
 
+@cache
+def closed_statement() -> Select[*tuple[Any, ...]]:
+    """That there are items, and how long they take: nothing of what they are about."""
+    item = AgendaItem
+    return (
+        select(
+            item.id,
+            item.position,
+            item.version,
+            item.minutes,
+            item.presenter_agency_id,
+            item.removed_at,
+            item.postponed_at,
+            Agency.name.label("presenter_name"),
+            false().label("is_present"),
+            null().label("person_id"),
+        )
+        .join(Agency, Agency.id == item.presenter_agency_id)
+        .where(
+            item.meeting_id == bindparam("meeting_id"),
+            or_(and_(item.removed_at.is_(None), item.postponed_at.is_(None)), bindparam("with_fallen")),
+        )
+        .order_by(item.position, item.id)
+    )
+
+
+def with_closed(
+    rows: Sequence[Row[*tuple[Any, ...]]], values: dict[str, Any]
+) -> Sequence[Row[*tuple[Any, ...]]]:
+    """For who arranges the agenda: the places of the items that he may not know, among the others."""
+    known = {row.id: row for row in rows}
+    return [known.get(row.id, row) for row in db.across().execute(closed_statement(), values)]
+
+
 def load_items(
     session: Session,
     actor: Actor,
@@ -174,8 +209,10 @@ def load_items(
     `with_hidden`: closed items too, for who arranges the agenda. `with_fallen`: what was removed or postponed,
     too. `with_information`: the filed texts that may be seen of each person, too.
     """
-    values = wall.bound(actor, now, meeting_id=meeting_id, with_hidden=with_hidden, with_fallen=with_fallen)
-    rows = session.execute(items_statement(), values).all()
+    values = wall.bound(actor, now, meeting_id=meeting_id, with_fallen=with_fallen)
+    rows: Sequence[Row[*tuple[Any, ...]]] = session.execute(items_statement(), values).all()
+    if with_hidden:
+        rows = with_closed(rows, values)
     people = briefs.load(
         session,
         actor,

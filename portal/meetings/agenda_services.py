@@ -108,7 +108,7 @@ def edit_item(actor: Actor, item_id: UUID, facts: ItemFacts, *, version: int | N
     """
     with db.transaction() as session:
         meeting, item = held(session, actor, item_id)
-        require_own(actor, item)
+        require_own(session, actor, item)
         kind = facts.kind if item.source is Source.HAND else item.kind
         facts = replace(
             facts, kind=kind, person_id=item.person_id, referral_id=item.referral_id, issue_id=item.issue_id
@@ -219,7 +219,7 @@ def share_item(actor: Actor, item_id: UUID, categories: Collection[Category]) ->
     """Let the others at the table be told these categories, as far as the basis of the meeting reaches."""
     with db.transaction() as session:
         meeting, item = held(session, actor, item_id)
-        require_own(actor, item)
+        require_own(session, actor, item)
         if item.person_id is None:
             raise Conflict(N_("相談者のいない議題は、はじめから全員に見えます。"))
         facts = facts_of(item, frozenset(categories))
@@ -242,7 +242,7 @@ def unshare_item(actor: Actor, item_id: UUID) -> None:
     """Take it back: what it told ends at once."""
     with db.transaction() as session:
         meeting, item = held(session, actor, item_id)
-        require_own(actor, item)
+        require_own(session, actor, item)
         disclosures.end(actor, item.id)
         write_categories(session, item, ())
         changed(actor, meeting, item, event=AuditEvent.ITEM_SHARED, shared=False, shared_by_id=None)

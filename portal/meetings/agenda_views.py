@@ -59,7 +59,7 @@ def show(meeting_id: UUID) -> ResponseReturnValue:
         fallen=[item for item in items if not item.stands],
         unshared=[item for item in items if may_share(item)],
         time=agenda_facts.time_of(meeting, items) if arranges else None,
-        afterwards=agenda_facts.share_afterwards(db.read(), meeting) if arranges else None,
+        afterwards=agenda_facts.share_afterwards(db.across(), meeting) if arranges else None,
         actions=FLOW.actions_from(meeting.status) if arranges else [],
         name_of=name_of,
         reason_of=reason_of,

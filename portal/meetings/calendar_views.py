@@ -10,12 +10,14 @@ from flask_babel import gettext
 from sqlalchemy import select
 from sqlalchemy.exc import NoResultFound
 
+from portal import second_wall
 from portal.accounts.gate import public, signed_in
 from portal.db import db
 from portal.meetings import calendar_file, calendar_services, series_reading, slot_services
 from portal.meetings.blueprint import bp
 from portal.meetings.models import CalendarLink
 from portal.policy import Permission, require
+from portal.second_wall import Reader
 from portal.web.base_form import BaseForm
 
 feeds = Blueprint("calendar", __name__, url_prefix="/calendar")
@@ -79,7 +81,9 @@ def subscription() -> ResponseReturnValue:
 @public
 def feed(token: str) -> ResponseReturnValue:
     """Dates and places of one member's meetings, for whoever knows the address; unknown ones do not exist."""
+    second_wall.show_token(db, calendar_services.hashed(token))
     actor = calendar_services.owner(db.read(), token)
+    second_wall.read_as(db, Reader.of(actor))
     slot_services.top_up_short(actor)
     rows = series_reading.for_calendar(db.read(), actor)
     return calendar(calendar_file.file_of(rows, gettext("つなぐの会議")), "meetings")

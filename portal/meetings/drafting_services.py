@@ -75,7 +75,7 @@ def refresh(actor: Actor, meeting_id: UUID) -> None:
     """
     require(actor, Permission.MEETING_ATTEND)
     meeting = db.read.scalars(queries.visible(actor).where(Meeting.id == meeting_id)).one()
-    if not meeting.is_coming or not plan(db.read(), meeting):
+    if not meeting.is_coming or not plan(db.across(), meeting):
         return
     with db.transaction() as session:
         meeting = services.locked(session, actor, meeting_id)

@@ -16,6 +16,7 @@ from sqlalchemy.sql import ColumnElement
 from portal.disclosures import wall
 from portal.disclosures.models import Basis, Disclosure
 from portal.disclosures.queries import lives_for
+from portal.exclusions import queries as exclusions
 from portal.meetings.agenda_models import AgendaItem
 from portal.meetings.models import Meeting
 from portal.meetings.queries import may_enter
@@ -24,6 +25,11 @@ from portal.people.categories import Category
 from portal.people.models import Person
 from portal.policy import Actor
 from portal.referrals.models import Referral
+
+
+def is_shut_out(reader: Actor) -> ColumnElement[bool]:
+    """Of the affairs of the person it is about (利益相反): to him the item is closed, whatever else would open it."""
+    return exclusions.is_excluded(reader, AgendaItem.person_id)
 
 
 def is_own(reader: Actor) -> ColumnElement[bool]:
@@ -58,11 +64,12 @@ def is_party(reader: Actor) -> ColumnElement[bool]:
     """One of the two sides of the item's referral; a draft has one side only."""
     asked = aliased(Referral)
     received = and_(asked.to_agency_id == reader.agency_id, asked.sent_at.is_not(None))
-    return (
+    one_of_two = (
         exists()
         .where(asked.id == AgendaItem.referral_id, or_(asked.from_agency_id == reader.agency_id, received))
         .correlate(AgendaItem)
     )
+    return and_(~is_shut_out(reader), one_of_two)
 
 
 def is_live_party(reader: Actor, now: datetime) -> ColumnElement[bool]:
@@ -94,7 +101,7 @@ def present(reader: Actor, now: datetime) -> ColumnElement[bool]:
         is_party(reader),
         is_told(reader, now),
     )
-    return and_(may_enter(reader), grounds)
+    return and_(may_enter(reader), ~is_shut_out(reader), grounds)
 
 
 def readable(reader: Actor, now: datetime) -> ColumnElement[bool]:
@@ -106,7 +113,7 @@ def readable(reader: Actor, now: datetime) -> ColumnElement[bool]:
         is_live_party(reader, now),
         is_told(reader, now),
     )
-    return and_(may_enter(reader), grounds)
+    return and_(may_enter(reader), ~is_shut_out(reader), grounds)
 
 
 def named(reader: Actor, now: datetime, person: type[Person] = Person) -> ColumnElement[bool]:

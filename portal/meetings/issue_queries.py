@@ -24,6 +24,7 @@ from portal.meetings.models import Meeting
 from portal.meetings.states import HELD, OPENED, IssueStatus
 from portal.policy import Actor, Permission, can
 from portal.referrals.models import FollowUp, Referral
+from portal.referrals.queries import is_shut_out
 from portal.referrals.states import ReferralStatus, Refusal
 
 # Refusals that tell of what the city lacks rather than of this person.
@@ -115,8 +116,8 @@ def columns() -> Select[*tuple[Any, ...]]:
             own.label("is_own"),
             was_discussed_here(reader, now).label("may_conclude"),
             shown(own, Staff.name, "raised_by"),
-            shown(own, Referral.id, "referral_id"),
-            shown(own, Referral.number, "referral_number"),
+            shown(and_(own, ~is_shut_out(reader)), Referral.id, "referral_id"),
+            shown(and_(own, ~is_shut_out(reader)), Referral.number, "referral_number"),
         )
         .select_from(LocalIssue)
         .join(Agency, Agency.id == LocalIssue.agency_id)
@@ -234,6 +235,7 @@ def lacking_statement() -> Select[*tuple[Any, ...]]:
                 Referral.status == ReferralStatus.REJECTED,
             ),
             Referral.refusal.in_(LACKING),
+            ~is_shut_out(wall.READER),
             ~noted.correlate(Referral),
         )
         .order_by(Referral.listed_at.desc(), Referral.id.desc())

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql import ColumnElement
 
 from portal.consents.models import Consent, ConsentCategory
+from portal.db import db
 from portal.disclosures import wall
 from portal.disclosures.models import Basis
 from portal.meetings import agenda_reading, eyes
@@ -130,7 +131,7 @@ def grounds_statement() -> Select[*tuple[Any, ...]]:
             eyes.is_party(SITTER).label("party"),
             eyes.is_live_party(SITTER, now).label("live_party"),
             eyes.is_told(SITTER, now).label("told"),
-            and_(tells_basic(), wall.sees(TELLER, Category.BASIC, now, subject)).label("tellable"),
+            and_(tells_basic(), wall.agency_sees(TELLER, Category.BASIC, now, subject)).label("tellable"),
             covers(own_only=False).label("covered"),
             covers(own_only=True).label("until"),
         )
@@ -171,7 +172,7 @@ def load(
     )
     values = wall.bound(actor, now, meeting_id=meeting.id)
     cells: dict[UUID, dict[UUID, Cell]] = {}
-    for row in session.execute(grounds_statement(), values):
+    for row in db.across().execute(grounds_statement(), values):
         cells.setdefault(row.id, {})[row.agency_id] = cell_of(row, sworn.get(row.agency_id, (0, 0)))
     shown = [item for item in items if not item.is_hidden]
     rows = [(item, [cells[item.id][agency] for agency in meeting.members]) for item in shown]

@@ -17,6 +17,7 @@ from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import db, new_id
 from portal.errors import Conflict, Invalid
+from portal.exclusions.queries import is_out
 from portal.meetings import eyes
 from portal.meetings.agenda_models import AgendaItem, MeetingOutcome
 from portal.meetings.minutes_services import held, require_hand
@@ -176,7 +177,7 @@ def checked(
         "to_agency_id": facts.to_agency_id,
     }
     if facts.kind is OutcomeKind.ACTION:
-        check_owner(session, meeting, facts)
+        check_owner(session, meeting, item, facts)
         check_due(meeting, facts, former)
         if former is not None and former.referral_step and not party_of(session, actor, item):
             # Who may not see the referral cannot have meant its step, and leaves it.
@@ -189,7 +190,7 @@ def checked(
     return values
 
 
-def check_owner(session: Session, meeting: Meeting, facts: OutcomeFacts) -> None:
+def check_owner(session: Session, meeting: Meeting, item: AgendaItem, facts: OutcomeFacts) -> None:
     if facts.owner_agency_id is None:
         raise Invalid(N_("宿題には、担当する機関を選んでください。"), field="owner")
     if facts.owner_agency_id not in set(session.scalars(members_of(meeting.id))):
@@ -205,6 +206,7 @@ def check_owner(session: Session, meeting: Meeting, facts: OutcomeFacts) -> None
             Membership.role.in_([Role.STAFF, Role.COORDINATOR]),
             Membership.ended_at.is_(None),
             Staff.disabled_at.is_(None),
+            ~is_out(Staff.id, item.person_id),
         )
     )
     if session.scalars(works_there).first() is None:

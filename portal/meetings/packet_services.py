@@ -67,7 +67,7 @@ def open_packet(
     meeting = agenda_reading.load_meeting(db.read(), actor, meeting_id, now)
     check_open(actor, meeting)
     how = Channel.PRINT if channel == "print" else Channel.PACKET
-    if untold(db.read(), actor, meeting_id, how, now):
+    if untold(db.across(), actor, meeting_id, how, now):
         tell(actor, meeting_id, how)
         now = clock.now()
     items = agenda_reading.load_items(db.read(), actor, meeting_id, now, with_information=True)
@@ -142,6 +142,7 @@ def untold_statement() -> Select[*tuple[Any, ...]]:
             and_(AgendaItem.removed_at.is_(None), AgendaItem.postponed_at.is_(None)),
             ~eyes.is_own(wall.READER),
             ~eyes.is_home(wall.READER),
+            ~eyes.is_shut_out(wall.READER),
             queries.may_enter(wall.READER),
             # A 支援会議 tells until its minutes are approved, and nothing anew afterwards.
             or_(Meeting.kind != MeetingKind.STATUTORY, Meeting.status != MeetingStatus.APPROVED),
@@ -186,7 +187,7 @@ def ground_for(
 def known_to_teller(session: Session, row: Row[*tuple[Any, ...]]) -> set[Category]:
     """What the agency that brought the item may itself still see: nobody tells what he may no longer know."""
     teller = Actor(row.shared_by_id, row.shared_by_id, "", Role.STAFF, row.brought_by_id, "")
-    return disclosures.known_categories(session, teller, row.person_id)
+    return disclosures.categories_of_agency(session, teller, row.person_id)
 
 
 def tell(actor: Actor, meeting_id: UUID, channel: Channel) -> None:

@@ -62,7 +62,7 @@ def was_told(reader: Actor) -> ColumnElement[bool]:
     """The item told this reader once, on whatever has become of the basis."""
     line = aliased(Disclosure)
     told = exists().where(line.source_id == AgendaItem.id, wall.is_for(line, reader)).correlate(AgendaItem)
-    return and_(queries.may_enter(reader), told)
+    return and_(queries.may_enter(reader), ~eyes.is_shut_out(reader), told)
 
 
 def known_to(reader: Actor, now: datetime) -> ColumnElement[bool]:

@@ -19,6 +19,7 @@ from portal.disclosures.heading import label_columns
 from portal.disclosures.models import Disclosure
 from portal.disclosures.queries import to_confirm
 from portal.errors import Conflict
+from portal.exclusions import queries as exclusions
 from portal.meetings.agenda_models import AgendaItem
 from portal.meetings.models import Meeting
 from portal.people.categories import Category
@@ -47,7 +48,7 @@ def waiting(session: Session, actor: Actor, now: datetime) -> Sequence[Row[*tupl
         waiting_lines(actor, now)
         .join(Meeting, Meeting.id == AgendaItem.meeting_id)
         .join(Agency, Agency.id == Disclosure.from_agency_id)
-        .join(person, person.id == Disclosure.person_id)
+        .outerjoin(person, person.id == Disclosure.person_id)
         .with_only_columns(
             Disclosure.source_id.label("item_id"),
             Disclosure.starts_at.label("told_at"),
@@ -76,7 +77,11 @@ def confirm(actor: Actor, item_id: UUID, *, note: str = "") -> None:
         told = (
             select(AgendaItem.id)
             .join(Disclosure, Disclosure.source_id == AgendaItem.id)
-            .where(AgendaItem.id == item_id, Disclosure.to_agency_id == actor.agency_id)
+            .where(
+                AgendaItem.id == item_id,
+                Disclosure.to_agency_id == actor.agency_id,
+                ~exclusions.is_excluded(actor, Disclosure.person_id),
+            )
             .distinct()
         )
         session.scalars(told).one()

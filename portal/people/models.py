@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, UniqueConstraint
@@ -46,6 +46,7 @@ class Person(Identified, Versioned, Audited, Base):
     contact_prohibited: Mapped[bool] = mapped_column(default=False)
     contact_prohibited_reason: Mapped[str] = mapped_column(default="")
     protected_address: Mapped[bool] = mapped_column(default=False)
+    erased_at: Mapped[datetime | None]  # then all that is left is the number: see retention
 
     @property
     def label(self) -> str:

@@ -15,6 +15,7 @@ from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import db, new_id
 from portal.errors import Conflict, Invalid
+from portal.exclusions.queries import is_excluded
 from portal.once import claim
 from portal.people.categories import MIRROR, Category, Relation
 from portal.people.models import FamilyTie, Information, Person
@@ -115,10 +116,16 @@ def own_person(session: Session, actor: Actor, person_id: UUID) -> Person:
         NoResultFound: no such person on this agency's own record.
     """
     require(actor, Permission.CASEWORK)
-    statement = select(Person).where(Person.id == person_id, Person.home_agency_id == actor.agency_id)
+    mine = (Person.home_agency_id == actor.agency_id, ~is_excluded(actor, Person.id))
+    statement = select(Person).where(Person.id == person_id, *mine)
     person = session.scalars(statement.with_for_update()).one()
     require(actor, Permission.PERSON_EDIT, person)
     return person
+
+
+def require_not_excluded(session: Session, actor: Actor, person_id: UUID) -> None:
+    """Raise `NoResultFound` for who is shut out of this person's affairs: for him there is nobody."""
+    session.scalars(select(Person.id).where(Person.id == person_id, ~is_excluded(actor, Person.id))).one()
 
 
 def update_basics(actor: Actor, person_id: UUID, basics: Basics, *, version: int | None = None) -> None:
@@ -275,6 +282,9 @@ def untie_family(actor: Actor, tie_id: UUID) -> None:
     with db.transaction() as session:
         tie = session.scalars(select(FamilyTie).where(FamilyTie.id == tie_id)).one()
         ends = (tie.person_id, tie.relative_id)
+        # Who is shut out of one of the two knows of no tie between them.
+        for end in ends:
+            require_not_excluded(session, actor, end)
         own = select(Person.id).where(Person.id.in_(ends), Person.home_agency_id == actor.agency_id)
         own_person(session, actor, session.scalars(own.order_by(Person.id).limit(1)).one())
         audit.record(

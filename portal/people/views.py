@@ -105,6 +105,9 @@ def registered(person_id: UUID) -> ResponseReturnValue:
 def show(person_id: UUID) -> ResponseReturnValue:
     actor, now, session = signed_in(), clock.now(), db.read()
     view = disclosures.show(actor, person_id)
+    if view.erased_at:
+        cases = case_queries.cases_of_person(session, actor, person_id, now)
+        return render_template("people/erased.html", view=view, cases=cases)
     named = isinstance(view.basic, BasicView)
     about = Filter(person_id=person_id)
     return render_template(
@@ -217,7 +220,7 @@ def open_case(person_id: UUID) -> ResponseReturnValue:
     actor = signed_in()
     view = disclosures.show(actor, person_id)
     form = OpenForm(data={"opened_on": clock.today(), "worker": actor.staff_id})
-    form.worker.offer(db.read().execute(case_queries.colleagues(actor)).all())
+    form.worker.offer(db.read().execute(case_queries.colleagues(actor, person_id)).all())
     if form.validate_on_submit():
         with refusals(form):
             case_id = cases.open_case(

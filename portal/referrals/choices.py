@@ -19,6 +19,7 @@ from portal.agencies.models import Agency, Service
 from portal.agencies.queries import availability_on, opening_days_by_agency
 from portal.consents.models import ConsentCategory
 from portal.disclosures import consent_list
+from portal.exclusions.queries import is_out
 from portal.people.categories import Category
 from portal.policy import Actor, Role
 
@@ -126,8 +127,11 @@ def covers(session: Session, actor: Actor, person_id: UUID, now: datetime) -> li
     ]
 
 
-def colleagues(session: Session, agency_id: UUID) -> Sequence[tuple[UUID, str]]:
-    """Who works in this agency now, by name: one of them may look after a referral."""
+def colleagues(session: Session, agency_id: UUID, person_id: UUID | None) -> Sequence[tuple[UUID, str]]:
+    """Who works in this agency now, by name: one of them may look after a referral.
+
+    Nobody who is shut out of the affairs of the person, if this reader may know whom it is about.
+    """
     rows = session.execute(
         select(Staff.id, Staff.name)
         .join(Membership, Membership.staff_id == Staff.id)
@@ -136,6 +140,7 @@ def colleagues(session: Session, agency_id: UUID) -> Sequence[tuple[UUID, str]]:
             Membership.role.in_([Role.STAFF, Role.COORDINATOR]),
             Membership.ended_at.is_(None),
             Staff.disabled_at.is_(None),
+            ~is_out(Staff.id, person_id),
         )
         .order_by(Staff.name, Staff.id)
     )

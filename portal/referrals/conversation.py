@@ -144,7 +144,7 @@ def assign_worker(
         require(actor, Permission.REFERRAL_ANSWER, referral)
         if referral.status in ENDED:
             raise Conflict(N_("このつなぎは終わっています。"))
-        cases.require_colleague(session, actor, worker_id)
+        cases.require_colleague(session, actor, worker_id, holding.named_to_recipient(referral))
         if changes := referral.apply(worker_id=worker_id):
             referral.advance(version)
             write_line(session, actor, referral, Happening.ASSIGNED)

@@ -16,6 +16,7 @@ from portal.audit.events import AuditEvent
 from portal.db import db
 from portal.policy import Actor
 from portal.referrals.models import FollowUp, Referral
+from portal.referrals.queries import is_shut_out
 
 
 def page(
@@ -41,6 +42,7 @@ def page(
         .join(Staff, Staff.id == FollowUp.noted_by_id)
         .where(
             FollowUp.agency_id == actor.agency_id,
+            ~is_shut_out(actor),
             FollowUp.done_at.is_not(None) if done else FollowUp.done_at.is_(None),
         )
         .order_by(FollowUp.created_at.desc(), FollowUp.id.desc())

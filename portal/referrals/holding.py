@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from portal import clock
 from portal.disclosures import wall
+from portal.disclosures.models import Basis
 from portal.disclosures.queries import lives_for
 from portal.people.models import Person
 from portal.policy import Actor
@@ -44,6 +45,11 @@ def locked(session: Session, actor: Actor, referral_id: UUID) -> Referral:
     session.execute(HOLD_PERSON, {"person_id": person_id})
     options = {"populate_existing": True}
     return session.scalars(visible_one().with_for_update(), values, execution_options=options).one()
+
+
+def named_to_recipient(referral: Referral) -> UUID | None:
+    """Whom it is about, as far as the agency that was asked may know."""
+    return None if referral.basis is Basis.ANONYMOUS else referral.person_id
 
 
 def is_live(session: Session, referral: Referral) -> bool:

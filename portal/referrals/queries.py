@@ -34,6 +34,7 @@ from portal.disclosures import wall
 from portal.disclosures.models import Basis, Disclosure
 from portal.disclosures.people_list import spellings
 from portal.disclosures.queries import lives_for, to_confirm
+from portal.exclusions import queries as exclusions
 from portal.people.categories import Category
 from portal.people.models import Person
 from portal.people.names import search_key
@@ -87,10 +88,18 @@ def visible_to(actor: Actor) -> ColumnElement[bool]:
     """`Permission.REFERRAL_READ`, in SQL. A test keeps the two in step."""
     if actor.agency_id is None or not can(actor, Permission.CASEWORK):
         return false()
-    return or_(
-        Referral.from_agency_id == actor.agency_id,
-        and_(Referral.to_agency_id == actor.agency_id, Referral.sent_at.is_not(None)),
+    return and_(
+        ~is_shut_out(actor),
+        or_(
+            Referral.from_agency_id == actor.agency_id,
+            and_(Referral.to_agency_id == actor.agency_id, Referral.sent_at.is_not(None)),
+        ),
     )
+
+
+def is_shut_out(actor: Actor) -> ColumnElement[bool]:
+    """Of the affairs of the person whom the referral is about, be he named in it or not."""
+    return exclusions.is_excluded(actor, Referral.person_id)
 
 
 def visible(actor: Actor) -> Select[Referral]:
@@ -149,9 +158,10 @@ def is_named(reader: Actor, now: datetime) -> ColumnElement[bool]:
 
 
 def side(box: Box) -> list[ColumnElement[bool]]:
+    free = ~is_shut_out(wall.READER)
     if box is Box.OUT:
-        return [Referral.from_agency_id == wall.READER.agency_id]
-    return [Referral.to_agency_id == wall.READER.agency_id, Referral.sent_at.is_not(None)]
+        return [Referral.from_agency_id == wall.READER.agency_id, free]
+    return [Referral.to_agency_id == wall.READER.agency_id, Referral.sent_at.is_not(None), free]
 
 
 def keys(shape: Filter, *, is_first: bool) -> Select[Any]:
@@ -210,7 +220,7 @@ def listing(shape: Filter, *, is_first: bool = True) -> Select[*tuple[Any, ...]]
             is_stopped(now).label("is_stopped"),
         )
         .join(page, page.c.id == Referral.id)
-        .join(Person, Person.id == Referral.person_id)
+        .outerjoin(Person, Person.id == Referral.person_id)
         .join(sender, sender.id == Referral.from_agency_id)
         .join(recipient, recipient.id == Referral.to_agency_id)
         .order_by(page.c.listed_at.desc(), page.c.id.desc())
@@ -251,6 +261,7 @@ def open_twins(actor: Actor, person_id: UUID, to_agency_id: UUID) -> Select[Refe
         Referral.person_id == person_id,
         Referral.to_agency_id == to_agency_id,
         Referral.status.in_(sorted(OPEN)),
+        ~is_shut_out(actor),
     )
 
 
@@ -266,5 +277,8 @@ def is_unattended(actor: Actor) -> ColumnElement[bool]:
 
 
 def follow_ups(actor: Actor) -> Select[FollowUp]:
-    statement = select(FollowUp).where(FollowUp.agency_id == actor.agency_id)
+    closed = (
+        exists().where(Referral.id == FollowUp.referral_id, is_shut_out(actor)).correlate_except(Referral)
+    )
+    statement = select(FollowUp).where(FollowUp.agency_id == actor.agency_id, ~closed)
     return statement.order_by(FollowUp.done_at.is_not(None), FollowUp.id.desc())

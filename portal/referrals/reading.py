@@ -24,6 +24,7 @@ from portal.disclosures import person_view, wall
 from portal.disclosures.models import Basis, Disclosure
 from portal.disclosures.person_view import PersonView, Withheld
 from portal.disclosures.queries import lives_for, to_confirm
+from portal.exclusions.queries import is_out
 from portal.people.categories import Category
 from portal.policy import Actor
 from portal.referrals import queries
@@ -70,6 +71,7 @@ def header_statement() -> Select[*tuple[Any, ...]]:
             author.name.label("author_name"),
             Service.name.label("service_name"),
             Staff.name.label("worker_name"),
+            is_out(Referral.worker_id, Referral.person_id).label("worker_is_out"),
             func.coalesce(renewed_until, Consent.valid_until).label("consent_until"),
             lives_for(Referral.id, Referral.to_agency_id, wall.NOW).label("is_live"),
             waiting.exists().label("must_confirm"),
@@ -220,6 +222,7 @@ def load(actor: Actor, referral_id: UUID) -> tuple[ReferralView, Row[*tuple[Any,
         service_name=row.service_name or "",
         worker_id=row.worker_id,
         worker_name=row.worker_name or "",
+        worker_is_out=bool(row.worker_is_out and person and not is_sender),
         person=person,
         person_id=person.id if person else None,
         consent_id=row.consent_id if is_sender else None,

@@ -73,6 +73,7 @@ class ReferralView:
     service_name: str
     worker_id: UUID | None
     worker_name: str
+    worker_is_out: bool  # shut out of the person's affairs (利益相反): somebody else must take over
     person: PersonView | None
     person_id: UUID | None
     consent_id: UUID | None

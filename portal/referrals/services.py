@@ -225,7 +225,7 @@ def consequences(
 
 def take_on(session: Session, actor: Actor, referral: Referral, worker_id: UUID | None) -> None:
     """What accepting brings: a case of the recipient's own, and on a transfer the record itself."""
-    cases.require_colleague(session, actor, worker_id)
+    cases.require_colleague(session, actor, worker_id, holding.named_to_recipient(referral))
     if referral.kind is ReferralKind.ADVICE:
         return
     if referral.kind is ReferralKind.TRANSFER:

@@ -46,7 +46,7 @@ def show_page(
     may_answer = can(actor, Permission.REFERRAL_ANSWER, view) and view.status not in ENDED
     if may_answer:
         worker = worker or WorkerForm(formdata=None, worker=str(view.worker_id or ""), version=view.version)
-        worker.offer(choices.colleagues(db.read(), view.to_agency_id))
+        worker.offer(choices.colleagues(db.read(), view.to_agency_id, view.person_id))
     may_write = view.is_sent and view.is_live and view.status is not ReferralStatus.ENTERED_IN_ERROR
     refused = next((form for form in (message, worker) if form is not None and form.status != 200), None)
     page = render_template(
@@ -101,7 +101,7 @@ def worker(referral_id: UUID) -> ResponseReturnValue:
     view = look(actor, referral_id)
     require(actor, Permission.REFERRAL_ANSWER, view)
     form = WorkerForm()
-    form.offer(choices.colleagues(db.read(), view.to_agency_id))
+    form.offer(choices.colleagues(db.read(), view.to_agency_id, view.person_id))
     if form.validate_on_submit():
         with refusals(form):
             conversation.assign_worker(

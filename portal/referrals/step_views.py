@@ -70,7 +70,7 @@ def form_of(view: ReferralView, action: ReferralAction, agency_id: UUID | None) 
     )
     colleagues: Sequence[tuple[UUID, str]] = ()
     if action is A.ACCEPT and agency_id:
-        colleagues = choices.colleagues(db.read(), agency_id)
+        colleagues = choices.colleagues(db.read(), agency_id, view.person_id)
     form.ask(action, [goal.id for goal in view.goals], colleagues)
     return form
 

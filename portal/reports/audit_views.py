@@ -1,52 +1,80 @@
-"""The auditor's pages."""
+"""The auditor's pages: the search. The other pages hang themselves on the same blueprint, by noun."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from uuid import UUID
+from typing import Any
 
-from flask import Blueprint, render_template, request
+from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 
 from portal.accounts.gate import signed_in
-from portal.agencies import queries as agencies
-from portal.db import db
-from portal.reports import audit_lives, audit_queries
-from portal.reports.audit_queries import Entry
+from portal.policy import Actor
+from portal.reports import (  # noqa: F401 - importing them is what gives the blueprint their pages
+    audit_export_views,
+    audit_life_views,
+    audit_name_views,
+    audit_queries,
+)
+from portal.reports.audit_asked import address_of, form_of, wanted_of
+from portal.reports.audit_blueprint import bp
+from portal.reports.audit_entries import Entry
+from portal.reports.audit_life_views import cursor, page_of
+from portal.reports.audit_queries import Matches
 from portal.reports.forms import AuditFilterForm
-from portal.web.pagination import Page, address, page_size
+from portal.web.pagination import page_size
 
-bp = Blueprint("audit", __name__, url_prefix="/audit")
-
-# Sequence numbers fit into the database's integers; whatever else stands in an address begins at the start.
-LARGEST = 2**62
+__all__ = ["bp"]
 
 
-def cursor() -> int | None:
-    text = request.args.get("after", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 and int(text) < LARGEST else None
-
-
-def page_of(found: Sequence[Entry], size: int) -> Page[Entry]:
-    """A page of the log: its numbers are no secret, so the cursor is the number itself."""
-    more = address(after=str(found[size - 1].seq)) if len(found) > size else None
-    return Page(found[:size], more, address() if cursor() is not None else None)
-
-
-@bp.get("/")
+@bp.route("/", methods=["GET", "POST"])
 def index() -> ResponseReturnValue:
+    """Searching is a POST, answered by an address without numbers: pages, Back and bookmarks keep the search."""
     actor = signed_in()
-    names = [(agency.id, agency.name) for agency in db.read.scalars(agencies.listing())]
-    form = AuditFilterForm(names, request.args)
-    form.validate()
-    size = page_size()
-    found, matches = audit_queries.listing(actor, form.wanted(), before=cursor(), size=size + 1)
-    page = page_of(found, size)
-    return render_template("audit/index.html", form=form, page=page, matches=matches)
+    return search(actor) if request.method == "POST" else shown(actor)
 
 
-@bp.get("/referrals/<uuid:referral_id>")
-def referral(referral_id: UUID) -> ResponseReturnValue:
+def search(actor: Actor) -> ResponseReturnValue:
+    form = form_of(actor, request.form)
+    found = audit_queries.numbered(actor, form.person_number.data or "", form.number.data or "")
+    if form.person_number.data and not found.people:
+        form.refuse(gettext("この番号の相談者はいません。一字も違わずに入力してください。"), "person_number")
+    if form.number.data and not (found.referrals or found.cases):
+        form.refuse(
+            gettext(
+                "この番号のつなぎ・ケースはありません。例：R8-アサ-0012。一字も違わずに入力してください。"
+            ),
+            "number",
+        )
+    if form.errors:
+        return page(form, None, None, found)
+    wanted = form.wanted(
+        people=[match.id for match in found.people],
+        about=[match.id for match in (*found.referrals, *found.cases)],
+    )
+    return redirect(url_for(".index", **address_of(wanted)), 303)
+
+
+def shown(actor: Actor) -> ResponseReturnValue:
+    form = form_of(actor, request.args)
+    wanted = wanted_of(form, request.args)
     size = page_size()
-    life, found = audit_lives.read(signed_in(), referral_id, behind=cursor(), size=size + 1)
-    return render_template("audit/referral.html", life=life, page=page_of(found, size))
+    found = audit_queries.listing(actor, wanted, before=cursor(), size=size + 1)
+    matches = audit_queries.matches(actor, wanted)
+    form.person_number.data, form.number.data = matches.person_number, matches.number
+    form.say_days()
+    return page(form, found, address_of(wanted), matches)
+
+
+def page(
+    form: AuditFilterForm, found: Sequence[Entry] | None, asked: dict[str, Any] | None, matches: Matches
+) -> ResponseReturnValue:
+    return render_template(
+        "audit/index.html",
+        form=form,
+        page=None if found is None else page_of(found, page_size()),
+        asked=asked,
+        matches=matches,
+        is_narrowed=bool(asked),
+    )

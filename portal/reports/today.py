@@ -187,7 +187,7 @@ def due_soon() -> Select[*tuple[Any, ...]]:
         Referral.kind == ReferralKind.JOINT_INTERVIEW,
         Referral.appointment_at.between(now, bindparam("last_at", type_=UTCDateTime())),
     )
-    wanted = (Referral.status.in_(sorted(OPEN)), or_(asked, sits_in))
+    wanted = (Referral.status.in_(sorted(OPEN)), or_(asked, sits_in), ~queries.is_shut_out(reader))
     mine = union(
         select(Referral.id).where(Referral.to_agency_id == reader.agency_id, *wanted),
         select(Referral.id).where(Referral.from_agency_id == reader.agency_id, *wanted),
@@ -212,7 +212,7 @@ def due_soon() -> Select[*tuple[Any, ...]]:
             *label_columns(named),
         )
         .join(mine, mine.c.id == Referral.id)
-        .join(Person, Person.id == Referral.person_id)
+        .outerjoin(Person, Person.id == Referral.person_id)
         .join(sender, sender.id == Referral.from_agency_id)
         .join(recipient, recipient.id == Referral.to_agency_id)
         .order_by(Referral.respond_by, Referral.id)

@@ -11,6 +11,8 @@ from flask_babel import gettext
 
 from portal import clock
 from portal.accounts.gate import signed_in
+from portal.db import db
+from portal.inspections import finding_queries
 from portal.policy import Permission, Role, can
 from portal.reports import today, today_meetings
 from portal.reports.today import MOST, Need, Today
@@ -83,8 +85,9 @@ def index() -> ResponseReturnValue:
     actor = signed_in()
     if actor.role is Role.AUDITOR:
         return redirect(url_for("audit.index"), 303)
+    waiting = finding_queries.open_count(db.read(), actor)
     if not can(actor, Permission.CASEWORK):
-        return render_template("today/administrator.html")
+        return render_template("today/administrator.html", findings_waiting=waiting)
     found = today.look(actor)
     return render_template(
         "today/index.html",
@@ -93,4 +96,5 @@ def index() -> ResponseReturnValue:
         groups=cards(found),
         today=clock.today(),
         is_coordinator=actor.role is Role.COORDINATOR,
+        findings_waiting=waiting,
     )

@@ -37,3 +37,12 @@ class Erasure(Identified, Versioned, Audited, Base):
     dropped_at: Mapped[datetime | None]  # the proposal was taken back or refused
     dropped_by_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     done_at: Mapped[datetime | None]
+
+    @property
+    def staff_id(self) -> UUID:
+        """Whose proposal it is, as the policy asks it."""
+        return self.proposed_by_id
+
+    @property
+    def is_open(self) -> bool:
+        return self.dropped_at is None and self.done_at is None

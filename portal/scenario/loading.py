@@ -84,8 +84,9 @@ def load(path: Path, *, add: bool = False, random_passwords: bool = False) -> Lo
         if not add:
             require_empty()
         # A page that an event opens must show what the events before it have written.
-        db.read.remove()
-        db.read.registry.set(session)
+        for reading in (db.read, db.across):
+            reading.remove()
+            reading.registry.set(session)
         play = Play(session)
         with clock.frozen(plan.begins_at):
             enter(play, plan, hashes)

@@ -16,6 +16,7 @@ from portal.policy import Role
 from portal.scenario import (
     agency_acts,
     case_acts,
+    emergency_acts,
     meeting_acts,
     minutes_acts,
     people_acts,
@@ -53,6 +54,7 @@ ACTS: Mapping[str, Act] = (
     | series_acts.ACTS
     | meeting_acts.ACTS
     | minutes_acts.ACTS
+    | emergency_acts.ACTS
 )
 WEEK = {
     "mon": MONDAY,

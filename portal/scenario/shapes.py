@@ -36,6 +36,7 @@ class Sort(StrEnum):
     ITEM = "議題"
     OUTCOME = "会議の結果"
     ISSUE = "地域課題"
+    EMERGENCY = "緊急閲覧"
 
 
 @dataclass(slots=True)

@@ -25,17 +25,55 @@ WATCH = N_("通常と異なる閲覧")
 EMERGENCY = N_("緊急閲覧")
 RETENTION = N_("保存期間")
 
+CITY = N_(
+    "市の文書管理の規程で定めます。相談機関の個人情報の取扱規程に合わせ、市の法務担当に確かめてください。"
+)
+COUNCIL = N_("市の文書管理の規程で定めます。支援会議は、名簿と守秘義務の確認も記録の一部です。")
+CONSENT = N_("市の文書管理の規程で定めます。同意は、だれに何を伝えてよいかの根拠です。")
+PROVISION = N_("個人情報保護法の、第三者に提供した記録の保存義務によります。短くはできません。")
+LOG = N_("監査のために残します。消去した人の内容は、鍵とともに読めなくなります。")
+SECOND = N_("緊急時の提供は、あとから二人目が点検する決まりによります。")
+PRACTICE = N_("実務の目安です。職員の数と働き方に合わせて決めてください。")
+
 SPECS = (
-    Spec("watch.people_per_day", WATCH, N_("1日に、担当以外の相談者を閲覧した人数"), N_("人"), 15, 1, 1000),
-    Spec("watch.night_from", WATCH, N_("夜間の始まり"), N_("時"), 22, 18, 23),
-    Spec("watch.night_until", WATCH, N_("夜間の終わり"), N_("時"), 6, 3, 9),
-    Spec("emergency.review_days", EMERGENCY, N_("確認の期限（業務日）"), N_("日"), 3, 1, 30),
-    Spec("emergency.alone_per_day", EMERGENCY, N_("1日に1人で使える回数"), N_("回"), 5, 0, 50),
-    Spec("retention.case_years", RETENTION, N_("ケースの記録（終結から）"), N_("年"), 5, 1, 30),
-    Spec("retention.referral_years", RETENTION, N_("つなぎの記録（終了から）"), N_("年"), 5, 1, 30),
-    Spec("retention.provision_years", RETENTION, N_("第三者提供の記録（提供から）"), N_("年"), 3, 3, 30),
-    Spec("retention.consent_years", RETENTION, N_("同意書（失効から）"), N_("年"), 5, 1, 30),
-    Spec("retention.meeting_years", RETENTION, N_("会議の議事録（承認から）"), N_("年"), 5, 1, 30),
+    Spec(
+        "watch.people_per_day",
+        WATCH,
+        N_("1日に、担当以外の相談者を閲覧した人数"),
+        N_("人"),
+        15,
+        1,
+        1000,
+        PRACTICE,
+    ),
+    Spec("watch.night_from", WATCH, N_("夜間の始まり"), N_("時"), 22, 18, 23, PRACTICE),
+    Spec("watch.night_until", WATCH, N_("夜間の終わり"), N_("時"), 6, 3, 9, PRACTICE),
+    Spec(
+        "watch.refused_per_day",
+        WATCH,
+        N_("1日に、見られない記録を開こうとした回数"),
+        N_("回"),
+        10,
+        1,
+        1000,
+        PRACTICE,
+    ),
+    Spec("emergency.review_days", EMERGENCY, N_("確認の期限（業務日）"), N_("日"), 3, 1, 30, SECOND),
+    Spec("emergency.alone_per_day", EMERGENCY, N_("1日に1人で使える回数"), N_("回"), 5, 0, 50, PRACTICE),
+    Spec("retention.case_years", RETENTION, N_("ケースの記録（終結から）"), N_("年"), 5, 1, 30, CITY),
+    Spec("retention.referral_years", RETENTION, N_("つなぎの記録（終了から）"), N_("年"), 5, 1, 30, CITY),
+    Spec(
+        "retention.provision_years",
+        RETENTION,
+        N_("第三者提供の記録（提供から）"),
+        N_("年"),
+        3,
+        3,
+        30,
+        PROVISION,
+    ),
+    Spec("retention.consent_years", RETENTION, N_("同意書（失効から）"), N_("年"), 5, 1, 30, CONSENT),
+    Spec("retention.meeting_years", RETENTION, N_("会議の議事録（承認から）"), N_("年"), 5, 1, 30, COUNCIL),
     Spec(
         "retention.log_years",
         RETENTION,
@@ -44,6 +82,7 @@ SPECS = (
         10,
         1,
         50,
+        LOG,
     ),
 )
 BY_KEY = {spec.key: spec for spec in SPECS}

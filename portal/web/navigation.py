@@ -30,7 +30,16 @@ PAGES: tuple[tuple[str, str, Permission | None], ...] = (
     ("cases.index", N_("ケース"), Permission.CASEWORK),
     ("meetings.index", N_("会議"), Permission.CASEWORK),
     ("consents.index", N_("同意"), Permission.CASEWORK),
+    ("emergency.index", N_("緊急閲覧"), Permission.EMERGENCY_USE),
     ("audit.index", N_("監査記録"), Permission.AUDIT_READ),
+    ("emergency.reviews", N_("緊急閲覧"), Permission.AUDIT_READ),
+    ("exclusions.index", N_("利益相反"), Permission.AUDIT_READ),
+    ("watch.index", N_("閲覧の点検"), Permission.WATCH_READ),
+    ("retention.index", N_("保存期間"), Permission.RETENTION_READ),
+    ("settings.index", N_("設定"), Permission.SETTING_CHANGE),
+    ("inspections.index", N_("点検"), Permission.INSPECT),
+    ("monthly.index", N_("月次報告"), Permission.FIGURES_READ),
+    ("checkpoints.index", N_("照合票"), Permission.CHECKPOINT_READ),
     ("agencies.index", N_("機関"), None),
 )
 

@@ -93,6 +93,7 @@ def new_context(
 ) -> Iterator[Callable[[], BrowserContext]]:
     """`new_context()` is a browser of one's own, with its own cookies. At the end nothing may have gone wrong."""
     opened: list[tuple[BrowserContext, Watch]] = []
+    awaits_conflict = request.node.get_closest_marker("conflict") is not None
 
     def make() -> BrowserContext:
         phone = width == PHONE
@@ -106,7 +107,7 @@ def new_context(
             reduced_motion="reduce",
         )
         context.set_default_timeout(10_000)
-        opened.append((context, Watch(context, site.url)))
+        opened.append((context, Watch(context, site.url, awaits_conflict=awaits_conflict)))
         return context
 
     request.node.stash[OPENED] = opened
@@ -115,6 +116,7 @@ def new_context(
         context.close()
     problems = [problem for _context, watch in opened for problem in watch.problems]
     assert not problems, "\n".join(problems)
+    assert awaits_conflict == any(watch.conflicts for _context, watch in opened)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -23,6 +23,7 @@ def table(site: object) -> Table:
     return make_table()
 
 
+@pytest.mark.conflict
 @pytest.mark.parametrize(
     ("button", "stands"),
     [

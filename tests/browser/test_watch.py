@@ -22,11 +22,14 @@ def context(chromium: Chromium) -> Iterator[BrowserContext]:
         yield context
 
 
-def problems(context: BrowserContext, html: str, *, csp: str = "", status: int = 200) -> list[str]:
+def problems(
+    context: BrowserContext, html: str, *, csp: str = "", status: int = 200, awaits_conflict: bool = False
+) -> list[str]:
     """What the watch says of a page that is served like this."""
-    watch = Watch(context, HOME)
+    watch = Watch(context, HOME, awaits_conflict=awaits_conflict)
     headers = {"Content-Type": "text/html; charset=utf-8"} | ({"Content-Security-Policy": csp} if csp else {})
     context.route("**", lambda route: route.fulfill(body="", status=404))
+    context.route(f"{HOME}/taken", lambda route: route.fulfill(body="", status=409))
     context.route(f"{HOME}/", lambda route: route.fulfill(body=html, headers=headers, status=status))
     page = context.new_page()
     page.goto("/")
@@ -59,6 +62,18 @@ def test_what_the_policy_stops_is_noted(context: BrowserContext) -> None:
 
 def test_a_server_error_is_noted_and_a_refusal_is_not(context: BrowserContext) -> None:
     assert "500" in "\n".join(problems(context, GOOD, status=500))
+
+
+def test_a_conflict_is_a_problem_unless_the_test_awaits_it(context: BrowserContext) -> None:
+    saved = f"{GOOD}<script>fetch('/taken')</script>"
+    assert "409" in "\n".join(problems(context, saved))
+    assert not problems(context, saved, awaits_conflict=True)
+
+
+def test_a_picture_has_no_conflict_and_a_page_tells_of_it_itself(context: BrowserContext) -> None:
+    picture = problems(context, f"{GOOD}<img alt='' src='/taken'>", awaits_conflict=True)
+    assert "409" in "\n".join(picture)
+    assert not problems(context, GOOD, status=409)
 
 
 def test_a_page_that_is_not_found_may_be_looked_at(context: BrowserContext) -> None:

@@ -25,8 +25,10 @@ REFUSED_PAGE = "Failed to load resource: the server responded with a status of 4
 class Watch:
     """What went wrong in the pages of one browser context: script, CSP, server, requests to others, width."""
 
-    def __init__(self, context: BrowserContext, home: str) -> None:
+    def __init__(self, context: BrowserContext, home: str, *, awaits_conflict: bool = False) -> None:
         self.home = home
+        self.awaits_conflict = awaits_conflict
+        self.conflicts: list[str] = []
         self.problems: list[str] = []
         self.visited: list[str] = []
         context.add_init_script(SENTRY)
@@ -50,7 +52,7 @@ class Watch:
         is_page = response.request.is_navigation_request()
         if is_page:
             self.visited.append(response.url)
-        if response.status == 409:
-            return  # somebody else was faster: an answer that pages, and scripts that save, know what to do with
-        if response.status >= (500 if is_page else 400):
+        if response.status == 409 and response.request.resource_type == "fetch" and self.awaits_conflict:
+            self.conflicts.append(response.url)  # another was faster, and the test has arranged it
+        elif response.status >= (500 if is_page else 400):
             self.problems.append(f"{response.status} for {response.request.method} {response.url}")

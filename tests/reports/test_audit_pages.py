@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -21,7 +22,8 @@ from tests.browsers import Browser
 from tests.conftest import CountQueries
 from tests.consents.acts import withdraw
 from tests.factories import Member, make_agency, make_consent, make_member, make_person, make_referral, step
-from tests.words import words_of
+from tests.meeting_factories import make_item, make_meeting, make_outcome, take_step
+from tests.words import plain, words_of
 
 Visit = Callable[..., Browser]
 Clock = Callable[..., None]
@@ -100,6 +102,10 @@ def auditor(life: Life) -> Member:
     return make_member(role=Role.AUDITOR, name="監査 四郎")
 
 
+def search(visitor: Browser, **asked: Any) -> Any:
+    return visitor.post("/audit/", data=asked)
+
+
 def every_page(visitor: Browser, address: str) -> str:
     """The words of all pages of a list, one after the other."""
     words = ""
@@ -125,7 +131,9 @@ def test_no_word_about_the_client_stands_on_any_page(browser: Visit, life: Life,
     life.go_on(browser)
     visitor = browser(auditor)
     words = every_page(visitor, "/audit/") + every_page(visitor, f"/audit/referrals/{life.referral}")
-    words += every_page(visitor, f"/audit/?number={life.number}")
+    words += every_page(visitor, f"/audit/people/{life.person}")
+    words += every_page(visitor, f"/audit/people/{life.person}/as-of")
+    words += every_page(visitor, search(visitor, number=life.number).location)
     assert [secret for secret in SECRETS if secret in words] == []
 
 
@@ -205,12 +213,18 @@ def test_a_number_finds_its_records_exactly(browser: Visit, life: Life, auditor:
     make_referral(life.sender, life.recipient)
     visitor = browser(auditor)
 
-    page = visitor.get(f"/audit/?number={life.number}")
+    answer = search(visitor, number=life.number)
+    assert answer.status_code == 303
+    assert life.number not in answer.location
+    page = visitor.get(answer.location)
     assert f'href="/audit/referrals/{life.referral}"' in page.text
-    assert f"つなぎ {life.number} このつなぎの経過をすべて見る" in words_of(page)
-    assert "つなぎを受入" in events(visitor, f"number={life.number}")
+    assert f"つなぎ {life.number} の経過をすべて見る" in words_of(page)
+    assert f'value="{life.number}"' in page.text, "what was searched for stays in its field"
+    assert "つなぎを受入" in events(visitor, answer.location.partition("?")[2])
     for nothing in (life.number[:-1], "R8-就労-9999", "%", "波止場"):
-        assert "当てはまる記録はありません。" in words_of(visitor.get(f"/audit/?number={nothing}"))
+        page = search(visitor, number=nothing, event="referral:sent")
+        assert "この番号のつなぎ・ケースはありません。" in words_of(page)
+        assert "data-label" not in page.text
 
 
 def test_what_cannot_be_asked_narrows_nothing_and_is_said(
@@ -264,12 +278,20 @@ def test_the_questions_do_not_grow_with_the_log(
     browser: Visit, life: Life, auditor: Member, count_queries: CountQueries
 ) -> None:
     visitor = browser(auditor)
-    addresses: list[str] = ["/audit/", f"/audit/referrals/{life.referral}", f"/audit/?number={life.number}"]
+    narrowed = search(visitor, number=life.number).location
+    people = f"/audit/people/{life.person}"
+    addresses: list[str] = [
+        "/audit/",
+        f"/audit/referrals/{life.referral}",
+        narrowed,
+        people,
+        f"{people}/as-of",
+    ]
     before = [asked(visitor, address, count_queries) for address in addresses]
     life.go_on(browser)
     after = [asked(visitor, address, count_queries) for address in addresses]
     assert after == before
-    assert max(after) <= 24
+    assert max(after) <= 32
 
 
 def asked(visitor: Browser, address: str, count_queries: CountQueries) -> int:
@@ -285,3 +307,78 @@ def test_a_refusal_is_seen(browser: Visit, life: Life, auditor: Member) -> None:
     assert "閲覧または操作を拒否 拒否" in words
     assert "部外 七郎" in words
     assert life.number in words
+
+
+def test_meetings_that_spoke_of_it_and_messages_belong_to_its_life(
+    browser: Visit, life: Life, auditor: Member
+) -> None:
+    convener = make_member(life.sender.agency_id, Role.COORDINATOR, name="招集 五郎")
+    meeting = make_meeting(convener, [life.recipient])
+    item = make_item(convener, meeting, person_id=life.person, referral_id=life.referral, text="秘密の用件")
+    make_outcome(convener, item, text="秘密の連絡")
+    take_step(convener, meeting, "announce")
+    browser(life.recipient).get(f"/meetings/{meeting}/packet")
+    life.go_on(browser)
+    words = every_page(browser(auditor), f"/audit/referrals/{life.referral}")
+    log = words[words.index("監査記録（古い順）") :]
+    for told in ("議題を追加", "決定・宿題を記録", "会議資料を閲覧", "連絡を送信"):
+        assert told in log
+    assert [secret for secret in SECRETS if secret in words] == []
+
+
+def test_the_consent_stands_beside_each_entry_as_it_was_that_day(
+    browser: Visit, life: Life, auditor: Member, at: Clock
+) -> None:
+    at("2026-04-08T10:00")
+    life.go_on(browser)
+    page = browser(auditor).get(f"/audit/referrals/{life.referral}").text
+    rows = re.findall(r"<tr id=\"entry-.*?</tr>", page, re.DOTALL)
+    stood = {plain(row) for row in rows}
+    assert any("つなぎを送付" in row and "有効 基本情報、健康・障がい R8.10.3まで" in row for row in stood)
+    assert any("停止を確認" in row and "撤回 基本情報" in row for row in stood)
+    assert any("つなぎの下書きを作成" in row and "有効" in row for row in stood)
+
+
+def test_who_could_see_what_at_any_moment_and_why_not_any_more(
+    browser: Visit, life: Life, auditor: Member, at: Clock
+) -> None:
+    at("2026-04-08T10:00")
+    life.go_on(browser)
+    visitor, where = browser(auditor), f"/audit/people/{life.person}/as-of"
+    now = words_of(visitor.get(where))
+    assert "自立相談支援機関 見える ○ 見える ○" in now
+    assert "就労準備支援事業 基本情報、健康・障がい 本人の同意・つなぎ （R8.4.6～R8.10.3） 同意の撤回" in now
+    then = words_of(visitor.get(where, query_string={"at": ["令和8年4月7日", "14:00"]}))
+    assert "令和8年4月7日 14時00分" in then
+    assert "就労準備支援事業 見える ○ 見える ○ 見えない －" in then
+    assert "この時点までに終わった情報提供はありません。" in then
+    before = words_of(visitor.get(where, query_string={"at": ["令和8年4月5日", "14:00"]}))
+    assert "この時点では、まだ登録されていません。" in before
+    assert "時刻を「10:00」" in visitor.get(where, query_string={"at": ["令和8年4月5日", "99"]}).text
+
+
+def test_an_entry_leads_to_the_moment_right_after_it(
+    browser: Visit, life: Life, auditor: Member, at: Clock
+) -> None:
+    at("2026-04-08T10:00")
+    life.go_on(browser)
+    visitor = browser(auditor)
+    page = visitor.get(f"/audit/referrals/{life.referral}").text
+    rows = re.findall(r"<tr id=\"entry-.*?</tr>", page, re.DOTALL)
+    sent, withdrawn = (
+        next(re.search(r'href="([^"]+as-of[^"]+)"', row) for row in rows if word in row)
+        for word in ("つなぎを送付", "同意の撤回を記録")
+    )
+    assert sent
+    assert withdrawn
+    assert "就労準備支援事業 見える" in words_of(visitor.get(sent[1]))
+    assert "就労準備支援事業 見える" not in words_of(visitor.get(withdrawn[1]))
+
+
+def test_who_read_a_person_how_often(browser: Visit, life: Life, auditor: Member) -> None:
+    reader = browser(life.sender)
+    for _ in range(3):
+        reader.get(f"/people/{life.person}")
+    words = words_of(browser(auditor).get(f"/audit/people/{life.person}"))
+    assert "自立相談支援機関 相談 一郎 3 令和8年4月6日" in words
+    assert "波止場" not in words

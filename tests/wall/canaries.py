@@ -15,6 +15,8 @@ from portal.policy import Role
 from tests.wall import oracle
 from tests.wall.canary_meetings import RULES_OF_MEETINGS
 from tests.wall.oracle import Oracle
+from tests.wall.world_emergency import RULES_OF_EMERGENCIES
+from tests.wall.world_exclusions import RULES_OF_EXCLUSIONS, person_of
 
 KANA = str.maketrans("0123456789", "まみむめもらりるれろ")
 CANARY = re.compile(r"カナリヤ[0-9]{4}番|かなりや[まみむめもらりるれろ]{4}|090-0000-[0-9]{4}")
@@ -73,7 +75,11 @@ class Eye:
         if self.role is Role.AUDITOR:
             # Who did what when, by number: no name and nothing that anybody typed.
             return perch.column == "number"
-        return self.works is not None and RULES[perch.table, perch.column](self, perch.row)
+        if self.role is Role.AGENCY_ADMIN and (perch.table, perch.column) == ("person", "number"):
+            return bool(perch.row["home_agency_id"] == self.agency)  # who of his staff read of it: by number
+        if self.works is None or self.wise.is_out(self.staff, person_of(self, perch.table, perch.row)):
+            return False
+        return RULES[perch.table, perch.column](self, perch.row)
 
     def sees(self, row: Row, category: str, person: str = "person_id") -> bool:
         return self.wise.sees(self.works, row[person], category, self.now, self.staff)
@@ -153,6 +159,8 @@ RULES: dict[tuple[str, str], Rule] = {
     ("follow_up", "text"): Eye.is_mine,
     ("stop_confirmation", "note"): stop,
     **RULES_OF_MEETINGS,
+    **RULES_OF_EMERGENCIES,
+    **RULES_OF_EXCLUSIONS,
 }
 # What is nobody's secret, what is a code, and what the portal makes up by itself.
 OPEN_TABLES = {
@@ -168,19 +176,20 @@ CODES = {
     ("meeting_series", "rule"),
     ("local_issue", "code"),
     ("calendar_link", "token_hash"),
+    ("emergency_access", "categories"),
 }
 
 
-def read_tables(url: str, columns: dict[str, list[str]]) -> dict[str, dict[UUID, Row]]:
-    """Every row of the named tables, by id; a column that ends in `id` as a UUID."""
+def read_tables(url: str, columns: dict[str, dict[str, bool]]) -> dict[str, dict[UUID, Row]]:
+    """Every row of the named tables, by id; of each column, whether it holds an id."""
     found: dict[str, dict[UUID, Row]] = {}
     with oracle.reading(url) as rows:
         for table, names in columns.items():
             found[table] = {}
             for values in rows(f"SELECT {', '.join(names)} FROM {table}"):  # noqa: S608 - our own tables
                 row = {
-                    name: oracle.maybe(value) if name == "id" or name.endswith("_id") else value
-                    for name, value in zip(names, values, strict=True)
+                    name: oracle.maybe(value) if is_id else value
+                    for (name, is_id), value in zip(names.items(), values, strict=True)
                 }
                 found[table][row.get("id") or UUID(int=len(found[table]) + 1)] = row
     return found

@@ -123,6 +123,10 @@ def learn(rows: Rows) -> Oracle:
         },
         meetings=learn_meetings(rows),
         items=learn_items(rows),
+        shut_out={
+            (uid(staff), uid(person))
+            for staff, person in rows("SELECT staff_id, person_id FROM exclusion WHERE lifted_at IS NULL")
+        },
     )
 
 

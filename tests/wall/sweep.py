@@ -11,12 +11,14 @@ from itertools import product
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 from uuid import UUID
+from zipfile import ZipFile
 
 from flask import Flask
 from pypdf import PdfReader
 from werkzeug.routing import AnyConverter, PathConverter, Rule, UUIDConverter
 
 from portal import URL_ENUMS
+from portal.settings.catalogue import BY_KEY
 from tests.wall.canaries import CANARY, Perch, Row
 from tests.wall.pages import Page
 
@@ -24,9 +26,12 @@ Tables = dict[str, dict[UUID, Row]]
 # Arguments whose word is not their table's name.
 TABLE_OF = {"case": "support_case", "note": "progress_note", "goal": "case_goal", "tie": "family_tie"}
 TABLE_OF |= {"session": "sign_in_session", "item": "agenda_item", "outcome": "meeting_outcome"}
+TABLE_OF |= {"access": "emergency_access", "notice": "emergency_notice"}
+TABLE_OF |= {"sample": "audit_sample", "finding": "audit_finding"}
 TABLE_OF |= {"series": "meeting_series", "issue": "local_issue"}
 # Arguments that are no ids, with what to try.
-OTHERS: dict[str, list[str]] = {"token": ["no-such-token"], "code": ["en", "ja", "xx"], "filename": []}
+OTHERS: dict[str, list[Any]] = {"token": ["no-such-token"], "code": ["en", "ja", "xx"], "filename": []}
+OTHERS |= {"key": [*BY_KEY, "no-such-key"], "size": [0, 1, 1000], "year": [2026], "month": [4, 11, 13]}
 # How many addresses of one kind are followed: the same page, asked the same things of different records.
 SOME = 8
 IDS = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
@@ -65,18 +70,26 @@ def belongs(child: Row, parent: UUID, argument: str) -> bool:
 
 
 def arguments(rule: Rule, tables: Tables) -> Iterator[dict[str, Any]]:
-    """Each way to fill the rule in: children under their own parents, once under a stranger, and what is unknown."""
+    """Each way to fill the rule in: children under their own parents, some under a wrong one, and what is unknown."""
     names = sorted(rule.arguments, key=rule.rule.index)
     ids = [name for name in names if isinstance(rule._converters[name], UUIDConverter)]  # noqa: SLF001
+    wrong = misplaced(rule, ids, tables) if len(ids) == 2 else set()
     for filled in product(*(values_of(rule, name, tables) for name in names)):
         found = dict(zip(names, filled, strict=True))
-        if len(ids) == 2 and UNKNOWN not in filled:
-            parent, child = ids
-            rows = tables[table_of(child, tables)]
-            stranger = next(iter(tables[table_of(parent, tables)]))
-            if not belongs(rows[found[child]], found[parent], parent) and found[parent] != stranger:
+        if len(ids) == 2:
+            parent, child = found[ids[0]], found[ids[1]]
+            row = tables[table_of(ids[1], tables)].get(child)
+            if row and not belongs(row, parent, ids[0]) and (parent, child) not in wrong:
                 continue
         yield found
+
+
+def misplaced(rule: Rule, ids: list[str], tables: Tables) -> set[tuple[UUID, UUID]]:
+    """Children under a stranger, and under nobody: some from all over the table, others for each rule."""
+    parents, children = (tables[table_of(name, tables)] for name in ids)
+    step = max(1, len(children) // SOME)
+    some = list(children)[sum(map(ord, rule.rule)) % step :: step]
+    return set(product([*list(parents)[:1], UNKNOWN], some))
 
 
 def get_rules(app: Flask) -> list[Rule]:
@@ -100,7 +113,10 @@ def text_of(answer: Any) -> str:
     if answer.mimetype == "application/pdf" and answer.data.startswith(b"%PDF"):
         pages = PdfReader(BytesIO(answer.data)).pages
         return "".join("".join(page.extract_text().split()) for page in pages)
-    return unescape(answer.get_data(as_text=True)) + where
+    if answer.data.startswith(b"PK"):  # a sheet or a bundle
+        with ZipFile(BytesIO(answer.data)) as bundle:
+            return unescape("".join(bundle.read(name).decode("utf-8", "replace") for name in bundle.namelist()))
+    return unescape(answer.data.decode("utf-8", "replace")) + where
 
 
 # A meeting and who sits there, and what the city lacks: of nobody who is helped.
@@ -125,6 +141,10 @@ class Sweep:
     done: set[str] = field(default_factory=set)
     counts: dict[int, int] = field(default_factory=dict)
     kinds: dict[str, int] = field(default_factory=dict)
+    numbers: list[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.numbers = [word for word in self.known if not CANARY.fullmatch(word)]
 
     def get(self, address: str, *, further: bool = True) -> None:
         if address in self.done:
@@ -148,7 +168,7 @@ class Sweep:
             self.errors.append(f"{answer.status_code} {address}")
         text = text_of(answer)
         found = {word for word in CANARY.findall(text) if word in self.known}
-        found |= {word for word in self.known if not CANARY.fullmatch(word) and stands_in(word, text)}
+        found |= {word for word in self.numbers if stands_in(word, text)}
         for word in found - but:
             self.seen.setdefault(word, set()).add(address)
         # A number alone tells of nobody, nor do a meeting's name or a local issue; all else is personal data.

@@ -12,7 +12,7 @@ from werkzeug.routing import Rule, UUIDConverter
 
 from portal.policy import Role
 from tests.browsers import Browser
-from tests.wall import canary_meetings
+from tests.wall import canary_meetings, world_emergency
 from tests.wall.canaries import Eye, Row
 from tests.wall.sweep import Tables, table_of, values_of
 from tests.wall.test_canary_sweep import eye_of
@@ -23,9 +23,15 @@ OPEN = {"agency", "service", "closure"}
 PASSING = {"Date", "Set-Cookie", "Content-Length"}  # the bytes themselves are compared
 
 
+def at_ten() -> World:
+    return World()
+
+
 def is_there(eye: Eye, table: str, key: UUID) -> bool:
     """Whether the reader may know that this record is there at all."""
     row, works = eye.tables[table][key], eye.works
+    if table.startswith("emergency_"):
+        return world_emergency.is_there(eye, table, row)
     if works is None:
         return False
     match table:
@@ -100,12 +106,16 @@ def answer(client: Browser, method: str, address: str, one: UUID) -> tuple[int, 
     return got.status_code, headers, got.get_data(as_text=True).replace(str(one), "")
 
 
-@pytest.mark.parametrize("reader", ["a", "b", "d", "a's admin", "auditor", "system_admin"])
+@pytest.mark.parametrize("reader", ["a", "b", "c", "d", "a's admin", "auditor", "system_admin"])
 def test_what_may_not_be_known_answers_like_what_is_not_there(
-    app: Flask, browser: Callable[..., Browser], at: Callable[..., None], reader: str
+    app: Flask,
+    browser: Callable[..., Browser],
+    at: Callable[..., None],
+    copied: Callable[..., World],
+    reader: str,
 ) -> None:
     at("2026-11-23T10:00", tick=False)
-    world = World()
+    world = copied(at_ten)
     eye = eye_of(app, world, reader)
     client = browser(world.members[reader])
     adapter = app.url_map.bind("localhost")
@@ -119,24 +129,27 @@ def test_what_may_not_be_known_answers_like_what_is_not_there(
         hidden = [key for key in eye.tables[table] if not is_there(eye, table, key)]
         if rule.endpoint == "meetings.stop_confirm":
             hidden = [key for key in hidden if not was_told(eye, key)]
-        for one in hidden[:2] + hidden[-1:]:
+        # The first two and the last, and two that name the reader's own agency: a draft that is not sent yet.
+        mine = [key for key in hidden if eye.works and eye.works in eye.tables[table][key].values()]
+        for one in dict.fromkeys((*hidden[:2], *hidden[-1:], *mine[:2])):
             filled = fillings(rule, name, eye.tables, one)
             nobody = uuid4()
             unknown = adapter.build(rule.endpoint, {**filled, name: nobody})
             missing = answer(client, method, unknown, nobody)
             got = answer(client, method, adapter.build(rule.endpoint, filled), one)
             assert got == missing, (method, rule.rule, got[0], missing[0])
-            assert got[0] in {302, 303, 403, 404}, (method, rule.rule)
+            # 409: of a meeting that is over, whichever item is asked for.
+            assert got[0] in {302, 303, 403, 404, 409}, (method, rule.rule)
             compared += 1
     assert compared > 60
 
 
 def test_no_other_agency_s_account_is_there(
-    app: Flask, browser: Callable[..., Browser], at: Callable[..., None]
+    app: Flask, browser: Callable[..., Browser], at: Callable[..., None], copied: Callable[..., World]
 ) -> None:
     """An administrator of one agency learns nothing of another's staff, invitations or sessions."""
     at("2026-11-23T10:00", tick=False)
-    world = World()
+    world = copied(at_ten)
     eye = eye_of(app, world, "a's admin")
     client = browser(world.members["a's admin"])
     adapter = app.url_map.bind("localhost")

@@ -127,6 +127,21 @@ def test_what_a_council_tells_is_for_the_sworn_member_himself(wise: Oracle) -> N
         assert not wise.has_item(OTHER, sworn, matter, now)
 
 
+def test_an_emergency_is_open_to_who_asked_for_an_hour_and_leaves_nothing(wise: Oracle) -> None:
+    asker, colleague, hour = uuid4(), uuid4(), TOLD_AT + timedelta(hours=1)
+    line = Line(uuid4(), PERSON, HOME, OTHER, "emergency", {"basic"}, TOLD_AT, hour, member=asker)
+    wise.lines[PERSON].append(line)
+    inside = hour - timedelta(seconds=1)
+    assert wise.sees(OTHER, PERSON, "basic", inside, asker)
+    assert not wise.sees(OTHER, PERSON, "health", inside, asker)
+    for staff, now in ((colleague, inside), (None, inside), (asker, hour), (asker, hour + timedelta(days=9))):
+        assert not wise.sees(OTHER, PERSON, "basic", now, staff)
+        assert not wise.knows_of(OTHER, PERSON, now, staff)
+    assert wise.knows_of(OTHER, PERSON, inside, asker)
+    line.was_ended = True
+    assert not wise.knows_of(OTHER, PERSON, inside, asker)
+
+
 def test_knowing_the_person_opens_no_item_and_a_side_of_its_referral_has_it(wise: Oracle) -> None:
     _meeting, matter = at_a_council(wise, "weekly", referral=REFERRAL)
     assert wise.sees(TOLD, PERSON, "basic", NOW)

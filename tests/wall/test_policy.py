@@ -23,11 +23,12 @@ from tests.factories import PATHS, Member, make_member, make_referral, step
 from tests.wall import oracle
 from tests.wall.machine_referrals import STEPS
 
-MINE, OTHER, THIRD = uuid4(), uuid4(), uuid4()
+MINE, OTHER, THIRD, MYSELF = uuid4(), uuid4(), uuid4(), uuid4()
 CASEWORK = {Role.STAFF, Role.COORDINATOR}
 # Who needs what besides casework: the relation of the record to the reader's agency.
 BY_RELATION = {
     Permission.CASEWORK: set("hsrdota"),
+    Permission.EMERGENCY_USE: set("hsrdota"),
     Permission.CONSENT_RECORD: set("hsrdota"),
     Permission.CONSENT_WITHDRAW: set("hsrdota"),
     Permission.PERSON_EDIT: {"h"},
@@ -43,6 +44,17 @@ BY_RELATION = {
 }
 # Who convenes, and arranges what his own agency convenes.
 FOR_COORDINATORS = {Permission.MEETING_CONVENE: {"h"}, Permission.MEETING_ARRANGE: {"c"}}
+# A use of emergency access by a colleague, by oneself, of a record kept here, of others; and the notices of it.
+EMERGENCIES = {
+    Permission.EMERGENCY_SECOND: "uvwz",
+    Permission.EMERGENCY_REVIEW: "uvwz",
+    Permission.EMERGENCY_NOTE: "pqk",
+}
+# A colleague at one's own agency, oneself, one of an agency that was told what is kept here, one of others.
+EXCLUSIONS = {
+    Permission.EXCLUSION_MAKE: {"u", "v", "w"},
+    Permission.EXCLUSION_LIFT: {"u", "w"},
+}
 FOR_ADMINISTRATORS = {Permission.AGENCY_EDIT, Permission.STAFF_MANAGE}
 # The record: home's person, sender's and recipient's referral, an unsent draft to one, two others' referral,
 # one's own and another's record, another's person, a meeting one's own and another agency convenes, one's own and
@@ -60,6 +72,13 @@ RECORDS: dict[str, Any] = {
     "e": SimpleNamespace(convener_id=OTHER),
     "i": SimpleNamespace(id=MINE),
     "j": SimpleNamespace(id=OTHER),
+    "u": SimpleNamespace(id=uuid4(), agency_id=MINE, home_agency_id=OTHER, staff_id=uuid4()),
+    "v": SimpleNamespace(id=uuid4(), agency_id=MINE, home_agency_id=OTHER, staff_id=MYSELF),
+    "w": SimpleNamespace(id=uuid4(), agency_id=OTHER, home_agency_id=MINE, staff_id=uuid4()),
+    "z": SimpleNamespace(id=uuid4(), agency_id=OTHER, home_agency_id=THIRD, staff_id=uuid4()),
+    "p": SimpleNamespace(id=uuid4(), agency_id=MINE),
+    "q": SimpleNamespace(id=uuid4(), agency_id=OTHER),
+    "k": SimpleNamespace(id=uuid4(), agency_id=None),
 }
 FITTING = {
     Permission.PERSON_EDIT: "hx",
@@ -70,18 +89,30 @@ FITTING = {
     Permission.AGENCY_EDIT: "oaij",
     Permission.STAFF_MANAGE: "oaij",
     Permission.SERVICE_ROOM: "oaij",
+    **EMERGENCIES,
+    **dict.fromkeys(EXCLUSIONS, "uvwz"),
 } | {permission: "srdt" for permission in Permission if permission.value.startswith("referral:")}
 
 
 def actor(role: Role, *, agency_id: UUID | None = MINE, administers: bool = False) -> Actor:
     agency_id = None if role in {Role.AUDITOR, Role.SYSTEM_ADMIN} else agency_id
-    return Actor(uuid4(), uuid4(), "見本", role, agency_id, "見本機関", administers)
+    return Actor(MYSELF, uuid4(), "見本", role, agency_id, "見本機関", administers)
 
 
 def expected(permission: Permission, role: Role, administers: bool, relation: str) -> bool:
     runs = role is Role.AGENCY_ADMIN or (administers and role in CASEWORK)
     if permission is Permission.AUDIT_READ:
         return role is Role.AUDITOR
+    if permission is Permission.EXCLUSION_LIFT and relation == "u":
+        return role is Role.COORDINATOR
+    if permission in EXCLUSIONS:
+        return role in CASEWORK and relation in EXCLUSIONS[permission]
+    if permission is Permission.EXCLUSION_LIST:
+        return role in {Role.COORDINATOR, Role.AUDITOR}
+    if permission in {Permission.WATCH_READ, Permission.OPENINGS_LIST}:
+        return runs or role is Role.AUDITOR
+    if permission in EMERGENCIES:
+        return expected_in_an_emergency(permission, role, administers, relation)
     if permission is Permission.AGENCY_CREATE:
         return role is Role.SYSTEM_ADMIN
     if permission in FOR_ADMINISTRATORS:
@@ -95,9 +126,20 @@ def expected(permission: Permission, role: Role, administers: bool, relation: st
     return role in CASEWORK and relation in BY_RELATION[permission]
 
 
+def expected_in_an_emergency(permission: Permission, role: Role, administers: bool, relation: str) -> bool:
+    """Agreed to by who has some say at either agency, judged by who has at the asker's or audits; never by oneself."""
+    has_a_say = role is Role.COORDINATOR or (role is Role.STAFF and administers)
+    if permission is Permission.EMERGENCY_SECOND:
+        return has_a_say and relation in {"u", "w"}
+    if permission is Permission.EMERGENCY_REVIEW:
+        return role is Role.AUDITOR or (relation == "u" and (has_a_say or role is Role.AGENCY_ADMIN))
+    return (role in CASEWORK and relation == "p") or (role is Role.AUDITOR and relation == "k")
+
+
 def test_every_permission_is_in_the_table_and_has_a_rule() -> None:
     others = {Permission.STAFF_LIST, Permission.SERVICE_ROOM, Permission.AUDIT_READ, Permission.AGENCY_CREATE}
-    known = {*BY_RELATION, *FOR_COORDINATORS, *FOR_ADMINISTRATORS, *others}
+    others |= {Permission.EXCLUSION_LIST, Permission.WATCH_READ, Permission.OPENINGS_LIST}
+    known = {*BY_RELATION, *FOR_COORDINATORS, *FOR_ADMINISTRATORS, *EMERGENCIES, *EXCLUSIONS, *others}
     assert known == set(Permission) == set(RULES)
 
 

@@ -18,6 +18,7 @@ from portal.db import db
 from portal.disclosures import rule, wall
 from portal.disclosures.models import Basis, Disclosure, DisclosureCategory
 from portal.disclosures.queries import lives_for
+from portal.exclusions.models import Conflict, Exclusion
 from portal.people.categories import Category
 from portal.people.models import Person
 from portal.policy import Role
@@ -54,7 +55,7 @@ class Fact:
     covers_health: bool = True
     withdrawn: str = "no"
     replaced: bool = False
-    member: str = ""  # of a council: "me" is the reader, "colleague" another of his agency, "" nobody
+    member: str = ""  # of a council, an emergency: "me", "colleague" (another of his agency), "" nobody
 
 
 def combinations() -> list[Fact]:
@@ -68,13 +69,13 @@ def combinations() -> list[Fact]:
             DAYS, yes_no, yes_no, ("no", "all", "me", "other"), yes_no
         )
     ]
-    councils = [
+    personal = [
         replace(fact, member=member)
         for fact in plain
-        if fact.basis is Basis.COUNCIL
+        if fact.basis in {Basis.COUNCIL, Basis.EMERGENCY}
         for member in ("me", "colleague")
     ]
-    return [fact for fact in plain if fact.basis is not Basis.CONSENT] + consents + councils
+    return [fact for fact in plain if fact.basis is not Basis.CONSENT] + consents + personal
 
 
 class World:
@@ -83,6 +84,8 @@ class World:
     def __init__(self) -> None:
         self.home, self.me, self.other = make_member(), make_member(), make_member()
         self.colleague = make_member(self.me.agency_id)
+        # Works where the record is kept, and where it was told to; shut out of every person's affairs.
+        self.shut_out = (make_member(self.home.agency_id), make_member(self.me.agency_id))
         self.facts = {uuid4(): fact for fact in combinations()}
         self.consent_of: dict[UUID, UUID] = {}
         self.rows: dict[Any, list[dict[str, Any]]] = {}
@@ -91,8 +94,9 @@ class World:
             if fact.basis is Basis.CONSENT:
                 self.note_consent(person_id, fact)
             self.note_line(person_id, fact)
+            self.note_exclusions(person_id)
         with db.engine.begin() as connection:
-            for model in (Person, Consent, ConsentRecipient, ConsentCategory, Withdrawal, *LINES):
+            for model in (Person, Consent, ConsentRecipient, ConsentCategory, Withdrawal, Exclusion, *LINES):
                 connection.execute(insert(model.__table__), self.rows[model])
 
     def note(self, model: Any, **row: Any) -> None:
@@ -173,6 +177,24 @@ class World:
         for category in [Category.BASIC, *([Category.HEALTH] if fact.tells_health else [])]:
             self.note(DisclosureCategory, disclosure_id=line_id, category=category)
 
+    def note_exclusions(self, person_id: UUID) -> None:
+        """Those who are out; and one of `me` who was let in again."""
+        for staff, lifted in (*((one, None) for one in self.shut_out), (self.me, BEGINS)):
+            self.note(
+                Exclusion,
+                id=uuid4(),
+                created_at=BEGINS,
+                person_id=person_id,
+                staff_id=staff.staff_id,
+                agency_id=staff.agency_id,
+                made_by_id=self.home.staff_id,
+                conflict=Conflict.RELATIVE,
+                reason="",
+                lifted_at=lifted,
+                lifted_by_id=None,
+                lifted_why="",
+            )
+
     def member_of(self, fact: Fact) -> UUID | None:
         return {"me": self.me.staff_id, "colleague": self.colleague.staff_id}.get(fact.member)
 
@@ -232,13 +254,15 @@ def test_the_rule_the_sql_and_the_oracle_agree_everywhere(app: Flask) -> None:
     both_answers = set()
     for now, reader, category in product(
         MOMENTS,
-        (world.me, world.colleague, world.other, world.home),
+        (world.me, world.colleague, world.other, world.home, *world.shut_out),
         (Category.BASIC, Category.HEALTH, Category.FINANCES),
     ):
         sql = seen(reader, category, now)
         for person_id, fact in world.facts.items():
             line, mine, me = world.python(fact), reader.agency_id, reader.staff_id
-            python = rule.is_visible(mine, me, home, [line], category, now)
+            python = rule.is_visible(
+                mine, me, home, [line], category, now, is_shut_out=reader in world.shut_out
+            )
             said = wise.sees(mine, person_id, category.value, now, me)
             assert python == (person_id in sql) == said, (fact, now, reader is world.me, category)
             both_answers.add((reader is world.home, said))
@@ -248,7 +272,7 @@ def test_the_rule_the_sql_and_the_oracle_agree_everywhere(app: Flask) -> None:
 def test_who_may_know_of_a_person_is_as_the_oracle_says(app: Flask) -> None:
     world = World()
     wise = oracle.read(app.config["DATABASE_URL"])
-    readers = (world.me, world.colleague, world.other, world.home, make_member())
+    readers = (world.me, world.colleague, world.other, world.home, make_member(), *world.shut_out)
     for now, reader in product(MOMENTS, readers):
         mine, me = reader.agency_id, reader.staff_id
         assert known(reader, now) == {p for p in world.facts if wise.knows_of(mine, p, now, me)}

@@ -6,6 +6,7 @@ import difflib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
 from uuid import UUID
@@ -28,8 +29,8 @@ from tests.meeting_factories import name_member
 from tests.wall import world_meetings
 from tests.wall.canaries import CANARY, Eye
 from tests.wall.pages import blurred
-from tests.wall.sweep import addresses
-from tests.wall.test_canary_sweep import eye_of
+from tests.wall.sweep import SOME, addresses
+from tests.wall.test_canary_sweep import eye_of, few_of
 from tests.wall.world import World
 
 
@@ -145,10 +146,32 @@ SECRETS: dict[str, Secret] = {
 }
 
 
+@dataclass
+class Town:
+    """A world, and whatever numbers the next record in it, so that it goes on from a copy as it would have."""
+
+    ids: Ids
+    serials: list[Iterator[int]]
+    world: World
+
+    def enter(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys.modules["portal.db"], "uuid7", self.ids)
+        for module, serial in zip((factories, meeting_factories), self.serials, strict=True):
+            monkeypatch.setattr(module, "serial", serial)
+
+
+def found_town() -> Town:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        town = Town(Ids(), [count(1), count(1)], world=None)  # type: ignore[arg-type]
+        town.enter(monkeypatch)
+        town.world = World()
+    return town
+
+
 @pytest.mark.parametrize("reader", SECRETS)
 def test_what_one_may_not_see_changes_not_a_byte(
     app: Flask,
-    renew: Callable[[], str],
+    copied: Callable[..., Town],
     browser: Callable[..., Browser],
     at: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
@@ -158,17 +181,13 @@ def test_what_one_may_not_see_changes_not_a_byte(
     asked: list[str] = []
     worlds = []
     for secret in (nothing, SECRETS[reader]):
-        renew()
-        ids = Ids()
-        monkeypatch.setattr(sys.modules["portal.db"], "uuid7", ids)
-        monkeypatch.setattr(factories, "serial", count(1))
-        monkeypatch.setattr(meeting_factories, "serial", count(1))
-        world = World()
-        with ids.behind_the_wall():
-            secret(world)
-        eye = eye_of(app, world, reader)
-        asked = asked or addresses_of(app, eye)
-        worlds.append(answers(browser(world.members[reader]), asked, eye))
+        town = copied(found_town)
+        town.enter(monkeypatch)
+        with town.ids.behind_the_wall():
+            secret(town.world)
+        eye = eye_of(app, town.world, reader)
+        asked = asked or addresses_of(app, eye, reader)
+        worlds.append(answers(browser(town.world.members[reader]), asked, eye))
     one, other = worlds
     assert one.keys() == other.keys()
     assert len(one) > 150
@@ -179,11 +198,15 @@ def test_what_one_may_not_see_changes_not_a_byte(
     assert reader not in {"b", "d"} or any(CANARY.search(text) for _status, text in one.values())
 
 
-def addresses_of(app: Flask, eye: Eye) -> list[str]:
+def addresses_of(app: Flask, eye: Eye, reader: str) -> list[str]:
     lists = [f"/referrals/?box={box}" for box in ("in", "out", "all")]
     lists += ["/referrals/?overdue=1", "/referrals/?stopped=1", "/referrals/?news=1", "/referrals/?new=1"]
     lists += [f"/consents/?show={show}" for show in ("live", "30", "60", "ended")] + ["/cases/?show=closed"]
-    return [*addresses(app, eye.tables), *lists]
+    # To whom nothing of this is open, everything is closed alike: some records of each kind tell. On the second
+    # database one reader goes all the way: what differs there is the SQL, not the pages.
+    far = eye.works and (reader == "b" or app.config["DATABASE_URL"].startswith("sqlite"))
+    tables = eye.tables if far else few_of(eye.tables, SOME)
+    return [*addresses(app, tables), *lists]
 
 
 def answers(client: Browser, asked: list[str], eye: Eye) -> dict[str, tuple[int, str]]:

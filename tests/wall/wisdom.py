@@ -8,6 +8,8 @@ from uuid import UUID
 
 CATEGORIES = ("basic", "health", "work_education", "finances", "benefits", "life_history")
 JAPAN = timezone(timedelta(hours=9))
+# Told to one member of staff, and over for him too when it ends.
+ONE_MEMBER_S = ("council", "emergency")
 EVERYONE = None  # in `Consent.withdrawn`: the consent was taken back as a whole
 
 
@@ -46,7 +48,7 @@ class Line:
     consent: UUID | None = None
     source: UUID | None = None
     was_ended: bool = False
-    member: UUID | None = None  # of a council: the sworn member of staff himself
+    member: UUID | None = None  # of a council: the sworn member himself; of an emergency: who opened it
 
 
 @dataclass
@@ -92,6 +94,11 @@ class Oracle:
     referrals: dict[UUID, Referral] = field(default_factory=dict)
     meetings: dict[UUID, Meeting] = field(default_factory=dict)
     items: dict[UUID, Item] = field(default_factory=dict)
+    shut_out: set[tuple[UUID, UUID]] = field(default_factory=set)  # member of staff and person
+
+    def is_out(self, staff: UUID | None, person: UUID | None) -> bool:
+        """A conflict of interest: it beats every rule below."""
+        return (staff, person) in self.shut_out
 
     def is_alive(self, line: Line, now: datetime) -> bool:
         if line.was_ended or now < line.begins or (line.ends is not None and now >= line.ends):
@@ -107,25 +114,33 @@ class Oracle:
         return line.basis != "consent" or category in self.consents[line.consent].categories  # type: ignore[index]
 
     def is_for(self, line: Line, agency: UUID, staff: UUID | None) -> bool:
-        """What a council tells is for the sworn member himself; all else for his whole agency."""
-        return line.told == agency and (line.basis != "council" or line.member == staff is not None)
+        """What a council or an emergency tells is for that member himself; all else for his whole agency."""
+        his_own = line.basis not in ONE_MEMBER_S or line.member == staff is not None
+        return line.told == agency and his_own
 
     def sees(
         self, agency: UUID | None, person: UUID, category: str, now: datetime, staff: UUID | None = None
     ) -> bool:
-        if agency is None:
+        if agency is None or self.is_out(staff, person):
             return False
         mine = (line for line in self.lines.get(person, ()) if self.is_for(line, agency, staff))
         return self.homes[person] == agency or any(self.tells(line, category, now) for line in mine)
 
+    def agency_sees(self, item: Item, category: str, now: datetime) -> bool:
+        """What the agency that brought it may still tell, though the member who shared it was shut out since."""
+        person: UUID = item.person  # type: ignore[assignment]
+        mine = (line for line in self.lines.get(person, ()) if self.is_for(line, item.bringer, item.sharer))
+        return self.homes[person] == item.bringer or any(self.tells(line, category, now) for line in mine)
+
     def knows_of(self, agency: UUID | None, person: UUID, now: datetime, staff: UUID | None = None) -> bool:
-        """The person's page opens, perhaps with everything withheld. A council leaves nothing behind."""
-        if agency is None:
+        """The person's page opens, perhaps with everything withheld. Council and emergency leave nothing."""
+        if agency is None or self.is_out(staff, person):
             return False
         return self.homes[person] == agency or any(
             line.basis != "anonymous" and line.begins <= now and not line.was_ended
             for line in self.lines.get(person, ())
-            if self.is_for(line, agency, staff) and (line.basis != "council" or self.is_alive(line, now))
+            if self.is_for(line, agency, staff)
+            and (line.basis not in ONE_MEMBER_S or self.is_alive(line, now))
         )
 
     def sees_address(
@@ -190,7 +205,7 @@ class Oracle:
     def has_item(self, agency: UUID | None, staff: UUID | None, item: UUID, now: datetime) -> bool:
         """He knows that it is on the agenda."""
         one = self.items[item]
-        if not self.enters(agency, staff, one.meeting):
+        if not self.enters(agency, staff, one.meeting) or self.is_out(staff, one.person):
             return False
         asked = one.referral is not None and self.has_referral(agency, one.referral)
         return asked or self.is_open_to(agency, staff, item, now)
@@ -198,7 +213,7 @@ class Oracle:
     def reads_item(self, agency: UUID | None, staff: UUID | None, item: UUID, now: datetime) -> bool:
         """Its words, its minutes and what was promised."""
         one = self.items[item]
-        if not self.enters(agency, staff, one.meeting):
+        if not self.enters(agency, staff, one.meeting) or self.is_out(staff, one.person):
             return False
         asked = one.referral is not None and self.reads_words(agency, one.referral, now)
         return asked or self.is_open_to(agency, staff, item, now)
@@ -227,10 +242,12 @@ class Oracle:
             return set()
         if agency is None or self.homes[one.person] == agency or not self.enters(agency, staff, one.meeting):
             return set()
+        if self.is_out(staff, one.person):
+            return set()
         kind = self.meetings[one.meeting].kind
         if kind == "case_study":
             return set()  # of nobody in particular
-        known = {c for c in one.categories if self.sees(one.bringer, one.person, c, now, one.sharer)}
+        known = {c for c in one.categories if self.agency_sees(one, c, now)}
         if kind == "statutory":
             if self.meetings[one.meeting].status == "approved":
                 return set()  # it is over: from the packet to the closing of the minutes, and no longer

@@ -33,7 +33,7 @@ from tests.factories import (
     make_service,
     step,
 )
-from tests.wall import world_meetings
+from tests.wall import world_emergency, world_exclusions, world_meetings
 from tests.wall.canaries import Aviary
 
 EVERYTHING = frozenset(Category)
@@ -55,6 +55,8 @@ class World:
         with clock.frozen(now - timedelta(days=2)):
             self.go_on()
             world_meetings.convene(self)
+        world_emergency.happen(self)
+        world_exclusions.happen(self)
 
     def found_agencies(self) -> None:
         self.a, self.b, self.c, self.d = (make_member() for _ in range(4))

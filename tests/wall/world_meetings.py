@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -44,6 +47,8 @@ MATTERS: tuple[tuple[str, str, dict[str, Any]], ...] = (
 )
 # The referral of an item stands beside it.
 REFERRED = ("refused", "mistaken", "protected", "to be named", "child", "partly", "draft")
+# Every matter is spoken of where d sits too, and where an oath is asked for.
+GREAT = ("held", "council")
 
 
 def convene(world: World) -> None:
@@ -62,8 +67,7 @@ def convene(world: World) -> None:
         "cancelled": make_meeting(a, table, kind="weekly", **where()),
     }
     world.meetings |= meetings
-    for meeting_id in meetings.values():
-        fill(world, meeting_id)
+    fill(world, meetings)
     for member, sworn in ((world.a, True), (world.b, True), (a, True), (world.c, False)):
         name_member(a, meetings["council"], member, sworn=sworn)
     add_guest(world, meetings["council"])
@@ -88,21 +92,34 @@ def typed(world: World) -> Any:
     return where
 
 
-def fill(world: World, meeting_id: UUID) -> None:
-    """Matters of people, of referrals, of the town, and one that fell out."""
-    for by, name, values in MATTERS:
-        add(world, meeting_id, world.members[by], person_id=world.people[name], **values)
+def fill(world: World, meetings: dict[str, UUID]) -> None:
+    """Each matter stands at the two great meetings and at one of the others, in turn."""
+    small = [name for name in meetings if name not in GREAT]
+    for n, (by, values) in enumerate(matters(world)):
+        for name in (*GREAT, small[n % len(small)]):
+            add(world, meetings[name], by, **values())
+
+
+def matters(world: World) -> Iterator[tuple[Member, Callable[[], dict[str, Any]]]]:
+    """Of people, of referrals, of the town, and two that fell out: who brings it, and what it is each time."""
+    word, people = world.birds.word, world.people
+    for by, name, more in MATTERS:
+        yield world.members[by], partial(dict, person_id=people[name], **more)
     for name in REFERRED:
         whom = {"draft": "live"}.get(name, name)
-        given = {"person_id": world.people[whom], "referral_id": world.referrals[name]}
-        add(world, meeting_id, world.a, kind=ItemKind.HANDOFF, **given)
-    issue_id = make_issue(world.a, text=world.birds.word(), result=world.birds.word())
-    add(world, meeting_id, world.a, kind=ItemKind.LOCAL_ISSUE, issue_id=issue_id)
-    add(world, meeting_id, world.b)
-    fallen = {"removed_at": clock.now(), "removed_why": world.birds.word()}
-    add(world, meeting_id, world.a, person_id=world.people["not told"], **fallen)
-    later = {"postponed_at": clock.now(), "postponed_why": world.birds.word()}
-    add(world, meeting_id, world.b, person_id=world.people["passed on"], **later)
+        given = {"person_id": people[whom], "referral_id": world.referrals[name]}
+        yield world.a, partial(dict, kind=ItemKind.HANDOFF, **given)
+
+    def issue() -> dict[str, Any]:
+        return {"kind": ItemKind.LOCAL_ISSUE, "issue_id": make_issue(world.a, text=word(), result=word())}
+
+    def fallen() -> dict[str, Any]:
+        return {"person_id": people["not told"], "removed_at": clock.now(), "removed_why": word()}
+
+    def later() -> dict[str, Any]:
+        return {"person_id": people["passed on"], "postponed_at": clock.now(), "postponed_why": word()}
+
+    yield from ((world.a, issue), (world.b, dict), (world.a, fallen), (world.b, later))
 
 
 def add(world: World, meeting_id: UUID, by: Member, **values: Any) -> UUID:
@@ -122,6 +139,8 @@ def add_guest(world: World, meeting_id: UUID) -> None:
 def hold(world: World, meetings: dict[str, UUID]) -> None:
     """Announced, opened by those who may, minuted, and approved."""
     chair = world.chair
+    # Two of the three: as many pages less to open, and over the meetings each matter has all of them.
+    turns = cycle(("information", "done", "promise"))
     readers = {"held": (world.b, world.c, world.d), "council": (world.b,), "cases": (world.b, world.c)}
     for name in ("held", "council", "cases", "weekly"):
         take_step(chair, meetings[name], "announce")
@@ -130,7 +149,7 @@ def hold(world: World, meetings: dict[str, UUID]) -> None:
     for name in ("held", "council", "cases"):
         take_step(chair, meetings[name], "begin")
         for item_id in items_of(meetings[name]):
-            write(world, item_id)
+            write(world, item_id, without=next(turns))
     for action in ("close", "approve"):
         take_step(chair, meetings["cases"], action)
     take_step(chair, meetings["held"], "close")
@@ -149,7 +168,7 @@ def items_of(meeting_id: UUID) -> list[UUID]:
         return [item.id for item in found if item.stands]
 
 
-def write(world: World, item_id: UUID) -> None:
+def write(world: World, item_id: UUID, *, without: str = "") -> None:
     """Minutes, a text that came second, and what came of it."""
     word, chair = world.birds.word, world.chair
     with db.transaction() as session:
@@ -161,9 +180,13 @@ def write(world: World, item_id: UUID) -> None:
             )
         )
         audit.record(AuditEvent.MINUTES_WRITTEN, item, actor=chair.actor, person_id=item.person_id)
-    make_outcome(chair, item_id, text=word())
+    if without != "information":
+        make_outcome(chair, item_id, text=word())
+    if without != "promise":
+        make_outcome(world.a, item_id, kind=OutcomeKind.ACTION, text=word())
+    if without == "done":
+        return
     done = make_outcome(world.b, item_id, kind=OutcomeKind.ACTION, text=word())
-    make_outcome(world.a, item_id, kind=OutcomeKind.ACTION, text=word())
     with db.transaction() as session:
         promise = session.get_one(MeetingOutcome, done)
         promise.done_at, promise.done_by_id, promise.done_note = clock.now(), world.b.staff_id, word()

@@ -1,0 +1,180 @@
+"""Finding a person beyond the wall, by what only somebody who knows him can say; each try is logged and counted."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from sqlalchemy import Select, false, func, select
+from sqlalchemy.orm import Session
+
+from portal import clock
+from portal.accounts.models import Staff
+from portal.agencies.models import Agency
+from portal.audit import services as audit
+from portal.audit.events import AuditEvent
+from portal.audit.models import AuditEntry
+from portal.db import db
+from portal.disclosures import wall
+from portal.errors import NotAllowed
+from portal.people.categories import Category
+from portal.people.models import Person
+from portal.people.names import identity_keys, search_key
+from portal.policy import Actor, Permission, require
+from portal.words import N_
+
+# Whoever misses so often on one day is guessing.
+MISSES_PER_DAY = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Whom somebody looks for: the whole name (or its furigana) and the birth date, or an agency and its number."""
+
+    name: str = ""
+    birth: date | None = None
+    agency_id: UUID | None = None
+    number: str = ""
+
+    @property
+    def by(self) -> str:
+        return "number" if self.number else "name"
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A person who fits, of whom no more is told than who keeps the record.
+
+    `is_known`: this member may see him anyway; `sees_all`: with nothing withheld.
+    """
+
+    person_id: UUID
+    agency_name: str
+    is_known: bool
+    sees_all: bool
+
+
+class NoMoreTries(NotAllowed):
+    """Too many misses today."""
+
+    status = 429
+    title = N_("きょうは、これ以上探せません")
+
+
+def find(actor: Actor, wanted: Wanted) -> list[Match]:
+    """Who fits exactly, a line for each record; what is shown and what is missed is logged.
+
+    Raises:
+        NotAllowed: the actor does no casework.
+        NoMoreTries: he has missed too often today.
+    """
+    require(actor, Permission.EMERGENCY_USE)
+    with db.transaction() as session:
+        check_tries(session, actor)
+        found = matches(session, actor, wanted)
+        if not found:
+            note_miss(actor, wanted)
+        for match in found:
+            audit.record(
+                AuditEvent.EMERGENCY_SEARCHED,
+                ("person", match.person_id),
+                actor=actor,
+                person_id=match.person_id,
+                by=wanted.by,
+            )
+    return found
+
+
+def check(actor: Actor, wanted: Wanted, person_id: UUID) -> Match | None:
+    """The person again on a later page, which carries what was typed; None, and a miss, if it does not fit him.
+
+    Raises:
+        NoMoreTries: as `find`.
+    """
+    require(actor, Permission.EMERGENCY_USE)
+    with db.transaction() as session:
+        check_tries(session, actor)
+        for match in matches(session, actor, wanted):
+            if match.person_id == person_id:
+                return match
+        note_miss(actor, wanted)
+    return None
+
+
+def check_tries(session: Session, actor: Actor) -> None:
+    """Holds the member's row, so that many tries at once are counted one after the other."""
+    hold_member(session, actor.staff_id)
+    missed = select(func.count()).where(
+        AuditEntry.staff_id == actor.staff_id,
+        AuditEntry.at >= clock.start_of_day(clock.today()),
+        AuditEntry.event == AuditEvent.EMERGENCY_MISSED.value,
+    )
+    if session.execute(missed).scalar_one() >= MISSES_PER_DAY:
+        raise NoMoreTries(
+            N_(
+                "きょうは%(most)s回続けて見つからなかったため、あすまで探せません。急ぐときは、同じ機関の調整担当に代わってもらうか、"
+                "記録がありそうな機関に電話してください。命の危険があるときは110番・119番を先に。"
+            ),
+            most=MISSES_PER_DAY,
+        )
+
+
+def hold_member(session: Session, staff_id: UUID) -> None:
+    """Until the transaction ends this member does nothing else of the kind; rows that name him may be written."""
+    session.execute(select(Staff.id).where(Staff.id == staff_id).with_for_update(key_share=True))
+
+
+def note_miss(actor: Actor, wanted: Wanted) -> None:
+    """Nobody fits: what was typed is kept nowhere."""
+    audit.record(AuditEvent.EMERGENCY_MISSED, ("emergency", None), actor=actor, allowed=False, by=wanted.by)
+
+
+def matches(session: Session, actor: Actor, wanted: Wanted) -> list[Match]:
+    now = clock.now()
+    seen = [wall.sees(actor, category, now).label(category.value) for category in Category]
+    rows = session.execute(
+        fitting(actor, wanted)
+        .join(Agency, Agency.id == Person.home_agency_id)
+        .with_only_columns(
+            Person.id,
+            Person.family,
+            Person.given,
+            Person.family_kana,
+            Person.given_kana,
+            Agency.name.label("agency_name"),
+            wall.present(actor, now).label("is_known"),
+            *seen,
+        )
+        .order_by(Agency.name, Person.id)
+    )
+    return [
+        Match(
+            row.id,
+            row.agency_name,
+            is_known=row.is_known,
+            sees_all=all(getattr(row, category.value) for category in Category),
+        )
+        for row in rows
+        if wanted.by == "number" or is_called(row, wanted.name)
+    ]
+
+
+def fitting(actor: Actor, wanted: Wanted) -> Select[Person]:
+    """By number the one; by name all of that birthday, of whom `is_called` chooses. Never one he is shut out from."""
+    open_to_him = select(Person).where(~wall.is_shut_out(actor))
+    if wanted.by == "number":
+        number = unicodedata.normalize("NFKC", wanted.number).strip()
+        return open_to_him.where(Person.home_agency_id == wanted.agency_id, Person.number == number)
+    if wanted.birth is None:
+        return open_to_him.where(false())
+    return open_to_him.where(Person.birth == wanted.birth, Person.is_identified)
+
+
+def is_called(row: object, name: str) -> bool:
+    """The whole name or the whole furigana, whatever width, kana or form of characters was typed."""
+    typed = search_key(name)
+    columns = ("family", "given", "family_kana", "given_kana")
+    keys = identity_keys(**{column: getattr(row, column) for column in columns}, birth=None)
+    return bool(typed) and typed in {keys.name, keys.kana}

@@ -1,0 +1,134 @@
+"""Findings: the list, stating one, and its way from the auditor to the agency and back."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from flask import flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+
+from portal import clock
+from portal.accounts.gate import refusals, signed_in
+from portal.agencies import queries as agencies
+from portal.db import db
+from portal.inspections import finding_queries, finding_services, sample_queries
+from portal.inspections.blueprint import bp
+from portal.inspections.finding_forms import AnswerForm, FindingForm, VerdictForm
+from portal.inspections.finding_queries import FindingView, Standing
+from portal.inspections.sample_queries import ItemView
+from portal.policy import Actor, Permission, can, require
+from portal.referrals.forms import uuid_or_none
+from portal.web.pagination import after, page_of, page_size
+
+DAYS_TO_ANSWER = 14
+
+
+@bp.get("/findings")
+def findings() -> ResponseReturnValue:
+    actor = signed_in()
+    asked = next((one for one in Standing if one.value == request.args.get("show")), None)
+    found = finding_queries.listing(actor, asked, size=page_size() + 1, behind=after())
+    return render_template(
+        "inspections/findings.html",
+        page=page_of(found, lambda one: (one.created_at, one.id)),
+        asked=asked,
+        standings=Standing,
+        is_auditor=can(actor, Permission.INSPECT),
+    )
+
+
+@bp.route("/findings/new", methods=["GET", "POST"])
+def finding_new() -> ResponseReturnValue:
+    """About one referral of a sample (`item`), or about an agency in general."""
+    actor = signed_in()
+    require(actor, Permission.INSPECT)
+    item_id = uuid_or_none(request.args.get("item"))
+    item = sample_queries.load_item(actor, item_id) if item_id else None
+    due_on = clock.today() + timedelta(days=DAYS_TO_ANSWER)
+    given = {"due_on": due_on, "check": request.args.get("check", ""), "text": item.note if item else ""}
+    form = FindingForm(names(item), data=given)
+    if form.validate_on_submit():
+        with refusals(form):
+            finding_id = finding_services.state(
+                actor, form.statement(item_id), idempotency_key=form.idempotency_key.data
+            )
+            flash("finding-new", "draft-clear")
+            flash(gettext("指摘を記録しました。機関の管理者と調整担当に表示されます。"), "success")
+            return redirect(url_for(".finding", finding_id=finding_id), 303)
+    return render_template("inspections/finding_new.html", form=form, item=item), form.status
+
+
+def names(item: ItemView | None) -> list[tuple[UUID, str]]:
+    if item:
+        return [(item.from_agency_id, item.row.from_name), (item.to_agency_id, item.row.to_name)]
+    return [(agency.id, agency.name) for agency in db.read.scalars(agencies.listing())]
+
+
+@bp.get("/findings/<uuid:finding_id>")
+def finding(finding_id: UUID) -> ResponseReturnValue:
+    return page(signed_in(), finding_id)
+
+
+def page(
+    actor: Actor, finding_id: UUID, answer: AnswerForm | None = None, verdict: VerdictForm | None = None
+) -> ResponseReturnValue:
+    """One finding, with the form of whose turn it is; `answer` or `verdict` keeps what was refused."""
+    sent = answer or verdict
+    view, history = finding_queries.load(actor, finding_id)
+    is_auditor = can(actor, Permission.INSPECT)
+    if answer is None and may_answer(actor, view):
+        answer = AnswerForm(formdata=None, data={"version": view.version, "text": view.answer})
+    if verdict is None and is_auditor and view.standing in {Standing.ANSWERED, Standing.CLOSED}:
+        due_on = clock.today() + timedelta(days=DAYS_TO_ANSWER)
+        verdict = VerdictForm(formdata=None, data={"version": view.version, "due_on": due_on})
+    shown = render_template(
+        "inspections/finding.html",
+        view=view,
+        history=history,
+        answer=answer,
+        verdict=verdict,
+        form=sent or answer or verdict,
+        is_auditor=is_auditor,
+    )
+    return shown, sent.status if sent else 200
+
+
+def may_answer(actor: Actor, view: FindingView) -> bool:
+    return view.standing is not Standing.CLOSED and can(actor, Permission.FINDING_ANSWER, view)
+
+
+@bp.post("/findings/<uuid:finding_id>/answer")
+def finding_answer(finding_id: UUID) -> ResponseReturnValue:
+    actor, form = signed_in(), AnswerForm()
+    view, _history = finding_queries.load(actor, finding_id)
+    require(actor, Permission.FINDING_ANSWER, view)
+    if form.validate_on_submit():
+        with refusals(form):
+            finding_services.answer(actor, finding_id, form.text.data or "", version=form.version.number)
+            flash(f"finding-{finding_id}", "draft-clear")
+            flash(gettext("回答しました。監査が確認します。"), "success")
+            return redirect(url_for(".finding", finding_id=finding_id), 303)
+        db.end()
+    return page(actor, finding_id, answer=form)
+
+
+@bp.post("/findings/<uuid:finding_id>/verdict")
+def finding_verdict(finding_id: UUID) -> ResponseReturnValue:
+    """Closed, or asked again."""
+    actor, form = signed_in(), VerdictForm()
+    require(actor, Permission.INSPECT)
+    if form.validate_on_submit():
+        with refusals(form):
+            text, version = form.text.data or "", form.version.number
+            if "again" in request.form:
+                finding_services.ask_again(actor, finding_id, text, form.due_on.data, version=version)
+                flash(gettext("もう一度回答するよう依頼しました。"), "success")
+            else:
+                finding_services.close(actor, finding_id, text, version=version)
+                flash(gettext("指摘を完了にしました。"), "success")
+            flash(f"finding-{finding_id}", "draft-clear")
+            return redirect(url_for(".finding", finding_id=finding_id), 303)
+        db.end()
+    return page(actor, finding_id, verdict=form)

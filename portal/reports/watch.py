@@ -1,0 +1,228 @@
+"""Unusual readings (通常と異なる閲覧): who stands out, by which rule; for the auditor and an agency's administrator.
+
+A hit is a question, not a fault. It names no client: only how many, and on the page behind it their numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.exc import NoResultFound
+from sqlalchemy.orm import Session
+
+from portal import clock
+from portal.accounts.models import Staff
+from portal.agencies.calendar import OpeningDays
+from portal.agencies.models import Agency, Closure
+from portal.agencies.queries import days_of
+from portal.audit import services as audit
+from portal.audit.events import AuditEvent
+from portal.db import db
+from portal.people.names import like_pattern, search_key
+from portal.policy import Actor, Permission, Role, require
+from portal.reports import audit_words, watch_queries
+from portal.settings import queries as settings
+from portal.words import N_, Worded
+
+PERIODS = (7, 30)
+MOST = 5_000  # entries of one member that the page behind a hit looks through
+SHOWN = 200
+
+
+class Rule(Worded):
+    """Why somebody is listed."""
+
+    BEYOND = "beyond", N_("担当以外の相談者を多く閲覧")
+    NIGHT = "night", N_("夜間の閲覧")
+    CLOSED = "closed", N_("閉所日の閲覧")
+    FAMILY = "family", N_("職員と同じ姓の相談者の閲覧")
+    REFUSED = "refused", N_("見られない記録を何度も開こうとした")
+
+
+@dataclass(slots=True)
+class Hit:
+    """One member of staff, for one agency, by one rule. `count` is of readings; of BEYOND, of people in one day."""
+
+    staff_id: UUID
+    staff_name: str
+    agency_id: UUID
+    agency_name: str
+    rule: Rule
+    count: int = 0
+    days: set[date] = field(default_factory=set)
+    people: set[UUID] = field(default_factory=set)
+
+    @property
+    def first_day(self) -> date:
+        return min(self.days)
+
+    @property
+    def last_day(self) -> date:
+        return max(self.days)
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What was found in the `days` up to today, and the thresholds it was found with."""
+
+    days: int
+    first: date
+    last: date
+    limits: Mapping[str, int]
+    hits: list[Hit]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One entry behind a hit. `number` is empty for a client of another agency than the administrator's."""
+
+    seq: int
+    at: datetime
+    event: str
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Whole days in Japan, today the last of them."""
+
+    days: int
+    first: date
+    last: date
+    since: datetime
+    until: datetime
+
+
+def period_of(days: int) -> Period:
+    last = clock.today()
+    first = last - timedelta(days=days - 1)
+    return Period(days, first, last, clock.start_of_day(first), clock.end_of_day(last))
+
+
+def look(actor: Actor, days: int) -> Watch:
+    """Who stands out, the most of it first; itself logged.
+
+    Raises:
+        NotAllowed: neither an auditor nor who looks after his agency's staff.
+    """
+    require(actor, Permission.WATCH_READ)
+    found = gather(db.across(), actor, period_of(days))
+    audit.record_reading(AuditEvent.WATCH_READ, ("audit_entry", None), actor=actor)
+    return found
+
+
+def gather(session: Session, actor: Actor, period: Period) -> Watch:
+    limits = settings.values(session)
+    own = None if actor.role is Role.AUDITOR else actor.agency_id
+    scope = watch_queries.within(period.since, period.until, own)
+    mine = select(Agency).where(Agency.id == own) if own else select(Agency)
+    agencies = {agency.id: agency for agency in session.scalars(mine)}
+    staff: dict[UUID, str] = dict(session.execute(select(Staff.id, Staff.name)).all())
+    hits = Hits(staff, {agency_id: agency.name for agency_id, agency in agencies.items()})
+    night = watch_queries.at_night(limits["watch.night_from"], limits["watch.night_until"])
+    calendars = calendars_of(session, agencies.values(), period)
+    for row in watch_queries.by_day(session, scope, night):
+        if row.at_night:
+            hits.add(Rule.NIGHT, row, row.at_night)
+        if not calendars[row.agency_id].is_open(row.day):
+            hits.add(Rule.CLOSED, row, row.count)
+    for row in watch_queries.beyond_work(session, scope, limits["watch.people_per_day"]):
+        hits.most(Rule.BEYOND, row)
+    for row in watch_queries.refused(session, scope, limits["watch.refused_per_day"]):
+        hits.add(Rule.REFUSED, row, row.count)
+    families = {staff_id: family_of(name) for staff_id, name in staff.items()}
+    prefixes = {staff_id: like_pattern(key).removeprefix("%") for staff_id, key in families.items() if key}
+    for row in watch_queries.of_the_name(session, scope, prefixes):
+        if search_key(row.family) == families[row.staff_id]:
+            hits.add(Rule.FAMILY, row, row.count, row.person_id)
+    return Watch(period.days, period.first, period.last, limits, hits.in_order())
+
+
+class Hits:
+    """Rows of the statements, by member and rule."""
+
+    def __init__(self, staff: Mapping[UUID, str], agencies: Mapping[UUID, str]) -> None:
+        self.staff, self.agencies = staff, agencies
+        self.found: dict[tuple[UUID, UUID, Rule], Hit] = {}
+
+    def of(self, rule: Rule, row: Any) -> Hit:
+        key = (row.staff_id, row.agency_id, rule)
+        if key not in self.found:
+            names = self.staff.get(row.staff_id, ""), self.agencies[row.agency_id]
+            self.found[key] = Hit(row.staff_id, names[0], row.agency_id, names[1], rule)
+        hit = self.found[key]
+        hit.days.add(row.day)
+        return hit
+
+    def add(self, rule: Rule, row: Any, count: int, person_id: UUID | None = None) -> None:
+        hit = self.of(rule, row)
+        hit.count += count
+        if person_id:
+            hit.people.add(person_id)
+
+    def most(self, rule: Rule, row: Any) -> None:
+        hit = self.of(rule, row)
+        hit.count = max(hit.count, row.count)
+
+    def in_order(self) -> list[Hit]:
+        rank = {rule: place for place, rule in enumerate(Rule)}
+        return sorted(
+            self.found.values(), key=lambda h: (rank[h.rule], -h.count, h.agency_name, h.staff_name)
+        )
+
+
+def family_of(name: str) -> str:
+    """The key of the family part of a name written with a gap; empty where there is none to tell it by."""
+    parts = name.split()
+    return search_key(parts[0]) if len(parts) > 1 else ""
+
+
+def calendars_of(session: Session, agencies: Iterable[Agency], period: Period) -> dict[UUID, OpeningDays]:
+    """When each was open, closures that are over included."""
+    closures: dict[UUID, list[Closure]] = {}
+    within = (Closure.ends_on >= period.first, Closure.starts_on <= period.last)
+    for closure in session.scalars(select(Closure).where(*within)):
+        closures.setdefault(closure.agency_id, []).append(closure)
+    return {agency.id: days_of(agency, closures.get(agency.id, ())) for agency in agencies}
+
+
+def behind(
+    actor: Actor, staff_id: UUID, agency_id: UUID, rule: Rule, days: int
+) -> tuple[Watch, Hit, list[Reading]]:
+    """The entries behind one hit, the newest first, by the clients' numbers; itself logged.
+
+    Raises:
+        NoResultFound: nobody of this name is listed by this rule for this reader.
+        NotAllowed: see `look`.
+    """
+    require(actor, Permission.WATCH_READ)
+    session, period = db.across(), period_of(days)
+    watch = gather(session, actor, period)
+    asked = (staff_id, agency_id, rule)
+    hit = next((one for one in watch.hits if (one.staff_id, one.agency_id, one.rule) == asked), None)
+    if hit is None:
+        raise NoResultFound
+    scope = watch_queries.within(period.since, period.until, agency_id)
+    rows = watch_queries.readings_of(session, scope, staff_id, of_refusals=rule is Rule.REFUSED, most=MOST)
+    shown = [reading_of(row, actor) for row in rows if belongs(row, hit, watch.limits)]
+    audit.record_reading(AuditEvent.WATCH_READ, ("staff", staff_id), actor=actor)
+    return watch, hit, shown[:SHOWN]
+
+
+def belongs(row: Any, hit: Hit, limits: Mapping[str, int]) -> bool:
+    if hit.rule is Rule.FAMILY:
+        return row.person_id in hit.people
+    there = clock.in_japan(row.at)
+    if hit.rule is Rule.NIGHT:
+        return there.hour >= limits["watch.night_from"] or there.hour < limits["watch.night_until"]
+    return there.date() in hit.days
+
+
+def reading_of(row: Any, actor: Actor) -> Reading:
+    may_number = actor.role is Role.AUDITOR or row.home_agency_id == actor.agency_id
+    return Reading(row.seq, row.at, audit_words.event(row.event), (row.number or "") if may_number else "")

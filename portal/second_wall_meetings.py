@@ -1,0 +1,80 @@
+"""The second wall's rules for meetings: who enters, and on which ground an item of the agenda is known and read."""
+
+# ruff: noqa: S608 - made of our own rules and names, and of nothing that anybody typed
+
+from __future__ import annotations
+
+from portal.second_wall_rules import FOR_READER, LIVES, TELLS_BASIC, Rule, free, home, line, only
+
+AT_TABLE = "EXISTS (SELECT 1 FROM base.meeting_member s WHERE s.meeting_id = {} AND s.agency_id = @agency)"
+# Of a 支援会議 only the named and sworn are shown anything; `m` is the meeting.
+ENTERS = f"""({AT_TABLE.format("m.id")} AND (m.kind <> 'statutory' OR EXISTS (SELECT 1 FROM base.attendance a
+ WHERE a.meeting_id = m.id AND a.staff_id = @staff AND a.secrecy_at IS NOT NULL)))"""
+
+
+def party(item: str, *, living: bool) -> str:
+    """A side of the item's referral; `living`: one that may still read what it told."""
+    told = line("l.source_id = r.id AND l.to_agency_id = r.to_agency_id", LIVES)
+    received = "r.to_agency_id = @agency AND r.sent_at IS NOT NULL" + (f" AND {told}" if living else "")
+    return f"""EXISTS (SELECT 1 FROM base.referral r WHERE r.id = {item}.referral_id
+ AND (r.from_agency_id = @agency OR {received}))"""
+
+
+def grounds(item: str, *, living: bool) -> str:
+    """Why the reader knows of the item of the meeting `m`, or, `living`, may read it."""
+    told = line(f"l.source_id = {item}.id AND l.person_id = {item}.person_id", TELLS_BASIC)
+    return f"""({item}.person_id IS NULL OR {free(f"{item}.person_id")} AND (m.kind = 'case_study'
+ OR {item}.brought_by_id = @agency OR ({item}.shared AND {home(f"{item}.person_id")})
+ OR {party(item, living=living)} OR {told}))"""
+
+
+def told_once(item: str) -> str:
+    """The item told this reader once, whatever has become of the basis: there are stops and promises to answer for."""
+    return line(f"l.source_id = {item}.id", FOR_READER, free("l.person_id"))
+
+
+def enters(meeting: str, *tests: str) -> str:
+    found = " AND ".join([f"m.id = {meeting}", ENTERS, *tests])
+    return f"EXISTS (SELECT 1 FROM base.meeting m WHERE {found})"
+
+
+def reads_item(item: str) -> str:
+    return f"""EXISTS (SELECT 1 FROM base.agenda_item i JOIN base.meeting m ON m.id = i.meeting_id
+ WHERE i.id = {item} AND {ENTERS} AND {grounds("i", living=True)})"""
+
+
+TOLD_IN = f"""EXISTS (SELECT 1 FROM base.agenda_item i JOIN base.disclosure l ON l.source_id = i.id
+ WHERE i.meeting_id = t.id AND {FOR_READER})"""
+MEETING = Rule(
+    f"(@auditor OR {AT_TABLE.format('t.id')} OR {TOLD_IN})",
+    only(f"{AT_TABLE.format('t.id')} OR {TOLD_IN}", "name", "place", "link", "cancelled_why"),
+)
+INVITED = """EXISTS (SELECT 1 FROM base.meeting_series_member s
+ WHERE s.series_id = t.id AND s.agency_id = @agency)"""
+SERIES = Rule(f"(@auditor OR {INVITED})", only(INVITED, "name", "place", "link"))
+OF_SERIES = Rule("EXISTS (SELECT 1 FROM wall.meeting_series s WHERE s.id = t.series_id)")
+OF_MEETING = Rule("EXISTS (SELECT 1 FROM wall.meeting m WHERE m.id = t.meeting_id)")
+ATTENDANCE = Rule(AT_TABLE.format("t.meeting_id"), barrier=True)
+AGENDA_ITEM = Rule(
+    f"(@auditor OR {enters('t.meeting_id', grounds('t', living=False))} OR {told_once('t')})",
+    only(
+        enters("t.meeting_id", grounds("t", living=True)),
+        *("title", "text", "minutes_text", "removed_why", "postponed_why"),
+    ),
+)
+OF_ITEM = Rule("EXISTS (SELECT 1 FROM wall.agenda_item i WHERE i.id = t.item_id)")
+MINUTES_REVISION = Rule(reads_item("t.item_id"), barrier=True)
+OWED = "(t.owner_agency_id = @agency AND EXISTS (SELECT 1 FROM wall.agenda_item i WHERE i.id = t.item_id))"
+MEETING_OUTCOME = Rule(
+    f"(@auditor OR {OWED} OR {reads_item('t.item_id')})",
+    only(f"{OWED} OR {reads_item('t.item_id')}", "text", "done_note"),
+)
+ADDENDUM = Rule(
+    f"(t.item_id IS NULL AND {enters('t.meeting_id')} OR t.item_id IS NOT NULL AND {reads_item('t.item_id')})",
+    barrier=True,
+)
+# Before its agenda is out, an issue is for those who make it.
+ON_AGENDA = """EXISTS (SELECT 1 FROM wall.agenda_item i JOIN base.meeting m ON m.id = i.meeting_id
+ WHERE i.issue_id = t.id AND (m.status IN ('announced', 'in_session', 'minuted', 'approved')
+ OR i.brought_by_id = @agency OR m.convener_id = @convener))"""
+LOCAL_ISSUE = Rule(f"(t.agency_id = @agency OR @agency IS NOT NULL AND {ON_AGENDA})", barrier=True)

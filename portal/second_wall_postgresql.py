@@ -1,0 +1,173 @@
+"""The second wall on PostgreSQL: a schema of views, a role that has nothing else, and row-level security behind them."""
+
+# ruff: noqa: S608 - made of our own rules and names, and of nothing that anybody typed
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection
+
+from portal.second_wall_tables import RULES
+from portal.second_wall_text import columns_of, text_of
+
+logger = logging.getLogger(__name__)
+READER, OWNER, SCHEMA = "tsunagu_reader", "tsunagu_wall", "wall"
+KINDS = dict.fromkeys(("staff", "agency", "office", "admin", "convener"), "uuid") | {
+    "now": "timestamptz",
+    "today": "date",
+    "token": "text",
+}
+FLAGS = ("auditor", "sysadmin")
+OUT = "coalesce(current_setting('tsunagu.shut_out', true), '')"
+PLAIN = re.compile(r"[0-9A-Za-z:. +-]*")
+PARENTHESES = re.compile(r"(EXISTS \(|\(|\))")
+# A page reads, in one statement, and says nothing about who it is.
+READING = re.compile(r"\s*(SELECT|WITH)\b", re.IGNORECASE)
+ROUND = re.compile(
+    r"""; | \bU&["'] | \bset_config\b | \bcurrent_setting\b | \bsearch_path\b | _to_xml | \bxmlparse\b | \bts_stat\b
+    | \bts_rewrite\b | \bdblink | \blo_\w+ | \bpg_\w+ | \btsunagu\b | \bpublic\s*["]?\s*\. | \binformation_schema\b""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+def goes_round(statement: str) -> bool:
+    """Whether it is something else than one plain question."""
+    return not READING.match(statement) or ROUND.search(statement.rstrip().removesuffix(";")) is not None
+
+
+def value(name: str, about: str) -> str:
+    """How a view asks who reads; nothing where nobody said it."""
+    if name == "unhindered":
+        return f"{OUT} = ''"
+    if name == "shut_out":
+        return f"{about} = ANY (string_to_array({OUT}, ',')::uuid[])"
+    if name in FLAGS:
+        return f"coalesce(current_setting('tsunagu.{name}', true) = '1', false)"
+    return f"nullif(current_setting('tsunagu.{name}', true), '')::{KINDS[name]}"
+
+
+def planned_once(sql: str) -> str:
+    """PostgreSQL plans every EXISTS in two ways, and those inside it again in each: an OFFSET says that one will do."""
+    found, depths = [], []
+    depth = 0
+    for part in PARENTHESES.split(sql):
+        if part.endswith("("):
+            depth += 1
+            if part.startswith("EXISTS"):
+                depths.append(depth)
+        elif part == ")":
+            if depths and depths[-1] == depth:
+                found.append(" OFFSET 0")
+                depths.pop()
+            depth -= 1
+        found.append(part)
+    return "".join(found)
+
+
+def introduction(values: Mapping[str, Any], *, has_role: bool) -> str:
+    """Who reads, for the length of this transaction: with its end all of it is forgotten."""
+    # Planning a statement through the views takes longer than running it: once on each connection is enough.
+    said = ["SET LOCAL jit TO off", "SET LOCAL plan_cache_mode TO force_generic_plan"]
+    said.append(f"SET LOCAL search_path TO {SCHEMA}, pg_temp")
+    if has_role:
+        said.append(f"SET LOCAL ROLE {READER}")
+    for name in (*FLAGS, *KINDS):
+        given = values[name]
+        text = "" if given is None else f"{given}+00" if name == "now" else str(given)
+        assert PLAIN.fullmatch(text), name  # noqa: S101 - ids, dates and hashes
+        said.append(f"SET LOCAL tsunagu.{name} TO '{text}'")
+    said.append(SHUT_OUT)  # asked once for all that follows
+    return "; ".join(said)
+
+
+# For the administrator of the database, once: see docs/operations.md.
+ADVICE = (
+    "第二の壁の役割がありません。データベースの管理者に、次の実行を頼み、もう一度 flask db upgrade を実行してください。"
+    " / The second wall lacks its role: have the administrator of the database run this, then flask db upgrade again.\n"
+    '    CREATE ROLE {role} NOLOGIN; GRANT {role} TO "{me}";'
+)
+SHUT_OUT = f"""SELECT set_config('tsunagu.shut_out', coalesce((SELECT string_agg(person_id::text, ',')
+ FROM exclusion WHERE staff_id = {value("staff", "")} AND lifted_at IS NULL), ''), true)"""
+COLUMNS = """SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+ WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped"""
+MAY_BECOME = f"SELECT coalesce(pg_has_role(to_regrole('{READER}'), 'MEMBER'), false)"
+
+
+def take_down(connection: Connection) -> None:
+    """Before a migration: views hold on to the columns of their tables."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
+
+
+def put_up(connection: Connection) -> None:
+    """After a migration, for the tables as they are now.
+
+    Without the reader's role there are the views alone, and the portal's own word that it asks nothing else.
+    """
+    if connection.dialect.name != "postgresql":
+        return
+    there: dict[str, set[str]] = {}
+    for table, column in connection.exec_driver_sql(COLUMNS):
+        there.setdefault(table, set()).add(column)
+    tables = {
+        name: [c for c in columns if c in there.get(name, ())] for name, columns in columns_of().items()
+    }
+    if not all(tables.values()):
+        return  # on the way to an older version: without views the reader reads nothing at all
+    home, me, is_super = connection.exec_driver_sql(
+        "SELECT current_schema(), current_user, rolsuper FROM pg_roles WHERE rolname = current_user"
+    ).one()
+    # Views of a superuser would pass by every policy.
+    owner = OWNER if is_super and has_role(connection, OWNER) else me
+    is_whole = has_role(connection, READER)
+    if not is_whole:
+        logger.warning(ADVICE.format(role=READER, me=me))
+    for name in tables:
+        for act in behind(f'"{home}".{name}', {me, owner}, readers=["PUBLIC", READER][: 1 + is_whole]):
+            connection.exec_driver_sql(act)
+    connection.exec_driver_sql(f'CREATE SCHEMA {SCHEMA} AUTHORIZATION "{owner}"')
+    if owner != me:
+        connection.exec_driver_sql(f'GRANT USAGE ON SCHEMA "{home}" TO {owner}; SET LOCAL ROLE {owner}')
+    for name, columns in tables.items():
+        kind = "WITH (security_barrier)" if RULES[name].barrier else ""
+        sql = planned_once(text_of(name, columns, base=f'"{home}".', wall=f"{SCHEMA}.", value=value))
+        connection.exec_driver_sql(f"CREATE VIEW {SCHEMA}.{name} {kind} AS {sql}")
+    if is_whole:
+        connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA {SCHEMA} TO {READER}")
+        connection.exec_driver_sql(f"GRANT SELECT ON ALL TABLES IN SCHEMA {SCHEMA} TO {READER}")
+    if owner != me:
+        connection.exec_driver_sql(f'SET LOCAL ROLE "{me}"')
+
+
+def behind(table: str, owners: set[str], readers: list[str]) -> list[str]:
+    """Row-level security: to whoever is no owner, a right given by mistake shows nothing."""
+    named = ", ".join(f'"{owner}"' for owner in sorted(owners))
+    return [
+        f"REVOKE ALL ON {table} FROM {', '.join(readers)}",
+        f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
+        f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY",
+        f"DROP POLICY IF EXISTS second_wall ON {table}",
+        f"CREATE POLICY second_wall ON {table} TO {named} USING (true) WITH CHECK (true)",
+        f"GRANT SELECT ON {table} TO {named}",
+    ]
+
+
+def has_role(connection: Connection, role: str) -> bool:
+    """Whether this role may become that one; made if need be. Roles are the whole server's: others make them too."""
+    may_make, is_there, is_mine = connection.exec_driver_sql(
+        "SELECT me.rolsuper OR me.rolcreaterole, other.oid IS NOT NULL,"
+        " other.oid IS NOT NULL AND pg_has_role(me.oid, other.oid, 'MEMBER')"
+        f" FROM pg_roles me LEFT JOIN pg_roles other ON other.rolname = '{role}' WHERE me.rolname = current_user"
+    ).one()
+    if may_make and not is_there:
+        connection.exec_driver_sql(
+            f"DO $$ BEGIN CREATE ROLE {role} NOLOGIN;"
+            " EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
+        )
+    if may_make and not is_mine:
+        connection.exec_driver_sql(f"GRANT {role} TO CURRENT_USER")
+    return bool(is_mine or may_make)

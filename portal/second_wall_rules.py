@@ -1,0 +1,199 @@
+"""The second wall's rules: of every table which rows, and which columns of them, the present reader gets.
+
+Plain SQL, the same text for both databases, written from the design and not from `disclosures.wall`: what one of the
+two walls forgets, the other holds. `base.x` is a table, `wall.x` what the reader gets of it, `t` the row in question;
+`@agency` and its like are the reader and the moment (`second_wall.Reader`), and NULL where he has none.
+"""
+
+# ruff: noqa: S608 - made of our own rules and names, and of nothing that anybody typed
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+EVERYBODY, NOBODY = "1 = 1", "1 = 0"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Rows for which `rows` holds; a column named in `columns` is empty where its own test does not hold.
+
+    PostgreSQL may look into a row before `rows` is asked, and an error of a question would tell what stood there. What
+    somebody typed has a test of its own, or its view is a `barrier`, which costs the walk down an index.
+    """
+
+    rows: str
+    columns: Mapping[str, str] = field(default_factory=dict)
+    barrier: bool = False
+    open_because: str = ""
+
+
+def only(test: str, *columns: str) -> dict[str, str]:
+    return dict.fromkeys(columns, test)
+
+
+def open_because(why: str, **columns: str) -> Rule:
+    return Rule(EVERYBODY, columns, open_because=why)
+
+
+def free(person: str) -> str:
+    """Nobody shut the reader out of this person's affairs: it beats every other rule."""
+    return f"(@unhindered OR NOT @shut_out({person}))"
+
+
+def home(person: str) -> str:
+    """The reader's agency keeps the person's record."""
+    return f"EXISTS (SELECT 1 FROM base.person h WHERE h.id = {person} AND h.home_agency_id = @agency)"
+
+
+# Lines of the ledger, `l`. What a 支援会議 or an emergency tells is for one member of staff and leaves nothing behind.
+
+FOR_ONE = "('council', 'emergency')"
+FOR_READER = f"(l.to_agency_id = @agency AND (l.basis NOT IN {FOR_ONE} OR l.to_staff_id = @staff))"
+CONSENT_LIVES = """EXISTS (SELECT 1 FROM base.consent c WHERE c.id = l.consent_id
+ AND c.valid_from <= @today AND c.valid_until >= @today
+ AND EXISTS (SELECT 1 FROM base.consent_recipient cr
+ WHERE cr.consent_id = c.id AND cr.agency_id = l.to_agency_id)
+ AND NOT EXISTS (SELECT 1 FROM base.withdrawal w
+ WHERE w.consent_id = c.id AND (w.recipient_id IS NULL OR w.recipient_id = l.to_agency_id))
+ AND NOT EXISTS (SELECT 1 FROM base.consent n WHERE n.replaces_id = c.id))"""
+LIVES = f"""(l.starts_at <= @now AND (l.ends_at IS NULL OR l.ends_at > @now) AND l.ended_at IS NULL
+ AND (l.basis <> 'consent' OR {CONSENT_LIVES}))"""
+
+
+def tells(category: str) -> str:
+    """The line tells the reader this category now, and its consent covers it."""
+    return f"""({FOR_READER} AND l.basis <> 'anonymous'
+ AND EXISTS (SELECT 1 FROM base.disclosure_category dc WHERE dc.disclosure_id = l.id AND dc.category = {category})
+ AND (l.basis <> 'consent' OR EXISTS (SELECT 1 FROM base.consent_category cc
+ WHERE cc.consent_id = l.consent_id AND cc.category = {category}))
+ AND {LIVES})"""
+
+
+def line(*tests: str) -> str:
+    return f"EXISTS (SELECT 1 FROM base.disclosure l WHERE {' AND '.join(tests)})"
+
+
+# People.
+
+AT_HOME = "t.home_agency_id = @agency"
+TOLD_ONCE = line(
+    "l.person_id = t.id",
+    FOR_READER,
+    "l.basis <> 'anonymous' AND l.starts_at <= @now AND l.ended_at IS NULL",
+    f"(l.basis NOT IN {FOR_ONE} OR l.ends_at IS NULL OR l.ends_at > @now)",
+)
+TELLS_BASIC = tells("'basic'")
+SEES_BASIC = f"({AT_HOME} OR {line('l.person_id = t.id', TELLS_BASIC)})"
+NAME_WAS_OPENED = """(@auditor AND EXISTS (SELECT 1 FROM base.name_opening o
+ WHERE o.person_id = t.id AND o.staff_id = @staff AND o.ends_at > @now))"""
+PRESENT = f"({free('t.id')} AND ({AT_HOME} OR {TOLD_ONCE}))"
+PERSON = Rule(
+    f"(@auditor OR {PRESENT})",
+    {
+        **only(
+            f"{SEES_BASIC} OR {NAME_WAS_OPENED}", "family", "given", "family_kana", "given_kana", "pseudonym"
+        ),
+        **only(SEES_BASIC, "search_key", "birth", "age_band", "sex", "household"),
+        **only(f"{AT_HOME} OR (NOT t.protected_address AND {SEES_BASIC})", "address", "telephone"),
+        "number": f"{AT_HOME} OR @auditor",
+        "contact_prohibited_reason": PRESENT,
+    },
+)
+INFORMATION = Rule(
+    f"({free('t.person_id')} AND ({home('t.person_id')}"
+    f" OR {line('l.person_id = t.person_id', tells('t.category'))}))",
+    barrier=True,
+)
+
+
+def known(person: str) -> str:
+    return f"EXISTS (SELECT 1 FROM wall.person p WHERE p.id = {person})"
+
+
+# Consents: who keeps or recorded them reads them. Who told or was told on one sees its dates and what ended it.
+
+OWN_CONSENT = f"(t.agency_id = @agency OR {home('t.person_id')})"
+PART_OF_LINE = f"({FOR_READER} OR l.from_agency_id = @agency)"
+
+
+def own_consent(consent: str) -> str:
+    return f"""EXISTS (SELECT 1 FROM base.consent k WHERE k.id = {consent} AND {free("k.person_id")}
+ AND (k.agency_id = @agency OR {home("k.person_id")}))"""
+
+
+def line_on(consent: str, *more: str) -> str:
+    return line(f"l.consent_id = {consent}", PART_OF_LINE, free("l.person_id"), *more)
+
+
+CONSENT = Rule(
+    f"(@auditor OR {free('t.person_id')} AND ({OWN_CONSENT} OR {line_on('t.id')} OR {line_on('t.replaces_id')}))",
+    only(OWN_CONSENT, "purpose", "witness", "form_version", "kept_at", "given_by_name", "given_by_relation"),
+)
+CONSENT_RECIPIENT = Rule(
+    f"(@auditor OR {own_consent('t.consent_id')} OR {line_on('t.consent_id', 'l.to_agency_id = t.agency_id')})"
+)
+TOLD_CATEGORY = """EXISTS (SELECT 1 FROM base.disclosure_category dc
+ WHERE dc.disclosure_id = l.id AND dc.category = t.category)"""
+CONSENT_CATEGORY = Rule(
+    f"(@auditor OR {own_consent('t.consent_id')} OR {line_on('t.consent_id', TOLD_CATEGORY)})"
+)
+CONCERNED = "(t.recipient_id IS NULL OR l.to_agency_id = t.recipient_id)"
+WITHDRAWAL = Rule(
+    f"(@auditor OR {own_consent('t.consent_id')} OR {line_on('t.consent_id', CONCERNED)})",
+    only(f"t.agency_id = @agency OR {own_consent('t.consent_id')}", "reason"),
+)
+
+# The ledger. What was asked without a name shows to the two that asked and were asked.
+
+DISCLOSURE = Rule(
+    f"(@auditor OR {free('t.person_id')} AND (t.from_agency_id = @agency OR {FOR_READER.replace('l.', 't.')}"
+    f" OR t.basis <> 'anonymous' AND {home('t.person_id')}))"
+)
+OF_LINE = "EXISTS (SELECT 1 FROM wall.disclosure d WHERE d.id = t.disclosure_id)"
+TELLER_OR_HOME = f"""EXISTS (SELECT 1 FROM base.disclosure d WHERE d.id = t.disclosure_id
+ AND (d.from_agency_id = @agency OR {home("d.person_id")}))"""
+STOP_CONFIRMATION = Rule(OF_LINE, only(f"t.agency_id = @agency OR {TELLER_OR_HOME}", "note"))
+
+# One's own cases, and the referrals one sent or received.
+
+CASE = Rule(
+    f"(@auditor OR t.agency_id = @agency AND {free('t.person_id')})",
+    only("t.agency_id = @agency", "closing_text"),
+)
+OF_CASE = Rule(
+    "EXISTS (SELECT 1 FROM wall.support_case k WHERE k.id = t.case_id)",
+    only("@agency IS NOT NULL", "text"),
+    barrier=True,
+)
+
+
+def reads_words(r: str) -> str:
+    """The need, the goals and what the other side wrote: the sender's own, and the recipient's while told."""
+    told = line(f"l.source_id = {r}.id AND l.to_agency_id = @agency", LIVES)
+    return f"({r}.from_agency_id = @agency OR {told})"
+
+
+REFERRAL = Rule(
+    "(@auditor OR (t.from_agency_id = @agency OR t.to_agency_id = @agency AND t.sent_at IS NOT NULL)"
+    f" AND {free('t.person_id')})",
+    only(reads_words("t"), "need", "reason", "appointment_place", "anonymous_age_band"),
+)
+
+
+def of_referral(*tests: str) -> str:
+    found = " AND ".join(["r.id = t.referral_id", *tests])
+    return f"EXISTS (SELECT 1 FROM wall.referral r WHERE {found})"
+
+
+GOAL = Rule(of_referral(), only(of_referral(reads_words("r")), "text"), barrier=True)
+SENDERS_OWN = "(@auditor OR r.from_agency_id = @agency OR t.what NOT IN ('drafted', 'rerouted'))"
+EVENT = Rule(
+    of_referral(SENDERS_OWN),
+    only(f"t.agency_id = @agency OR {of_referral(reads_words('r'))}", "text"),
+    barrier=True,
+)
+FOLLOW_UP = Rule(
+    f"((@auditor OR t.agency_id = @agency) AND {of_referral()})", only("t.agency_id = @agency", "text")
+)

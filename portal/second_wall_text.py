@@ -1,0 +1,58 @@
+"""The second wall's rules as the text of views: for both databases the same, but for who is asked who reads."""
+
+# ruff: noqa: S608 - made of our own rules and names, and of nothing that anybody typed
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+
+from portal.db import Base
+from portal.second_wall_tables import RULES
+
+WHO = re.compile(r"@(\w+)(?:\(([^()]*)\))?")
+BASE = re.compile(r"\bbase\.")
+WALL = re.compile(r"\bwall\.")
+
+
+def columns_of() -> dict[str, list[str]]:
+    """The tables that have a rule, with their columns, those first that others look at."""
+    found = {
+        name: [column.name for column in table.columns]
+        for name, table in Base.metadata.tables.items()
+        if name in RULES
+    }
+    ordered: dict[str, list[str]] = {}
+    while len(ordered) < len(found):
+        ready = [
+            name for name in found if name not in ordered and looks_at(name) & set(found) <= set(ordered)
+        ]
+        assert ready, "rules that look at one another"  # noqa: S101
+        ordered |= {name: found[name] for name in ready}
+    return ordered
+
+
+def looks_at(name: str) -> set[str]:
+    rule = RULES[name]
+    return set(re.findall(r"\bwall\.(\w+)", " ".join([rule.rows, *rule.columns.values()])))
+
+
+def text_of(
+    name: str, columns: Iterable[str], *, base: str, wall: str, value: Callable[[str, str], str]
+) -> str:
+    """The SELECT of one view."""
+    rule = RULES[name]
+    shown = [
+        f"CASE WHEN {rule.columns[column]} THEN t.{column} END AS {column}"
+        if column in rule.columns
+        else f"t.{column}"
+        for column in columns
+    ]
+    sql = f"SELECT {', '.join(shown)} FROM base.{name} t WHERE {rule.rows}"
+    sql = WALL.sub(wall, BASE.sub(base, sql))
+    return WHO.sub(lambda found: value(found[1], found[2] or ""), sql)
+
+
+def tables_in(sql: str, base: str) -> frozenset[str]:
+    """The tables that a view is made of."""
+    return frozenset(re.findall(rf"\b{base}\.(\w+)", sql))

@@ -1,0 +1,27 @@
+"""Every page knows whether the log goes on from what was kept; where it does not, a banner says so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask, request
+
+from portal.audit import soundness
+from portal.audit.keeping import keeping
+from portal.db import db
+
+# They answer whatever the log is like: one is no page, the other tells a monitor that the database answers.
+INDIFFERENT = {"static", "web.healthz"}
+
+
+def init_app(app: Flask) -> None:
+    @app.before_request
+    def look_at_the_log() -> None:
+        """Before a worker's first page, and again while something is wrong; later every entry looks by itself."""
+        if soundness.watch.is_to_look() and request.endpoint not in INDIFFERENT:
+            with db.transaction(keep_reader=True) as session:
+                soundness.present(session)
+
+    @app.context_processor
+    def halted() -> dict[str, Any]:
+        return {"log_halted": soundness.watch.contradiction if keeping.folder else None}

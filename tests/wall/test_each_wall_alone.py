@@ -1,0 +1,121 @@
+"""Either wall holds alone: with the first one gone, no page shows what the oracle would not let its reader read."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from functools import cache
+from types import FunctionType
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select, true
+
+from portal.cases import queries as cases
+from portal.consents.models import Consent
+from portal.db import db
+from portal.disclosures import queries as lines
+from portal.disclosures import wall
+from portal.exclusions import queries as exclusions
+from portal.meetings import eyes, issue_queries, promise_queries
+from portal.meetings import queries as meetings
+from portal.meetings.models import Meeting, MeetingSeries
+from portal.referrals import queries as referrals
+from portal.referrals.models import Referral
+from tests.browsers import Browser
+from tests.wall import oracle
+from tests.wall.canaries import CANARY
+from tests.wall.sweep import Sweep
+from tests.wall.test_canary_sweep import few_of, settled, start
+
+FAR = {"b", "c"}
+CACHED = type(cache(len))
+# Every question of the first wall, and what it answers when nobody minds.
+OPEN: dict[Any, Any] = {
+    **dict.fromkeys((wall.sees, wall.present, wall.told_to, wall.tells, wall.is_for), true()),
+    **dict.fromkeys((wall.disclosure_lives, wall.consent_lives), true()),
+    **dict.fromkeys((cases.visible_to, lines.visible_to, lines.lives_for), true()),
+    **dict.fromkeys((referrals.visible_to, referrals.may_name), true()),
+    **dict.fromkeys((meetings.visible_to, meetings.at_table, meetings.is_sworn, meetings.may_enter), true()),
+    **dict.fromkeys((eyes.present, eyes.readable, eyes.named, eyes.is_party, eyes.is_own), true()),
+    **dict.fromkeys((issue_queries.visible_to, promise_queries.known_to), true()),
+    exclusions.is_excluded: ~true(),
+    lines.consents_visible_to: select(Consent).order_by(Consent.valid_until.desc(), Consent.id.desc()),
+    referrals.visible: select(Referral),
+    meetings.visible: select(Meeting),
+    meetings.series_visible: select(MeetingSeries),
+}
+
+
+def forget_statements() -> None:
+    for module in [module for name, module in sys.modules.items() if name.startswith("portal.")]:
+        for value in vars(module).values():
+            if isinstance(value, CACHED):
+                value.cache_clear()
+
+
+@pytest.fixture
+def no_first_wall(app: Flask) -> Iterator[Callable[[], None]]:
+    """Takes the first wall down, in every module that has a piece of it in its hands."""
+    patch = pytest.MonkeyPatch()
+
+    def take_down() -> None:
+        for module in [module for name, module in sys.modules.items() if name.startswith("portal.")]:
+            for name, value in list(vars(module).items()):
+                if isinstance(value, FunctionType) and value in OPEN:
+                    patch.setattr(module, name, lambda *_given, _answer=OPEN[value], **_more: _answer)
+        forget_statements()
+
+    yield take_down
+    patch.undo()
+    forget_statements()
+
+
+@pytest.mark.parametrize("reader", ["b", "c", "b's coordinator", "a's admin", "auditor", "system_admin"])
+def test_the_second_wall_alone_shows_nobody_what_is_not_his(
+    app: Flask,
+    browser: Callable[..., Browser],
+    copied: Callable[..., Any],
+    no_first_wall: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+    reader: str,
+) -> None:
+    monkeypatch.setitem(
+        app.config, "PROPAGATE_EXCEPTIONS", False
+    )  # a page may fail for want of what is not there
+    world = copied(settled)
+    with oracle.reading(app.config["DATABASE_URL"]) as rows:
+        eye, sweep = start(app, browser, world, reader, rows)
+        no_first_wall()
+        sweep.whole(eye.tables if reader in FAR else few_of(eye.tables))
+        leaks = found_behind(eye, sweep)
+    assert not leaks, leaks
+    assert bool(eye.works) == any(CANARY.fullmatch(word) for word in sweep.seen), (
+        "the sweep saw nothing at all"
+    )
+
+
+def found_behind(eye: Any, sweep: Sweep) -> list[str]:
+    return [
+        f"{word} ({', '.join(map(str, sweep.known[word]))}) on {sorted(where)[:3]}"
+        for word, where in sweep.seen.items()
+        if not any(eye.may_read(perch) for perch in sweep.known[word])
+    ]
+
+
+def test_without_both_it_would_be_seen(
+    app: Flask,
+    browser: Callable[..., Browser],
+    no_first_wall: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The sweep itself: with neither wall it finds a stranger reading everything."""
+    world = settled()
+    db.end()
+    monkeypatch.setattr(db.read.session_factory.class_, "get_bind", lambda *_given, **_more: db.across_engine)
+    with oracle.reading(app.config["DATABASE_URL"]) as rows:
+        eye, sweep = start(app, browser, world, "c", rows)
+        no_first_wall()
+        sweep.whole(few_of(eye.tables))
+        assert found_behind(eye, sweep)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from secrets import token_hex
 from typing import Any
 from uuid import UUID
@@ -173,10 +174,10 @@ def authorizer(base: str, reads: dict[str, frozenset[str]]) -> Callable[..., int
             through = (
                 not which or (view in reads and what in reads[view]) if database == base else what in reads
             )
-            return sqlite.SQLITE_OK if through else sqlite.SQLITE_DENY
+            return int(sqlite.SQLITE_OK if through else sqlite.SQLITE_DENY)
         if action == sqlite.SQLITE_FUNCTION:
-            return sqlite.SQLITE_DENY if which in DANGEROUS else sqlite.SQLITE_OK
-        return sqlite.SQLITE_OK if action in HARMLESS else sqlite.SQLITE_DENY
+            return int(sqlite.SQLITE_DENY if which in DANGEROUS else sqlite.SQLITE_OK)
+        return int(sqlite.SQLITE_OK if action in HARMLESS else sqlite.SQLITE_DENY)
 
     return may
 
@@ -198,6 +199,13 @@ def before_postgresql(engine: Engine, who: Callable[[], Reader]) -> None:
         )
 
     refuse(engine, postgresql.goes_round)
+    plan = lru_cache(maxsize=1000)(postgresql.planned_once)
+
+    @event.listens_for(engine, "before_cursor_execute", retval=True)
+    def once(
+        _connection: object, _cursor: object, statement: str, given: Any, *_more: object
+    ) -> tuple[str, Any]:
+        return plan(statement), given
 
 
 def refuse(engine: Engine, goes_round: Callable[[str], bool]) -> None:

@@ -169,7 +169,7 @@ def keep_alive() -> ResponseReturnValue:
 @public
 def invitation(token: str) -> ResponseReturnValue:
     """Choose a password. A wrong, used, revoked or outdated link has one page."""
-    second_wall.show_token(db, invitations.hashed(token))
+    second_wall.show_token(db, sessions.hashed(token))
     found = db.read.scalars(invitations.usable(token)).one_or_none()
     if found is None:
         return render_template("accounts/invitation_gone.html"), 404

@@ -141,10 +141,14 @@ def tell(
             categories=categories,
             ground=basis,
             channel=channel,
-            recipient=to_agency_id,
-            member=to_staff_id,
-            consent=line.consent_id,
-            source=source_id,
+            # Ids alone, in the entry itself: nobody can turn the line to another agency unseen.
+            fact={
+                "from": from_agency_id,
+                "to": to_agency_id,
+                "member": to_staff_id,
+                "consent": line.consent_id,
+                "source": source_id,
+            },
         )
         return line.id
 

@@ -201,6 +201,18 @@ def listing(shape: Filter, *, is_first: bool = True) -> Select[*tuple[Any, ...]]
     page = keys(shape, is_first=is_first).subquery()
     sender, recipient = aliased(Agency), aliased(Agency)
     named = and_(wall.sees(reader, Category.BASIC, now), may_name(reader))
+    # Asked once for each row; the limit, which drops nothing, keeps the planner from asking it for each column.
+    shown = (
+        select(page.c.id, page.c.listed_at, Referral.person_id, named.label("is_named"))
+        .join_from(page, Referral, Referral.id == page.c.id)
+        .outerjoin(Person, Person.id == Referral.person_id)
+        .limit(bindparam("size", type_=Integer()))
+        .subquery()
+    )
+    by_name, by_pseudonym = (
+        and_(shown.c.is_named, Person.is_identified),
+        and_(shown.c.is_named, ~Person.is_identified),
+    )
     return (
         select(
             Referral.id,
@@ -214,16 +226,16 @@ def listing(shape: Filter, *, is_first: bool = True) -> Select[*tuple[Any, ...]]
             Referral.from_agency_id,
             sender.name.label("from_name"),
             recipient.name.label("to_name"),
-            case((named, Person.family), else_=null()).label("family"),
-            case((named, Person.given), else_=null()).label("given"),
-            case((named, Person.pseudonym), else_=null()).label("pseudonym"),
+            case((by_name, Person.family), else_=null()).label("family"),
+            case((by_name, Person.given), else_=null()).label("given"),
+            case((by_pseudonym, Person.pseudonym), else_=null()).label("pseudonym"),
             is_stopped(now).label("is_stopped"),
         )
-        .join(page, page.c.id == Referral.id)
+        .join(shown, shown.c.id == Referral.id)
         .outerjoin(Person, Person.id == Referral.person_id)
         .join(sender, sender.id == Referral.from_agency_id)
         .join(recipient, recipient.id == Referral.to_agency_id)
-        .order_by(page.c.listed_at.desc(), page.c.id.desc())
+        .order_by(shown.c.listed_at.desc(), shown.c.id.desc())
     )
 
 

@@ -130,16 +130,16 @@ def gather(session: Session, actor: Actor, period: Period) -> Watch:
         if row.at_night:
             hits.add(Rule.NIGHT, row, row.at_night)
         if not calendars[row.agency_id].is_open(row.day):
-            hits.add(Rule.CLOSED, row, row.count)
+            hits.add(Rule.CLOSED, row, row.times)
     for row in watch_queries.beyond_work(session, scope, limits["watch.people_per_day"]):
         hits.most(Rule.BEYOND, row)
     for row in watch_queries.refused(session, scope, limits["watch.refused_per_day"]):
-        hits.add(Rule.REFUSED, row, row.count)
+        hits.add(Rule.REFUSED, row, row.times)
     families = {staff_id: family_of(name) for staff_id, name in staff.items()}
     prefixes = {staff_id: like_pattern(key).removeprefix("%") for staff_id, key in families.items() if key}
     for row in watch_queries.of_the_name(session, scope, prefixes):
         if search_key(row.family) == families[row.staff_id]:
-            hits.add(Rule.FAMILY, row, row.count, row.person_id)
+            hits.add(Rule.FAMILY, row, row.times, row.person_id)
     return Watch(period.days, period.first, period.last, limits, hits.in_order())
 
 
@@ -167,7 +167,7 @@ class Hits:
 
     def most(self, rule: Rule, row: Any) -> None:
         hit = self.of(rule, row)
-        hit.count = max(hit.count, row.count)
+        hit.count = max(hit.count, row.times)
 
     def in_order(self) -> list[Hit]:
         rank = {rule: place for place, rule in enumerate(Rule)}

@@ -115,7 +115,7 @@ def by_day(session: Session, scope: list[ColumnElement[bool]], night: ColumnElem
             AuditEntry.staff_id,
             AuditEntry.agency_id,
             DAY.label("day"),
-            func.count().label("count"),
+            func.count().label("times"),
             func.sum(case((night, 1), else_=0)).label("at_night"),
         )
         .where(*scope, is_reading())
@@ -142,7 +142,7 @@ def beyond_work(session: Session, scope: list[ColumnElement[bool]], most: int) -
     )
     once = read.where(*scope, is_reading()).distinct().subquery()
     return session.execute(
-        select(once.c.staff_id, once.c.agency_id, once.c.day, func.count().label("count"))
+        select(once.c.staff_id, once.c.agency_id, once.c.day, func.count().label("times"))
         .where(~is_work(once.c.staff_id, once.c.person_id))
         .group_by(once.c.staff_id, once.c.agency_id, once.c.day)
         .having(func.count() > most)
@@ -152,7 +152,7 @@ def beyond_work(session: Session, scope: list[ColumnElement[bool]], most: int) -
 def refused(session: Session, scope: list[ColumnElement[bool]], most: int) -> Rows:
     """Of each member and day: how often he was refused, where more than `most`."""
     return session.execute(
-        select(AuditEntry.staff_id, AuditEntry.agency_id, DAY.label("day"), func.count().label("count"))
+        select(AuditEntry.staff_id, AuditEntry.agency_id, DAY.label("day"), func.count().label("times"))
         .where(*scope, AuditEntry.event == AuditEvent.ACCESS_REFUSED.value)
         .group_by(AuditEntry.staff_id, AuditEntry.agency_id, DAY)
         .having(func.count() > most)
@@ -172,7 +172,7 @@ def of_the_name(session: Session, scope: list[ColumnElement[bool]], prefixes: Ma
             DAY.label("day"),
             AuditEntry.person_id,
             Person.family,
-            func.count().label("count"),
+            func.count().label("times"),
         )
         .join(wanted, wanted.c.staff_id == AuditEntry.staff_id)
         .join(Person, Person.id == AuditEntry.person_id)

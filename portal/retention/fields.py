@@ -24,9 +24,10 @@ from portal.meetings.agenda_models import Addendum, AgendaItem, MeetingOutcome, 
 from portal.people.models import Information, Person
 from portal.referrals.models import FollowUp, Referral, ReferralEvent, ReferralGoal
 from portal.retention.models import Erasure
+from portal.words import N_
 
 Where = Callable[[UUID], ColumnElement[bool]]
-ERASED = "消去済み"  # stands in the place of a name
+ERASED = N_("消去済み")  # stands in the place of a name
 
 
 @dataclass(frozen=True, slots=True)

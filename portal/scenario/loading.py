@@ -14,6 +14,7 @@ from portal import clock
 from portal.accounts.models import Staff
 from portal.accounts.passwords import AT_ONCE, hashing
 from portal.agencies.models import Agency
+from portal.audit import checkpoints
 from portal.db import db
 from portal.policy import Role
 from portal.scenario.plan import understand
@@ -94,6 +95,7 @@ def load(path: Path, *, add: bool = False, random_passwords: bool = False) -> Lo
             with clock.frozen(event.at), told_by_line(event.where):
                 event.act.run(play, play.actors[event.by], event.given)
                 session.flush()
+        checkpoints.make(session)  # what was replayed is signed as a whole
     sign_ins = [
         SignIn(
             email=email,

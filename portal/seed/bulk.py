@@ -47,6 +47,7 @@ class Entry(NamedTuple):
     categories: Iterable[str]
     ground: str | None
     channel: str
+    fact: Any
     details: Row
 
 
@@ -167,11 +168,23 @@ class Bulk:
         categories: Iterable[str] = (),
         ground: str | None = None,
         channel: str = "portal",
+        fact: Any = None,
         **details: Any,
     ) -> None:
         """As `audit.services.record`, but for a moment of the past."""
         entry = Entry(
-            at, next(self.order), what, kind, object_id, who, person, categories, ground, channel, details
+            at,
+            next(self.order),
+            what,
+            kind,
+            object_id,
+            who,
+            person,
+            categories,
+            ground,
+            channel,
+            fact,
+            details,
         )
         self.log.setdefault((at.year, at.month), []).append(entry)
 
@@ -207,6 +220,7 @@ class Bulk:
                 details=one.details,
                 salt=self.random.randbytes(32),
                 key=self.key_of(one.person) if one.person and one.details else None,
+                fact=one.fact,
             )
             self.tree.append(entry["body"])
             ids = {"object_id": one.object_id, "person_id": one.person}

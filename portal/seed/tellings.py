@@ -171,10 +171,13 @@ class Telling:
             self.who,
             categories=self.categories,
             channel=channel.value,
-            recipient=dashed(self.to.id),
-            consent=dashed(line["consent_id"]),
-            source=dashed(self.id),
-            member=None,
+            fact={
+                "from": dashed(self.place.id),
+                "to": dashed(self.to.id),
+                "member": None,
+                "consent": dashed(line["consent_id"]),
+                "source": dashed(self.id),
+            },
         )
         return line
 

@@ -15,7 +15,7 @@ from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import db, make_engine
 from tests.bench.load import Wrong, press
-from tests.bench.pages import Report, on_disk, seed
+from tests.bench.pages import OFFICE, Report, on_disk, seed
 from tests.bench.visits import PAGES, Visitor
 from tests.databases import Databases
 from tests.servers import serve
@@ -31,10 +31,9 @@ def pages(made: Databases, kind: str, chosen: argparse.Namespace, report: Report
     url = made.fresh()
     email, password = seed(url, chosen.referrals, report)
     engine = make_engine(url, readonly=True)
-    office = {"PORTAL_ENV": "development", "SECRET_KEY": "measured only here"}
     with (
-        serve(url, environment=office) as guarded,
-        serve(url, environment=office, application=UNGUARDED) as bare,
+        serve(url, environment=OFFICE) as guarded,
+        serve(url, environment=OFFICE, application=UNGUARDED) as bare,
     ):
         here, there = Visitor(guarded.port, email, password), Visitor(bare.port, email, password)
         for page in (page for page in PAGES if page.name.startswith(("referral list", "name search"))):

@@ -26,7 +26,7 @@ from portal.policy import Actor, Role
 from portal.referrals.models import Referral
 from tests.bench import bare
 from tests.bench.load import Connection, Wrong
-from tests.bench.pages import BARE, SLOWER, Report, in_turn, line_of, on_disk, seed
+from tests.bench.pages import BARE, OFFICE, SLOWER, Report, in_turn, line_of, on_disk, seed
 from tests.bench.visits import Page, Visitor, actor_of
 from tests.databases import Databases
 from tests.servers import serve
@@ -132,9 +132,8 @@ def measure(kind: str, made: Databases, referrals: int, chosen: argparse.Namespa
     report.say(f"  meetings called in {time.perf_counter() - started:.1f} s")
     db.dispose()
     engine = make_engine(url, readonly=True)
-    office = {"PORTAL_ENV": "development", "SECRET_KEY": "measured only here"}
     with (
-        serve(url, workers=1, environment=office) as server,
+        serve(url, workers=1, environment=OFFICE) as server,
         serve(ruled, workers=1, application=BARE, ready="/1") as ruler,
     ):
         visitor = Visitor(server.port, email, password)

@@ -16,6 +16,7 @@ from statistics import median
 
 import psycopg
 
+from config import TestConfig
 from portal.db import make_engine
 from tests.bench import bare
 from tests.bench.load import Load, Wrong, press
@@ -30,6 +31,14 @@ ASSET_BYTES = 60_000
 WORKER_MIB = 120
 # As in an office: every commit synced. Only the memory is what a small server would give it.
 DURABLE = "-c listen_addresses='' -c shared_buffers=256MB -c max_connections=60"
+
+# As in an office, but for the certificate: the full cost of passwords, forms with their tokens, checkpoints kept.
+OFFICE = {
+    "PORTAL_ENV": "development",
+    "SECRET_KEY": "measured only here",
+    "KEY_DIR": TestConfig.KEY_DIR,
+    "CHECKPOINT_DIR": tempfile.mkdtemp(prefix="tsunagu-bench-kept-"),
+}
 
 
 @dataclass
@@ -132,10 +141,8 @@ def measure(kind: str, made: Databases, referrals: int, chosen: argparse.Namespa
     bare.fill(ruled)
     email, password = seed(url, referrals, report)
     engine = make_engine(url, readonly=True)
-    # As in an office, but for the certificate: the full cost of passwords, and forms with their tokens.
-    office = {"PORTAL_ENV": "development", "SECRET_KEY": "measured only here"}
     with (
-        serve(url, workers=chosen.workers, environment=office) as server,
+        serve(url, workers=chosen.workers, environment=OFFICE) as server,
         serve(ruled, workers=chosen.workers, application=BARE, ready="/1") as ruler,
     ):
         visitor = Visitor(server.port, email, password)

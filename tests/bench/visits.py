@@ -151,7 +151,7 @@ def proposal(consent: str, person: str, recipient: str) -> Proposal:
 def actor_of(email: str) -> Actor:
     query = select(Staff, Membership).join(Membership, Membership.staff_id == Staff.id)
     query = query.where(Staff.email == email, Membership.ended_at.is_(None))
-    staff, member = db.read.execute(query).one()
+    staff, member = db.across.execute(query).one()
     return Actor(staff.id, member.id, staff.name, member.role, member.agency_id, "")
 
 

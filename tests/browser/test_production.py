@@ -5,11 +5,14 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from flask import Flask
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import expect
 
+from config import TestConfig
+from portal.audit.keeping import keeping
 from portal.db import db
 from tests.browser.conftest import DESKTOP, SIZES, sign_in
 from tests.browser.steps import box, main, press
@@ -21,22 +24,31 @@ from tests.servers import Server, serve
 
 
 @contextmanager
-def office(databases: Databases) -> Iterator[Server]:
+def office(databases: Databases, folder: Path) -> Iterator[Server]:
     url = databases.fresh()
     settings = {
         "PORTAL_ENV": "production",
         "SECRET_KEY": secrets.token_urlsafe(),
         "TRUSTED_HOSTS": "127.0.0.1",
+        "KEY_DIR": TestConfig.KEY_DIR,
+        "CHECKPOINT_DIR": str(folder),
     }
     db.bind(url)
+    keeping.bind(folder, is_strict=True)  # what is made here before the server starts is kept where it looks
     with serve(url, environment=settings) as server:
         yield server
+    keeping.bind(None, is_strict=False)
     db.bind(NOWHERE)
 
 
-def test_work_is_done_over_https(_application: Flask, _sqlite: Databases, chromium: Chromium) -> None:  # noqa: PT019
+def test_work_is_done_over_https(
+    _application: Flask,  # noqa: PT019
+    _sqlite: Databases,  # noqa: PT019
+    chromium: Chromium,
+    tmp_path: Path,
+) -> None:
     """Secure `__Host-` cookies, and forms that browsers send without saying where they come from."""
-    with office(_sqlite) as server:
+    with office(_sqlite, tmp_path) as server:
         member = make_member()
         case_id = make_case(member)
         context = chromium.new_context(

@@ -171,10 +171,10 @@ def test_the_page_costs_the_same_however_much_happened(
                 page = one.get(f"/referrals/{key}")
             assert page.text.count('<p class="timeline-words">') >= messages
             costs.append(len(asked))
-        assert costs[0] == costs[1] <= 12, costs
+        assert costs[0] == costs[1] <= 13, costs
 
 
-def test_every_status_costs_at_most_twelve_questions(
+def test_every_status_costs_at_most_thirteen_questions(
     sides: tuple[Member, Member], browser: Browsers, count_queries: Counting
 ) -> None:
     ours, theirs = sides
@@ -187,7 +187,7 @@ def test_every_status_costs_at_most_twelve_questions(
             one.get(f"/referrals/{key}")
             with count_queries() as asked:
                 assert one.get(f"/referrals/{key}").status_code == 200
-            assert len(asked) <= 12, status
+            assert len(asked) <= 13, status  # one asks for the banner of an emergency access
 
 
 def test_a_reading_is_logged_with_its_categories_and_no_names(

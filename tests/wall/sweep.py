@@ -115,7 +115,9 @@ def text_of(answer: Any) -> str:
         return "".join("".join(page.extract_text().split()) for page in pages)
     if answer.data.startswith(b"PK"):  # a sheet or a bundle
         with ZipFile(BytesIO(answer.data)) as bundle:
-            return unescape("".join(bundle.read(name).decode("utf-8", "replace") for name in bundle.namelist()))
+            return unescape(
+                "".join(bundle.read(name).decode("utf-8", "replace") for name in bundle.namelist())
+            )
     return unescape(answer.data.decode("utf-8", "replace")) + where
 
 

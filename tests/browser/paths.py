@@ -20,7 +20,7 @@ SORTS = {"referral": ("status",), "person": ("is_identified",), "meeting": ("sta
 # A page that so many rows do not open is taken for one that this reader may not open.
 MOST_TRIES = 25
 # What an address needs besides its path.
-QUERIES = {"referrals.follow_up": "?kind=meeting"}
+QUERIES = {"referrals.follow_up": "?kind=meeting", "watch.behind": "?rule=night"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def rows_of(arguments: list[str], *, sorts: bool) -> Iterator[tuple[dict[str, An
         columns = SORTS.get(table.name, ()) if sorts else ()
         for row in db.read.execute(select(table).order_by(table.c.id.desc())).mappings():
             values = {last: row["id"]} | {parent: row[parent] for parent in parents}
-            yield values, " ".join(str(row[column]) for column in columns)
+            yield values, " ".join([table.name, *(str(row[column]) for column in columns)])
 
 
 def values_of(rule: Rule, words: Mapping[str, str]) -> Iterator[tuple[dict[str, Any], str]]:

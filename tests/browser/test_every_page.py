@@ -17,6 +17,7 @@ from portal.policy import Role
 from tests.browser import axe, paths
 from tests.browser.conftest import DESKTOP, PHONE, SIZES, sign_in
 from tests.browser.demo import NOON, Demo, client_of, demo_at
+from tests.browser.inspected import inspect
 from tests.browser.paths import Found
 from tests.browser.table import meet
 from tests.browser.watch import Watch
@@ -26,9 +27,10 @@ from tests.factories import Member
 
 # Who of the demo opens the pages; None is a stranger. Each one sees what those before could not.
 READERS = ("soudan", "madoguchi", "junbi", "hinata", "shuro-kanri", "kansa", "kanri", None)
-# Answers that are no pages.
-NO_PAGES = {"web.healthz", "web.language"}
-FILES = (".pdf", ".ics", ".txt")
+# Answers that are no pages; opened by its address, asking for an emergency access leads back to its beginning.
+NO_PAGES = {"web.healthz", "web.language", "emergency.ask"}
+FILES = (".pdf", ".ics", ".txt", ".csv", ".xlsx", ".zip", ".vkey")
+WORDS = {"key": "watch.people_per_day", "size": "1", "year": "2020", "month": "12"}
 # A label leads to the first element of an id, whichever was meant; axe does not look at that.
 TWICE = """
 [...document.querySelectorAll("[id]")].map((one) => one.id).filter((id, n, all) => all.indexOf(id) < n)
@@ -50,10 +52,12 @@ def addresses(app: Flask, demo: Demo) -> dict[str | None, list[Found]]:
         manager = demo.actor("shuro-kanri")
         post = Post(Role.STAFF, manager.agency_id)
         invited = invitations.invite(manager, email="atarashii@example.jp", name="新人 六郎", post=post)
+        inspect(demo)
         meet(*(Member(demo.actor(name), f"{name}@example.jp") for name in ("soudan", "junbi")))
         for name in READERS:
             client = client_of(app, name and demo.somebody(name))
-            shown[name] = paths.found(app, client, known, token=invited.token or "", code="ja", act="")
+            words = {"token": invited.token or "", "code": "ja", "act": ""} | WORDS
+            shown[name] = paths.found(app, client, known, **words)
             known |= {page.endpoint for page in shown[name]}
     db.bind(NOWHERE)
     return shown

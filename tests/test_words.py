@@ -69,6 +69,7 @@ NOT_FOR_READERS = {
     "portal/people/names.py": "old and new forms of characters",
     "portal/text.py": "folding of kana",
     "portal/scenario/": "what is wrong with a file stands in both languages beside each other",
+    "portal/second_wall_postgresql.py": "said to the operator in both languages beside each other",
     "portal/seed/": "invented people and what is told of them",
 }
 THESE_ALONE: dict[str, tuple[str, set[str]]] = {
@@ -76,6 +77,7 @@ THESE_ALONE: dict[str, tuple[str, set[str]]] = {
     "templates/base.html": ("a language is called by its own name", {"日本語"}),
     "portal/web/formats.py": ("dates in Japanese", {"月火水木金土日", "時", "分"}),
     "portal/cases/forms.py": ("what people type after minutes", {"分"}),
+    "portal/reports/monthly_views.py": ("months in Japanese", {"月"}),
     "portal/agencies/numbers.py": ("parts of a number", {"相", "ケ"}),
     "portal/referrals/drafts.py": ("a date that gives a person away", {"年", "月", "日"}),
     "portal/consents/paper_views.py": ("the name of a form, kept with the consent", {"つなぐ同意書 第1版"}),

@@ -36,7 +36,13 @@ def test_one_signs_in_reads_and_is_told_that_nothing_is_saved(app: Flask, member
     assert "書き込みを停止しています" in people.text
     refused = page.post(
         "/people/new",
-        data={"family": "見本", "given": "花子", "family_kana": "みほん", "given_kana": "はなこ", "distinct": "1"},
+        data={
+            "family": "見本",
+            "given": "花子",
+            "family_kana": "みほん",
+            "given_kana": "はなこ",
+            "distinct": "1",
+        },
     )
     assert refused.status_code == 503
     assert "はなこ" in refused.text, "what was typed is still there"

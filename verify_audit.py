@@ -75,6 +75,16 @@ MADE_BY: dict[str, frozenset[str]] = {
         "audit_sample": "sample:drawn",
         "audit_sample_item": "sample:drawn",
         "audit_finding": "finding:noted",
+        "case_milestone": "milestone:noted",
+        "activity_series": "activityseries:defined",
+        "activity": "activity:recorded",
+        "activity_attendance": "attendance:noted",
+        "partner": "partner:added",
+        "agreement": "agreement:signed",
+        "evaluation_area": "area:changed",
+        "evaluation_text": "evaluation:written",
+        "evaluation_closing": "evaluation:closed",
+        "evaluation_addendum": "evaluation:amended",
     }.items()
 }
 TABLES = tuple(MADE_BY)

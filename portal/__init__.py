@@ -12,6 +12,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from portal import cli, errors, policy, second_wall
 from portal.accounts import gate
 from portal.accounts.views import bp as accounts
+from portal.activities.views import bp as activities
 from portal.agencies.views import bp as agencies
 from portal.audit import checkpoints, guard
 from portal.audit.vault import vault
@@ -19,6 +20,7 @@ from portal.cases.views import bp as cases
 from portal.consents.views import bp as consents
 from portal.db import db
 from portal.emergency.views import bp as emergency
+from portal.evaluations.views import bp as evaluations
 from portal.exclusions.views import bp as exclusions
 from portal.extensions import babel, csrf, migrate
 from portal.inspections.views import bp as inspections
@@ -51,6 +53,8 @@ BLUEPRINTS = (
     people,
     consents,
     cases,
+    activities,
+    evaluations,
     emergency,
     exclusions,
     retention,

@@ -82,6 +82,13 @@ class Permission(StrEnum):
     EXCLUSION_LIFT = "exclusion:lift"
     EXCLUSION_LIST = "exclusion:list"
     WATCH_READ = "watch:read"
+    ACTIVITY_RECORD = "activity:record"
+    ACTIVITY_EDIT = "activity:edit"
+    PARTNER_EDIT = "partner:edit"
+    EVALUATION_READ = "evaluation:read"
+    EVALUATION_WRITE = "evaluation:write"
+    EVALUATION_CLOSE = "evaluation:close"
+    STATISTICS_READ = "statistics:read"
 
 
 def is_caseworker(actor: Actor, subject: Any) -> bool:
@@ -206,6 +213,13 @@ RULES: dict[Permission, tuple[tuple[Check, ...], ...]] = {
     ),
     Permission.EXCLUSION_LIST: ((is_coordinator,), (is_auditor,)),
     Permission.WATCH_READ: ((is_auditor,), (is_administrator,)),
+    Permission.ACTIVITY_RECORD: ((is_caseworker,),),
+    Permission.ACTIVITY_EDIT: ((is_caseworker, is_own_agency),),
+    Permission.PARTNER_EDIT: ((is_caseworker, is_own_agency),),
+    Permission.EVALUATION_READ: ((is_caseworker,), (is_administrator,), (is_auditor,)),
+    Permission.EVALUATION_WRITE: ((is_caseworker, is_own_agency),),
+    Permission.EVALUATION_CLOSE: ((is_coordinator, is_own_agency), (is_administrator, is_own_agency)),
+    Permission.STATISTICS_READ: ((is_caseworker,), (is_administrator,), (is_auditor,)),
 }
 
 

@@ -14,6 +14,8 @@ NOT_THE_AUDITOR = "NOT @auditor"
 WORKS_HERE = (
     "EXISTS (SELECT 1 FROM base.membership m WHERE m.staff_id = t.staff_id AND m.agency_id = @office)"
 )
+HOLDS = "EXISTS (SELECT 1 FROM base.{0} g WHERE g.{1} = t.{2} AND g.agency_id = @agency)"
+READS_EVALUATIONS = "(@agency IS NOT NULL OR @admin IS NOT NULL OR @auditor)"
 
 RULES: Mapping[str, Rule] = {
     # Who there is to work with is no secret; how they sign in is.
@@ -82,6 +84,23 @@ RULES: Mapping[str, Rule] = {
     "meeting_outcome": meetings.MEETING_OUTCOME,
     "addendum": meetings.ADDENDUM,
     "local_issue": meetings.LOCAL_ISSUE,
+    # Activities are of those who held them; who came is of the agency that wrote it down.
+    "activity_series": Rule(HOLDS.format("activity_series_agency", "series_id", "id"), barrier=True),
+    "activity_series_agency": Rule(HOLDS.format("activity_series_agency", "series_id", "series_id")),
+    "activity": Rule(HOLDS.format("activity_agency", "activity_id", "id"), barrier=True),
+    "activity_agency": Rule(HOLDS.format("activity_agency", "activity_id", "activity_id")),
+    "activity_attendance": Rule(
+        f"(t.agency_id = @agency AND (t.person_id IS NULL OR {free('t.person_id')}))", barrier=True
+    ),
+    "case_milestone": rules.OF_CASE,
+    # Partners are there for every caseworker; whom they took in is in the activities.
+    "partner": Rule("@agency IS NOT NULL", barrier=True),
+    "agreement": Rule("@agency IS NOT NULL"),
+    # The yearly evaluation names nobody.
+    "evaluation_area": open_because("what a programme is evaluated by"),
+    "evaluation_text": Rule(READS_EVALUATIONS, barrier=True),
+    "evaluation_closing": Rule(READS_EVALUATIONS, barrier=True),
+    "evaluation_addendum": Rule(READS_EVALUATIONS, barrier=True),
     # Emergencies, inspections, erasures.
     "emergency_access": Rule(
         f"(@auditor OR {free('t.person_id')} AND ({OWN_AGENCY} OR t.home_agency_id = @office))",

@@ -17,7 +17,7 @@ ORDER = [
     *("words", "text", "errors", "clock", "db", "audit", "policy", *SECOND_WALL),
     *("once", "workflow", "extensions", "web"),
     *("agencies", "settings", "accounts", "exclusions", "people", "consents", "disclosures", "emergency"),
-    *("cases", "referrals", "meetings", "activities", "inspections", "retention", "reports"),
+    *("cases", "referrals", "meetings", "activities", "evaluations", "inspections", "retention", "reports"),
     *("scenario", "seed", "outbox", "jobs", "cli", "__init__"),
 ]
 # Inside a feature, what is below may use what is above.

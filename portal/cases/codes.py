@@ -46,3 +46,26 @@ class Outcome(Worded):
     LOST_CONTACT = "lost_contact", N_("連絡が取れなくなった")
     MOVED_AWAY = "moved_away", N_("転居")
     OTHER = "other", N_("その他")
+
+
+class HeardBy(Worded):
+    """By what somebody came to ask for help (きっかけ)."""
+
+    LEAFLET = "leaflet", N_("チラシ・リーフレット")
+    COMMISSIONER = "commissioner", N_("民生委員・児童委員")
+    LEAFLET_OF_COMMISSIONER = "leaflet_of_commissioner", N_("民生委員・児童委員から受け取ったチラシ")
+    FAMILY = "family", N_("家族・知人")
+    SCHOOL = "school", N_("学校")
+    AGENCY = "agency", N_("ほかの機関")
+    CAFE = "cafe", N_("カフェなどの活動")
+    MEDIA = "media", N_("広報・ホームページ")
+    OTHER = "other", N_("その他")
+
+
+class Milestone(Worded):
+    """A step of support that the national statistics count, while the case goes on (節目)."""
+
+    PLAN_MADE = "plan_made", N_("プラン作成")
+    EMPLOYED = "employed", N_("就職")
+    PART_TIME_JOB = "part_time_job", N_("アルバイト・パート就労")
+    EARNINGS_UP = "earnings_up", N_("増収")

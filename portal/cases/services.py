@@ -150,7 +150,7 @@ def score_goal(actor: Actor, goal_id: UUID, score: Score | None) -> None:
     with db.transaction() as session:
         goal = session.scalars(select(CaseGoal).where(CaseGoal.id == goal_id)).one()
         case = own_case(session, actor, goal.case_id)
-        if changes := goal.apply(score=score):
+        if changes := goal.apply(score=score, scored_at=clock.now() if score else None):
             audit.record(
                 AuditEvent.CASE_UPDATED, goal, actor=actor, person_id=case.person_id, changes=changes
             )

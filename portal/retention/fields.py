@@ -13,7 +13,8 @@ from uuid import UUID
 from sqlalchemy import Select, select
 from sqlalchemy.sql import ColumnElement
 
-from portal.cases.models import Case, CaseGoal, ProgressNote
+from portal.activities.models import ActivityAttendance
+from portal.cases.models import Case, CaseGoal, CaseMilestone, ProgressNote
 from portal.consents.models import Consent, Withdrawal
 from portal.db import Base
 from portal.disclosures.models import Disclosure, StopConfirmation
@@ -75,6 +76,8 @@ BLANKED = (
     Blank(Case, lambda who: Case.person_id == who, empty("closing_text")),
     Blank(CaseGoal, lambda who: CaseGoal.case_id.in_(of(Case, who)), empty("text")),
     Blank(ProgressNote, lambda who: ProgressNote.case_id.in_(of(Case, who)), empty("text")),
+    Blank(CaseMilestone, lambda who: CaseMilestone.case_id.in_(of(Case, who)), empty("text")),
+    Blank(ActivityAttendance, lambda who: ActivityAttendance.person_id == who, empty("note")),
     Blank(Referral, lambda who: Referral.person_id == who, empty("need", "reason", "appointment_place")),
     Blank(ReferralGoal, lambda who: ReferralGoal.referral_id.in_(of(Referral, who)), empty("text")),
     Blank(ReferralEvent, lambda who: ReferralEvent.referral_id.in_(of(Referral, who)), empty("text")),
@@ -105,6 +108,8 @@ CODE = "a code or a hash: nobody typed it"
 NUMBER = "the number by which the log and the figures go on"
 OFFICE = "of an agency, a meeting or a member of staff: no client is in it"
 THE_LOG = "the log is never changed: what it keeps of a person is sealed with the key that is destroyed"
+GATHERING = "of an afternoon, a place or a company: what concerns one person stands in his own note"
+NOBODYS = "of a year and of nobody in particular: the form says to name no one"
 AUDITORS = "the auditor's own record, written by number"
 KEPT: Mapping[str, Mapping[str, str]] = {
     "agency": dict.fromkeys(
@@ -144,4 +149,15 @@ KEPT: Mapping[str, Mapping[str, str]] = {
     "referral_event": {"code": CODE},
     "follow_up": {"code": CODE},
     "emergency_access": {"categories": CODE},
+    "activity_series": dict.fromkeys(("area", "title", "place"), GATHERING),
+    "activity": dict.fromkeys(
+        ("area", "title", "place", "not_held_why", "audience", "text", "outcome", "struck_why"), GATHERING
+    ),
+    "partner": dict.fromkeys(
+        ("name", "about", "offers", "contact_name", "telephone", "email", "address"), OFFICE
+    ),
+    "evaluation_area": dict.fromkeys(("code", "name", "kinds", "measures"), OFFICE),
+    "evaluation_text": dict.fromkeys(("area", "text"), NOBODYS),
+    "evaluation_closing": dict.fromkeys(("frozen", "digest", "reopened_why"), NOBODYS),
+    "evaluation_addendum": {"text": NOBODYS},
 }

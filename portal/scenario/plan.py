@@ -14,11 +14,14 @@ from portal.agencies.calendar import FRIDAY, MONDAY, SATURDAY, SUNDAY, THURSDAY,
 from portal.agencies.kinds import AgencyKind, Room
 from portal.policy import Role
 from portal.scenario import (
+    activity_acts,
     agency_acts,
     case_acts,
     emergency_acts,
+    evaluation_acts,
     meeting_acts,
     minutes_acts,
+    partner_acts,
     people_acts,
     referral_acts,
     series_acts,
@@ -55,6 +58,9 @@ ACTS: Mapping[str, Act] = (
     | meeting_acts.ACTS
     | minutes_acts.ACTS
     | emergency_acts.ACTS
+    | activity_acts.ACTS
+    | partner_acts.ACTS
+    | evaluation_acts.ACTS
 )
 WEEK = {
     "mon": MONDAY,

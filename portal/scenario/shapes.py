@@ -37,6 +37,9 @@ class Sort(StrEnum):
     OUTCOME = "会議の結果"
     ISSUE = "地域課題"
     EMERGENCY = "緊急閲覧"
+    ACTIVITY = "活動"
+    ACTIVITY_SERIES = "定例の活動"
+    PARTNER = "協力先"
 
 
 @dataclass(slots=True)

@@ -24,6 +24,7 @@ class Spec:
 WATCH = N_("通常と異なる閲覧")
 EMERGENCY = N_("緊急閲覧")
 RETENTION = N_("保存期間")
+FIGURES = N_("評価と統計")
 
 CITY = N_(
     "市の文書管理の規程で定めます。相談機関の個人情報の取扱規程に合わせ、市の法務担当に確かめてください。"
@@ -60,6 +61,17 @@ SPECS = (
     ),
     Spec("emergency.review_days", EMERGENCY, N_("確認の期限（業務日）"), N_("日"), 3, 1, 30, SECOND),
     Spec("emergency.alone_per_day", EMERGENCY, N_("1日に1人で使える回数"), N_("回"), 5, 0, 50, PRACTICE),
+    Spec(
+        "figures.least_shown",
+        FIGURES,
+        N_("事業の外の人に示す、人数のいちばん小さい値（これより少ないと「少数」）"),
+        N_("人"),
+        3,
+        1,
+        20,
+        PRACTICE,
+    ),
+    Spec("figures.goal_target", FIGURES, N_("目標の達成率のめやす"), N_("％"), 70, 1, 100, PRACTICE),
     Spec("retention.case_years", RETENTION, N_("ケースの記録（終結から）"), N_("年"), 5, 1, 30, CITY),
     Spec("retention.referral_years", RETENTION, N_("つなぎの記録（終了から）"), N_("年"), 5, 1, 30, CITY),
     Spec(

@@ -1,0 +1,7 @@
+"""Acts on partners and their agreements."""
+
+from __future__ import annotations
+
+from portal.scenario.play import Act
+
+ACTS: dict[str, Act] = {}

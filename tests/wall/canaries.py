@@ -15,8 +15,20 @@ from portal.policy import Role
 from tests.wall import oracle
 from tests.wall.canary_meetings import RULES_OF_MEETINGS
 from tests.wall.oracle import Oracle
+from tests.wall.world_activities import (
+    CODES_OF_ACTIVITIES,
+    EVALUATION,
+    EVALUATION_READERS,
+    RULES_OF_ACTIVITIES,
+)
 from tests.wall.world_emergency import RULES_OF_EMERGENCIES
 from tests.wall.world_exclusions import RULES_OF_EXCLUSIONS, person_of
+from tests.wall.world_inspections import (
+    ADMINISTRATORS,
+    AUDITORS_OWN,
+    CODES_OF_INSPECTIONS,
+    RULES_OF_INSPECTIONS,
+)
 
 KANA = str.maketrans("0123456789", "まみむめもらりるれろ")
 CANARY = re.compile(r"カナリヤ[0-9]{4}番|かなりや[まみむめもらりるれろ]{4}|090-0000-[0-9]{4}")
@@ -65,6 +77,7 @@ class Eye:
     now: datetime
     tables: dict[str, dict[UUID, Row]]
     staff: UUID | None = None
+    administers: bool = False
 
     @property
     def works(self) -> UUID | None:
@@ -72,11 +85,15 @@ class Eye:
         return self.agency if self.role in {Role.STAFF, Role.COORDINATOR} else None
 
     def may_read(self, perch: Perch) -> bool:
+        if perch.table in EVALUATION and self.role in EVALUATION_READERS:
+            return True
         if self.role is Role.AUDITOR:
             # Who did what when, by number: no name and nothing that anybody typed.
-            return perch.column == "number"
+            return perch.column == "number" or (perch.table, perch.column) in AUDITORS_OWN
         if self.role is Role.AGENCY_ADMIN and (perch.table, perch.column) == ("person", "number"):
             return bool(perch.row["home_agency_id"] == self.agency)  # who of his staff read of it: by number
+        if self.role is Role.AGENCY_ADMIN and (perch.table, perch.column) in ADMINISTRATORS:
+            return RULES[perch.table, perch.column](self, perch.row)
         if self.works is None or self.wise.is_out(self.staff, person_of(self, perch.table, perch.row)):
             return False
         return RULES[perch.table, perch.column](self, perch.row)
@@ -161,23 +178,30 @@ RULES: dict[tuple[str, str], Rule] = {
     **RULES_OF_MEETINGS,
     **RULES_OF_EMERGENCIES,
     **RULES_OF_EXCLUSIONS,
+    **RULES_OF_ACTIVITIES,
+    **RULES_OF_INSPECTIONS,
 }
 # What is nobody's secret, what is a code, and what the portal makes up by itself.
 OPEN_TABLES = {
     *("agency", "service", "closure", "counter", "staff", "membership", "invitation", "sign_in_session"),
-    *("sign_in_attempt", "form_key", "audit_entry", "audit_detail", "audit_head", "alembic_version"),
+    *("sign_in_attempt", "form_key", "audit_entry", "audit_detail", "audit_head", "audit_checkpoint"),
+    *("alembic_version", "setting", "subject_key"),
 }
-CODES = {
-    ("person", "age_band"),
-    ("person", "search_key"),
-    ("referral", "anonymous_age_band"),
-    ("follow_up", "code"),
-    ("referral_event", "code"),
-    ("meeting_series", "rule"),
-    ("local_issue", "code"),
-    ("calendar_link", "token_hash"),
-    ("emergency_access", "categories"),
-}
+CODES = (
+    {
+        ("person", "age_band"),
+        ("person", "search_key"),
+        ("referral", "anonymous_age_band"),
+        ("follow_up", "code"),
+        ("referral_event", "code"),
+        ("meeting_series", "rule"),
+        ("local_issue", "code"),
+        ("calendar_link", "token_hash"),
+        ("emergency_access", "categories"),
+    }
+    | CODES_OF_ACTIVITIES
+    | CODES_OF_INSPECTIONS
+)
 
 
 def read_tables(url: str, columns: dict[str, dict[str, bool]]) -> dict[str, dict[UUID, Row]]:

@@ -21,6 +21,7 @@ from portal import URL_ENUMS
 from portal.settings.catalogue import BY_KEY
 from tests.wall.canaries import CANARY, Perch, Row
 from tests.wall.pages import Page
+from tests.wall.world_activities import EVALUATION
 
 Tables = dict[str, dict[UUID, Row]]
 # Arguments whose word is not their table's name.
@@ -28,10 +29,11 @@ TABLE_OF = {"case": "support_case", "note": "progress_note", "goal": "case_goal"
 TABLE_OF |= {"session": "sign_in_session", "item": "agenda_item", "outcome": "meeting_outcome"}
 TABLE_OF |= {"access": "emergency_access", "notice": "emergency_notice"}
 TABLE_OF |= {"sample": "audit_sample", "finding": "audit_finding"}
+TABLE_OF |= {"head": "activity_attendance", "milestone": "case_milestone"}
 TABLE_OF |= {"series": "meeting_series", "issue": "local_issue"}
 # Arguments that are no ids, with what to try.
 OTHERS: dict[str, list[Any]] = {"token": ["no-such-token"], "code": ["en", "ja", "xx"], "filename": []}
-OTHERS |= {"key": [*BY_KEY, "no-such-key"], "size": [0, 1, 1000], "year": [2026], "month": [4, 11, 13]}
+OTHERS |= {"key": [*BY_KEY, "no-such-key"], "size": [0, 1, 1000], "year": [2025, 2026], "month": [4, 11, 13]}
 # How many addresses of one kind are followed: the same page, asked the same things of different records.
 SOME = 8
 IDS = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
@@ -121,8 +123,9 @@ def text_of(answer: Any) -> str:
     return unescape(answer.data.decode("utf-8", "replace")) + where
 
 
-# A meeting and who sits there, and what the city lacks: of nobody who is helped.
-NOBODYS = {"meeting", "meeting_series", "attendance", "local_issue"}
+# A meeting and who sits there, what the city lacks, an afternoon, a company, a year: of nobody who is helped.
+NOBODYS = {"meeting", "meeting_series", "attendance", "local_issue", "activity", "activity_series", "partner"}
+NOBODYS |= set(EVALUATION)
 
 
 def is_personal(perch: Perch) -> bool:

@@ -113,6 +113,7 @@ def eye_of(app: Flask, world: World, reader: str) -> Eye:
         now=clock.now(),
         tables=tables_of(app),
         staff=member.staff_id if member else None,
+        administers=bool(member and member.actor.administers),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from portal import clock
+from portal.agencies.kinds import AgencyKind
 from portal.cases import services as cases
 from portal.cases.codes import Domain, Method, Outcome
 from portal.consents.models import ConsentMethod
@@ -25,6 +26,7 @@ from portal.referrals.states import ReferralAction
 from tests.factories import (
     Member,
     id_of,
+    make_agency,
     make_case,
     make_consent,
     make_member,
@@ -33,7 +35,13 @@ from tests.factories import (
     make_service,
     step,
 )
-from tests.wall import world_emergency, world_exclusions, world_meetings
+from tests.wall import (
+    world_activities,
+    world_emergency,
+    world_exclusions,
+    world_inspections,
+    world_meetings,
+)
 from tests.wall.canaries import Aviary
 
 EVERYTHING = frozenset(Category)
@@ -48,6 +56,7 @@ class World:
         self.referrals: dict[str, UUID] = {}
         self.consents: dict[str, UUID] = {}
         self.meetings: dict[str, UUID] = {}
+        self.activities: list[UUID] = []
         now = clock.now()
         with clock.frozen(now - timedelta(days=30)):
             self.found_agencies()
@@ -55,11 +64,16 @@ class World:
         with clock.frozen(now - timedelta(days=2)):
             self.go_on()
             world_meetings.convene(self)
+            world_activities.happen(self)
         world_emergency.happen(self)
         world_exclusions.happen(self)
+        world_inspections.happen(self)
 
     def found_agencies(self) -> None:
-        self.a, self.b, self.c, self.d = (make_member() for _ in range(4))
+        kinds = {1: AgencyKind.EMPLOYMENT_PREPARATION}
+        self.a, self.b, self.c, self.d = (
+            make_member(make_agency(kind=kinds.get(n, AgencyKind.OTHER))) for n in range(4)
+        )
         self.chair = make_member(self.a.agency_id, Role.COORDINATOR)
         self.members: dict[str, Member] = {
             "a": self.a,

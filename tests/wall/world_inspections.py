@@ -1,0 +1,86 @@
+"""The auditor in the canaries' world: a name that was open for a day, a sample, findings with their answers, an erasure asked for."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from portal import clock
+from portal.db import db
+from portal.inspections import finding_services, name_services, sample_services
+from portal.inspections.checks import Check, Verdict
+from portal.inspections.finding_services import Statement
+from portal.inspections.models import FindingKind, SampleItem
+from portal.inspections.sample_services import Draw
+from portal.retention import services as retention
+from portal.retention.models import ErasureGround
+
+if TYPE_CHECKING:
+    from tests.factories import Member
+    from tests.wall.canaries import Eye
+    from tests.wall.world import World
+
+Row = dict[str, Any]
+
+
+def own(eye: Eye, row: Row) -> bool:
+    """Findings are for those who answer for the agency: its coordinators, and whoever administers it."""
+    answers = eye.role in {"coordinator", "agency_admin"} or eye.administers
+    return answers and bool(row["agency_id"] == eye.agency)
+
+
+def nobody(_eye: Eye, _row: Row) -> bool:
+    return False
+
+
+def asked_for(eye: Eye, row: Row) -> bool:
+    """The colleagues of who proposed it; the person's own words are not in it."""
+    return bool(row["agency_id"] == eye.agency)
+
+
+# By everybody but the auditor; what he wrote himself he reads.
+RULES_OF_INSPECTIONS = {
+    **{("audit_finding", column): own for column in ("text", "answer", "closing")},
+    ("name_opening", "reason"): nobody,
+    ("name_opening", "number"): nobody,
+    ("audit_sample_item", "note"): nobody,
+    ("erasure", "reason"): asked_for,
+}
+AUDITORS_OWN = {
+    *(("audit_finding", column) for column in ("text", "answer", "closing")),
+    *(("name_opening", "reason"), ("audit_sample_item", "note")),
+}
+ADMINISTRATORS = {("audit_finding", column) for column in ("text", "answer", "closing")} | {
+    ("erasure", "reason")
+}
+CODES_OF_INSPECTIONS = {
+    *(("audit_finding", "check_code"), ("audit_sample", "seed"), ("audit_sample_item", "answers")),
+}
+
+
+def happen(world: World) -> None:
+    auditor, word = world.members["auditor"], world.birds.word
+    with clock.frozen(clock.now() - timedelta(days=3)):
+        name_services.open_name(auditor.actor, world.people["live"], word())
+        sample_services.draw(
+            auditor.actor, Draw(clock.today() - timedelta(days=60), clock.today(), 3, seed="見本")
+        )
+        item = db.read.query(SampleItem).order_by(SampleItem.position).first()
+        db.end()
+        assert item
+        verdicts = dict.fromkeys(Check, Verdict.OK)
+        sample_services.check(auditor.actor, item.id, verdicts, word())
+        for member in (world.chair, world.members["b's coordinator"]):
+            find(world, auditor, member)
+        world.person("to be erased")
+        retention.propose(world.a.actor, world.people["to be erased"], ErasureGround.UNLAWFUL, word())
+
+
+def find(world: World, auditor: Member, member: Member) -> None:
+    """Stated, answered, closed."""
+    word, due_on = world.birds.word, clock.today() + timedelta(days=30)
+    assert member.agency_id
+    said = Statement(member.agency_id, FindingKind.WEAKNESS, word(), due_on)
+    finding = finding_services.state(auditor.actor, said)
+    finding_services.answer(member.actor, finding, word())
+    finding_services.close(auditor.actor, finding, word())

@@ -13,7 +13,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import ColumnElement, Text, case, func, select, type_coerce
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from portal import clock
@@ -108,7 +108,7 @@ def count(session: Session, first: date, last: date, agency_id: UUID | None = No
         session,
         period,
         EmergencyAccess.agency_id,
-        func.coalesce(EmergencyAccess.finding, ""),
+        func.coalesce(type_coerce(EmergencyAccess.finding, Text()), ""),  # one not judged yet has none
         EmergencyAccess.starts_at,
     )
     entries = tallies(

@@ -1,6 +1,6 @@
 """Each figure in a small world: what it counts, what it leaves out, and the edges of the year."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 
 import pytest
@@ -11,6 +11,7 @@ from portal.activities.models import Activity, ActivityAttendance, Agreement
 from portal.audit.events import AuditEvent
 from portal.cases.codes import HeardBy, Milestone, Outcome
 from portal.cases.models import CaseMilestone
+from portal.db import db
 from portal.evaluations import counting
 from portal.evaluations.areas import areas_of
 from portal.evaluations.catalogue import AREAS, Count, Measure, counts_of
@@ -26,9 +27,10 @@ C, K, M = Count, ActivityKind, Measure
 
 
 @pytest.fixture
-def it(app: Flask, at: Callable[..., None]) -> Programme:
+def it(app: Flask, at: Callable[..., None]) -> Iterator[Programme]:
     at("2022-06-01T10:00")
-    return make_programme()
+    yield make_programme()
+    db.end()
 
 
 def counts(it: Programme, kind: ActivityKind, year: int, as_of: date | None = None) -> dict[Count, int]:

@@ -70,7 +70,7 @@ SAID = (
     at_least(R2, "consultation", "city_visit.held"),
 )
 
-# By month, from April on: what the table says of months.
+# How much is added in each month, from April on, where the table speaks of months.
 BY_MONTH = {
     (R1, "place", "cafe.held"): (0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0),
     (R2, "place", "cafe.held"): (0, 0, 1, 1, 1, 1, 1, 1, 1),
@@ -79,5 +79,5 @@ BY_MONTH = {
     (R2, "employment", "interview_practice.online"): (0, 0, 0, 0, 0, 0, 0, 0, 1),
     (R2, "consultation", "councils"): (1, 1, 1, 1, 1, 1, 1, 1, 1),
 }
-# Weekly from November on: in each of these months at least this often, and before never.
-WEEKLY = (0, 0, 0, 0, 0, 0, 0, 3, 3)
+# Weekly, as far as possible, from November on: never before, and then in each month at least this often.
+WEEKLY = (0, 0, 0, 0, 0, 0, 0, 2, 2)

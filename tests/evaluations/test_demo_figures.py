@@ -87,7 +87,7 @@ def test_a_visitor_who_is_known_by_name_later_is_counted_once(demo: Flask) -> No
     cafe = figures(R2, AS_OF[R2])
     visits, people = (cafe[Key("place", f"cafe.{what}")] for what in ("visits", "people"))
     assert 1 < people < visits
-    events = yaml.load(DEMO.read_text(encoding="utf-8"), Loader=yaml.CBaseLoader)["events"]
+    events = yaml.safe_load(DEMO.read_text(encoding="utf-8"))["events"]
     links = [event for event in events if event["act"] == "link_attendance"]
     linked = {event["person"] for event in links}
     cafes = [event for event in events if event["act"] == "record_activity" and event["kind"] == "cafe"]
@@ -110,7 +110,7 @@ CUTS: dict[date, set[Key]] = {
 
 def until(day: date, folder: Path) -> Path:
     """The demo as a file that ends with this day."""
-    whole = yaml.load(DEMO.read_text(encoding="utf-8"), Loader=yaml.CBaseLoader)
+    whole = yaml.safe_load(DEMO.read_text(encoding="utf-8"))
     whole["events"] = [event for event in whole["events"] if event["at"][:10] <= day.isoformat()]
     del whole["recent"]
     file = folder / f"until-{day}.yaml"

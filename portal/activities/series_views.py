@@ -61,10 +61,7 @@ def series_new() -> ResponseReturnValue:
             flash("activity-series", "draft-clear")
             flash(gettext("定例の活動を登録しました。"), "success")
             return redirect(url_for(".series_show", activity_series_id=series_id))
-    page = render_template(
-        "activities/series_form.html", form=form, series=None, clashes=[], actor_agency=actor.agency_name
-    )
-    return page, form.status
+    return render_template("activities/series_form.html", form=form, series=None, clashes=[]), form.status
 
 
 @bp.get(ONE)
@@ -128,13 +125,7 @@ def series_edit(activity_series_id: UUID) -> ResponseReturnValue:
         if form.version.number != series.version:
             clashes = clashes_of(form, filled(series, held_by))
             form.version.data = str(series.version)
-    page = render_template(
-        "activities/series_form.html",
-        form=form,
-        series=series,
-        clashes=clashes,
-        actor_agency=actor.agency_name,
-    )
+    page = render_template("activities/series_form.html", form=form, series=series, clashes=clashes)
     return page, form.status
 
 

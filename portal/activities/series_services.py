@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from portal import clock
@@ -79,6 +79,11 @@ def define(actor: Actor, facts: SeriesFacts, *, idempotency_key: str | None = No
             together=facts.together,
         )
         return series.id
+
+
+def holders(series_id: UUID) -> Select[UUID]:
+    """The agencies that hold a series."""
+    return select(ActivitySeriesAgency.agency_id).where(ActivitySeriesAgency.series_id == series_id)
 
 
 def own_series(session: Session, actor: Actor, series_id: UUID) -> ActivitySeries:

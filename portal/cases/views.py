@@ -12,6 +12,7 @@ from flask_babel import gettext
 
 from portal import clock
 from portal.accounts.gate import refusals, signed_in
+from portal.activities import attendance_queries
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.cases import queries, services
@@ -98,6 +99,7 @@ def show(case_id: UUID) -> ResponseReturnValue:
         is_carried_over=queries.is_carried_over(case.opened_on, case.closed_on, clock.today()),
         goals=db.read().scalars(queries.goals_of(case_id)).all(),
         domains=list(Domain),
+        activities=attendance_queries.of_person(db.read(), actor, case.person_id, clock.now()),
         page=page_of(rows, lambda row: place(row.held_on, row.id)),
         form=form,
     )

@@ -28,6 +28,10 @@ NAMES = {
     "held_on": "date",
     "appointment_at": "appointment",
     "service": "to",
+    "people": "attendees",
+    "together": "with",
+    "first": "anonymous",
+    "again": "anonymous",
 }
 
 

@@ -53,8 +53,9 @@ def part_of(code: str) -> Part:
 
 def to(endpoint: str, **values: Any) -> str:
     """The address of a page of the evaluation, of the same programme as this one."""
-    agency = request.args.get("agency")
-    return url_for(f"evaluations.{endpoint}", **values, **({"agency": agency} if agency else {}))
+    if agency := request.args.get("agency"):
+        values["agency"] = agency
+    return url_for(f"evaluations.{endpoint}", **values)
 
 
 def year_word(year: int) -> str:

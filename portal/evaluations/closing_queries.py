@@ -28,7 +28,7 @@ class Closing:
     at: datetime
     closed_by: str
     reopened_at: datetime | None
-    reopened_by: str
+    reopened_by: str | None
     reopened_why: str
 
     @property
@@ -81,7 +81,7 @@ def standing(session: Session, programme_id: UUID, year: int) -> EvaluationClosi
 def of_years(session: Session, programme_id: UUID, years: Collection[int]) -> list[Closing]:
     """All closings of these years, the newest first; those opened again too."""
     found = session.execute(closings(programme_id).where(EvaluationClosing.year.in_(years)))
-    return [Closing(*row[:9], row[9] or "", row[10]) for row in found]
+    return [Closing(*row) for row in found]
 
 
 def closed_years(session: Session, programme_id: UUID) -> set[int]:

@@ -32,9 +32,7 @@ def check_day(year: int, as_of: date) -> None:
     if not first <= as_of <= last:
         raise Invalid(N_("この年度の中の日付を入力してください。"), field="as_of")
     if as_of > clock.today():
-        raise Invalid(
-            N_("今日より後の日付は入力できません。日付を確かめてください。"), field="as_of"
-        )
+        raise Invalid(N_("今日より後の日付は入力できません。日付を確かめてください。"), field="as_of")
 
 
 def close(

@@ -10,7 +10,8 @@ from flask_babel import gettext
 from portal.evaluations.asked import area_word, year_word
 from portal.evaluations.figures import FEW, Key
 from portal.evaluations.pictures import SCORES, title_of
-from portal.evaluations.table import Year, firsts_of
+from portal.evaluations.seen import Year
+from portal.evaluations.table import firsts_of
 from portal.web.formats import month_word, t
 
 WIDTHS = (26, 44, 10, 12, 12, 70)
@@ -74,9 +75,7 @@ def add_figures(book: Any, view: Year, font: str) -> None:
 def add_every(sheet: Sheet, view: Year) -> None:
     sheet.heading(gettext("項目ごとの数字"))
     years = [year_word(view.year - 1), year_word(view.year)]
-    sheet.line(
-        [gettext("項目"), gettext("何の数か"), gettext("単位"), *years, gettext("数え方")], head=True
-    )
+    sheet.line([gettext("項目"), gettext("何の数か"), gettext("単位"), *years, gettext("数え方")], head=True)
     for row in view.rows:
         before = {figure.key: figure.value for figure in row.last.figures} if row.last else {}
         this = {figure.key: figure.value for figure in row.this.figures}
@@ -100,7 +99,8 @@ def add_every(sheet: Sheet, view: Year) -> None:
 def add_goals(sheet: Sheet, view: Year) -> None:
     sheet.heading(gettext("目標の達成"))
     sheet.line(
-        [gettext("領域"), *(t(word) for word in SCORES), gettext("評価した目標"), gettext("達成率")], head=True
+        [gettext("領域"), *(t(word) for word in SCORES), gettext("評価した目標"), gettext("達成率")],
+        head=True,
     )
     first = sheet.at
     for one in view.goals:

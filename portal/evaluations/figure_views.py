@@ -12,7 +12,7 @@ from portal.audit.events import AuditEvent
 from portal.evaluations.asked import programme_of, shared
 from portal.evaluations.blueprint import bp
 from portal.evaluations.figures import Key
-from portal.evaluations.table import Figure, Row, Year
+from portal.evaluations.seen import Figure, Row, Year
 from portal.evaluations.year_views import asked_year
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from flask_babel import gettext
 from markupsafe import Markup
 
-from portal.evaluations.table import Year, firsts_of
 from portal.evaluations.figures import FEW, Key
+from portal.evaluations.seen import Year
+from portal.evaluations.table import firsts_of
 from portal.web import charts
 from portal.web.formats import month_word, t
 from portal.words import N_

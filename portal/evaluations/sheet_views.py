@@ -13,7 +13,7 @@ from portal.audit.events import AuditEvent
 from portal.evaluations import sheets
 from portal.evaluations.asked import programme_of
 from portal.evaluations.blueprint import bp
-from portal.evaluations.table import Year
+from portal.evaluations.seen import Year
 from portal.evaluations.year_views import asked_year, words
 from portal.policy import Actor
 from portal.web.pdf import pdf_response, render_pdf

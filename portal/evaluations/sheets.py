@@ -15,7 +15,7 @@ from flask_babel import gettext
 from portal.evaluations.asked import area_word, year_word
 from portal.evaluations.figure_sheet import add_figures
 from portal.evaluations.models import Part
-from portal.evaluations.table import RESULTS, Column, Figure, Row, Year
+from portal.evaluations.seen import RESULTS, Column, Figure, Row, Year
 from portal.web.formats import era_date, t
 
 A3 = 8
@@ -39,7 +39,9 @@ def workbook(view: Year) -> bytes:
 
 
 def title_of(view: Year) -> str:
-    return str(gettext("%(programme)sの評価　%(year)s", programme=view.programme.name, year=year_word(view.year)))
+    return str(
+        gettext("%(programme)sの評価　%(year)s", programme=view.programme.name, year=year_word(view.year))
+    )
 
 
 def heads_of(view: Year) -> list[str]:
@@ -118,7 +120,9 @@ def add_area(sheet: Any, at: int, row: Row, formats: Formats) -> int:
 def stretch(sheet: Any, begin: int, at: int, needed: float, row: Row, formats: Formats) -> int:
     """More lines below the three parts when the plan is longer than they are."""
     have = sum(
-        max(LINE, height_of(part_of(row.last, part), WIDTHS[1]), height_of(part_of(row.this, part), WIDTHS[3]))
+        max(
+            LINE, height_of(part_of(row.last, part), WIDTHS[1]), height_of(part_of(row.this, part), WIDTHS[3])
+        )
         for part in RESULTS
     )
     if needed <= have:
@@ -156,7 +160,9 @@ def in_lines(column: Column) -> list[str]:
         if group.is_empty:
             continue
         words = gettext("、").join(in_words(figure) for figure in group.figures if figure.value)
-        found.append(gettext("［%(kind)s］%(words)s", kind=t(group.kind.word), words=words) if group.kind else words)
+        found.append(
+            gettext("［%(kind)s］%(words)s", kind=t(group.kind.word), words=words) if group.kind else words
+        )
     return [line for line in found if line]
 
 
@@ -211,5 +217,3 @@ def split(height: float) -> Sequence[float]:
     """As rows that Excel can show."""
     count = max(1, math.ceil(height / HIGHEST))
     return [max(LINE, height / count)] * count
-
-

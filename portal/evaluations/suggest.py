@@ -88,21 +88,9 @@ class Facts:
 def wording(facts: Facts) -> str:
     """The suggestion, a line for each thing done; empty where nothing has been recorded."""
     kinds = {key.kind for key in facts.counts if key.area == facts.area.code and key.kind}
-    found = []
-    for kind in (*facts.area.kinds, *(kind for kind in ActivityKind if kind not in facts.area.kinds)):
-        if kind in kinds:
-            found.append("".join(of_activity(facts, kind)))
-    found += of_measures(facts)
+    in_order = (*facts.area.kinds, *(kind for kind in ActivityKind if kind not in facts.area.kinds))
+    found = ["".join(of_activity(facts, kind)) for kind in in_order if kind in kinds] + of_measures(facts)
     return "\n".join(gettext("・%(sentence)s", sentence=one) for one in found if one)
-
-
-def few_in(facts: Facts, least: int) -> bool:
-    """Whether the words would tell a number that readers outside are shown as 少数."""
-    return any(
-        shown(value, key.spec, inside=False, least=least) == FEW
-        for key, value in facts.counts.items()
-        if key.area == facts.area.code
-    )
 
 
 def of_activity(facts: Facts, kind: ActivityKind) -> list[str]:
@@ -119,7 +107,11 @@ def of_activity(facts: Facts, kind: ActivityKind) -> list[str]:
         sentences.append(gathering(facts, kind, held))
         online = facts.of(kind, Count.ONLINE)
         if online:
-            sentences.append(gettext("うち%(n)s回はオンラインで行った。", n=online) if online < held else gettext("すべてオンラインで行った。"))
+            sentences.append(
+                gettext("うち%(n)s回はオンラインで行った。", n=online)
+                if online < held
+                else gettext("すべてオンラインで行った。")
+            )
     return [*sentences, *not_held(facts, kind)]
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import calendar
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import date, timedelta
 from uuid import UUID
 
@@ -13,134 +12,16 @@ from sqlalchemy.orm import Session
 from portal import clock
 from portal.activities.kinds import ActivityKind
 from portal.agencies.models import Agency
-from portal.cases.codes import Domain
 from portal.evaluations import areas, closing_queries, counting, numbers, programmes, text_queries
-from portal.evaluations.catalogue import Area, Count, Measure, Spec, counts_of
-from portal.evaluations.closing_queries import Addition, Closing
-from portal.evaluations.figures import FEW, Key, of_kind, of_measure, shown
+from portal.evaluations.catalogue import Area, Count, Spec, counts_of
+from portal.evaluations.closing_queries import Closing
+from portal.evaluations.figures import FEW, Key, of_kind, of_measure
 from portal.evaluations.goal_counts import Goals
 from portal.evaluations.models import Part
 from portal.evaluations.numbers import Numbers
+from portal.evaluations.seen import RESULTS, Column, Eyes, Figure, Group, Months, Row, Scored, Year
 from portal.policy import Actor
 from portal.settings import queries as settings
-
-PLAN, RESULTS = Part.PLAN, (Part.RESULT, Part.FINDING, Part.OPEN)
-
-
-@dataclass(frozen=True, slots=True)
-class Eyes:
-    """With which eyes figures are looked at: from inside the programme or not, and what is few then."""
-
-    is_inside: bool
-    least: int
-
-    def see(self, value: int, spec: Spec) -> int:
-        return shown(value, spec, inside=self.is_inside, least=self.least)
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One number as its reader may see it; `now` is what today's records say, where that is another."""
-
-    key: Key
-    value: int
-    now: int | None = None
-
-    @property
-    def is_few(self) -> bool:
-        return self.value == FEW
-
-    @property
-    def what(self) -> Count | Measure:
-        return self.key.what
-
-    @property
-    def spec(self) -> Spec:
-        return self.key.spec
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """The figures of one kind of activity, or without a kind those of cases, partners and meetings."""
-
-    kind: ActivityKind | None
-    figures: Sequence[Figure]
-
-    @property
-    def is_empty(self) -> bool:
-        return not any(figure.value or figure.now for figure in self.figures)
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """What a year shows of an area: figures and texts."""
-
-    groups: Sequence[Group]
-    texts: Mapping[Part, str]
-
-    @property
-    def figures(self) -> Iterator[Figure]:
-        return (figure for group in self.groups for figure in group.figures)
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """An area (項目): last year's column, the plan of the year, its column."""
-
-    code: str
-    name: str
-    last: Column | None  # None: not an area of that year
-    plan: str
-    this: Column
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """The goals of a domain; numbers and rate as the reader may see them, None: not shown."""
-
-    domain: Domain
-    achieved: int
-    partial: int
-    not_achieved: int
-    scored: int
-    rate: int | None
-    reaches: bool | None
-
-
-@dataclass(frozen=True, slots=True)
-class Months:
-    """Twelve numbers of a figure, April first; None: not over yet."""
-
-    key: Key
-    values: Sequence[int | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Year:
-    """The whole page."""
-
-    programme: Agency
-    year: int
-    as_of: date
-    asked: date | None  # the day that was asked for, where another is shown
-    eyes: Eyes
-    rows: Sequence[Row]
-    goals: Sequence[Scored]
-    target: int
-    months: Sequence[Months]
-    hides_months: bool
-    closing: Closing | None
-    closings: Sequence[Closing]
-    additions: Sequence[Addition]
-    last_is_closed: bool
-
-    @property
-    def has_begun(self) -> bool:
-        return self.as_of >= clock.fiscal_year_bounds(self.year)[0]
-
-    @property
-    def is_over(self) -> bool:
-        return self.as_of == clock.fiscal_year_bounds(self.year)[1]
 
 
 def month_end(day: date) -> date:
@@ -236,7 +117,7 @@ def rows_of(
                 code=code,
                 name=names[code],
                 last=column(beside, last, texts, eyes, None) if beside else None,
-                plan=texts.get((this.year, code, PLAN), ""),
+                plan=texts.get((this.year, code, Part.PLAN), ""),
                 this=column(of_this.get(code), this, texts, eyes, since),
             )
         )
@@ -256,7 +137,11 @@ def column(
 ) -> Column:
     if area is None:
         return Column((), {})
-    written = {part: texts[source.year, area.code, part] for part in RESULTS if (source.year, area.code, part) in texts}
+    written = {
+        part: texts[source.year, area.code, part]
+        for part in RESULTS
+        if (source.year, area.code, part) in texts
+    }
     return Column(groups_of(area, source.counts, eyes, since), written)
 
 
@@ -270,19 +155,23 @@ def groups_of(
 
     others = {key.kind for key in counts if key.area == area.code and key.kind} - set(area.kinds)
     kinds = [*area.kinds, *(kind for kind in ActivityKind if kind in others)]
-    groups = [Group(kind, [figure(of_kind(area.code, kind, what)) for what in counts_of(kind)]) for kind in kinds]
+    groups = [
+        Group(kind, [figure(of_kind(area.code, kind, what)) for what in counts_of(kind)]) for kind in kinds
+    ]
     measures = [figure(of_measure(area.code, measure)) for measure in area.measures]
     return [*groups, *([Group(None, measures)] if measures else [])]
 
 
 def scored(goals: Goals, eyes: Eyes, target: int) -> Scored:
     """From outside, one small number takes the sum and the rate with it: they would tell it."""
-    parts = (goals.achieved, goals.partial, goals.not_achieved)
     of_people = Spec("", "", of_people=True)
-    seen = [eyes.see(value, of_people) for value in parts]
-    if FEW in seen:
-        return Scored(goals.domain, *seen, scored=FEW, rate=None, reaches=None)
-    return Scored(goals.domain, *seen, goals.scored, goals.rate, goals.reaches(target))
+    achieved, partial, not_achieved = (
+        eyes.see(value, of_people) for value in (goals.achieved, goals.partial, goals.not_achieved)
+    )
+    if FEW in {achieved, partial, not_achieved}:
+        return Scored(goals.domain, achieved, partial, not_achieved, FEW, None, None)
+    reaches = goals.reaches(target)
+    return Scored(goals.domain, achieved, partial, not_achieved, goals.scored, goals.rate, reaches)
 
 
 def months_of(source: Numbers, eyes: Eyes) -> list[Months | None]:

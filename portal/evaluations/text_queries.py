@@ -34,7 +34,9 @@ def of_years(session: Session, programme_id: UUID, years: Collection[int]) -> Te
         EvaluationText.agency_id == programme_id, EvaluationText.year.in_(years)
     )
     rows = of_years_.subquery()
-    found = session.execute(select(rows.c.year, rows.c.area, rows.c.part, rows.c.text).where(rows.c.place == 1))
+    found = session.execute(
+        select(rows.c.year, rows.c.area, rows.c.part, rows.c.text).where(rows.c.place == 1)
+    )
     return {(row.year, row.area, Part(row.part)): row.text for row in found if row.text}
 
 

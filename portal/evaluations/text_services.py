@@ -75,7 +75,9 @@ def write(
             raise Invalid(N_("%(limit)s文字以内で入力してください。"), field="text", limit=LONGEST)
         newest = next(iter(text_queries.versions(session, programme_id, year, area, part)), None)
         if check_seen and seen != (newest and newest.id):
-            raise StaleForm(N_("入力している間に、ほかの人がこの文章を保存しました。両方を見比べてください。"))
+            raise StaleForm(
+                N_("入力している間に、ほかの人がこの文章を保存しました。両方を見比べてください。")
+            )
         if newest and newest.text == text:
             return newest.id
         row = EvaluationText(
@@ -88,5 +90,7 @@ def write(
             author_id=actor.staff_id,
         )
         session.add(row)
-        audit.record(AuditEvent.EVALUATION_WRITTEN, row, actor=actor, year=year, area=area, part=part, text=text)
+        audit.record(
+            AuditEvent.EVALUATION_WRITTEN, row, actor=actor, year=year, area=area, part=part, text=text
+        )
     return text_id

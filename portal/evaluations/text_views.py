@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from flask import flash, redirect, render_template, request
@@ -102,16 +103,14 @@ def suggested(programme: Agency, year: int, area: Area) -> dict[str, Any] | None
     if as_of < begins:
         return None
     period = Period(year, as_of)
-    counts = counting.count(counting.everybody(), programme.id, period, [area])
     meets = Measure.WEEKLY_MEETINGS in area.measures
-    facts = {
-        "area": area,
-        "counts": counts,
-        "left_out": suggest_queries.left_out(db.read(), programme.id, period, area.code),
-        "weekly_since": suggest_queries.weekly_since(db.read(), programme.id, period) if meets else None,
-        "begins": begins,
-    }
+    facts = suggest.Facts(
+        area=area,
+        counts=counting.count(counting.everybody(), programme.id, period, [area]),
+        left_out=suggest_queries.left_out(db.read(), programme.id, period, area.code),
+        weekly_since=suggest_queries.weekly_since(db.read(), programme.id, period) if meets else None,
+        begins=begins,
+    )
     least = settings.value(db.read(), "figures.least_shown")
-    full = suggest.wording(suggest.Facts(**facts))
-    few = suggest.wording(suggest.Facts(**facts, least=least))
+    full, few = suggest.wording(facts), suggest.wording(replace(facts, least=least))
     return {"full": full, "few": few, "differ": full != few, "least": least, "as_of": as_of} if full else None

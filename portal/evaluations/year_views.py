@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import flash, render_template, request
+from flask import render_template, request
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext
-from sqlalchemy.exc import NoResultFound
-from werkzeug.exceptions import NotFound
 
 from portal import clock
 from portal.accounts.gate import signed_in
@@ -20,7 +17,7 @@ from portal.evaluations import closing_queries, pictures, programmes, table, tex
 from portal.evaluations.asked import check_year, programme_of, shared
 from portal.evaluations.blueprint import bp
 from portal.evaluations.forms import DayForm
-from portal.evaluations.table import Year
+from portal.evaluations.seen import Year
 from portal.policy import Actor, Permission, can, require
 
 # So many years are listed, and more when texts were written for earlier ones.

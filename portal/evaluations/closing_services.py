@@ -57,6 +57,8 @@ def close(
         if closing_queries.standing(session, programme_id, year):
             raise Conflict(N_("この年度は、すでに確定しています。"))
         kept = numbers.frozen(session, programme_id, year, as_of)
+        # Locked from here on: the entry below is the next, and the checkpoint ends with it.
+        size = checkpoints.head_of(session).seq + 1
         closing = EvaluationClosing(
             id=closing_id,
             agency_id=programme_id,
@@ -65,15 +67,12 @@ def close(
             frozen=kept,
             digest=digest_of(kept),
             closed_by_id=actor.staff_id,
-            checkpoint_size=0,
+            checkpoint_size=size,
         )
         session.add(closing)
         fact = {"digest": closing.digest, "year": year}
         audit.record(AuditEvent.EVALUATION_CLOSED, closing, actor=actor, fact=fact, as_of=as_of)
         checkpoints.make(session)
-        newest = checkpoints.newest(session)
-        assert newest is not None  # just made  # noqa: S101
-        closing.checkpoint_size = newest.size
     return closing_id
 
 

@@ -100,8 +100,9 @@ def thawed(kept: Mapping[str, Any]) -> Numbers:
         counts=by_key(kept["figures"]),
         months=by_key(kept["months"]),
         goals=[
-            Goals(Domain(domain), scores["achieved"], scores["partial"], scores["not"])
-            for domain, scores in kept["goals"].items()
+            Goals(domain, scores["achieved"], scores["partial"], scores["not"])
+            for domain in Domain
+            if (scores := kept["goals"].get(domain.value))
         ],
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import calendar
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from uuid import UUID
 
@@ -153,13 +153,18 @@ def groups_of(
         later = since.get(key, 0) if since is not None else value
         return Figure(key, eyes.see(value, key.spec), later if later != value else None)
 
-    others = {key.kind for key in counts if key.area == area.code and key.kind} - set(area.kinds)
-    kinds = [*area.kinds, *(kind for kind in ActivityKind if kind in others)]
     groups = [
-        Group(kind, [figure(of_kind(area.code, kind, what)) for what in counts_of(kind)]) for kind in kinds
+        Group(kind, [figure(of_kind(area.code, kind, what)) for what in counts_of(kind)])
+        for kind in kinds_of(area, counts)
     ]
     measures = [figure(of_measure(area.code, measure)) for measure in area.measures]
     return [*groups, *([Group(None, measures)] if measures else [])]
+
+
+def kinds_of(area: Area, keys: Iterable[Key]) -> list[ActivityKind]:
+    """Those that the area lists, then those that only records say to belong to it."""
+    others = {key.kind for key in keys if key.area == area.code and key.kind} - set(area.kinds)
+    return [*area.kinds, *(kind for kind in ActivityKind if kind in others)]
 
 
 def scored(goals: Goals, eyes: Eyes, target: int) -> Scored:
@@ -178,12 +183,14 @@ def months_of(source: Numbers, eyes: Eyes) -> list[Months | None]:
     """Visits of each kind of gathering, else how often it was held; None for one whose months would tell too much."""
     found: list[Months | None] = []
     over = sum(first <= source.as_of for first in firsts_of(source.year))
-    for key, values in source.months.items():
-        is_outreach = Count.VISITS not in counts_of(key.kind) if key.kind else False
-        if key.what is not (Count.HELD if is_outreach else Count.VISITS) or not any(values):
-            continue
-        seen = [eyes.see(value, key.spec) for value in values[:over]]
-        found.append(None if FEW in seen else Months(key, [*seen, *[None] * (12 - over)]))
+    for area in source.areas:
+        for kind in kinds_of(area, source.months):
+            visits = Count.VISITS in counts_of(kind)
+            key = of_kind(area.code, kind, Count.VISITS if visits else Count.HELD)
+            values = source.months.get(key, ())
+            if any(values):
+                seen = [eyes.see(value, key.spec) for value in values[:over]]
+                found.append(None if FEW in seen else Months(key, [*seen, *[None] * (12 - over)]))
     return found
 
 

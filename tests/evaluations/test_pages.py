@@ -117,7 +117,9 @@ def test_from_outside_only_ends_of_months_and_no_small_number(
     assert "開催 1 回" in words
     assert "延べ人数 2 人" not in words
     assert "3人より少ない数は「少数」" in words
-    assert 'height="' not in page.text.partition('id="months"')[2].partition("</section>")[0], "no chart tells it"
+    assert 'height="' not in page.text.partition('id="months"')[2].partition("</section>")[0], (
+        "no chart tells it"
+    )
     for day in ("2020-06-10", "2020-06-29"):
         assert "令和2年5月31日現在" in words_of(outside.get(f"{ROOT}/2020?as_of={day}"))
     assert "令和2年6月30日現在" in words_of(outside.get(f"{ROOT}/2020?as_of=2020-06-30"))
@@ -125,7 +127,12 @@ def test_from_outside_only_ends_of_months_and_no_small_number(
 
 @pytest.mark.parametrize(
     ("day", "end"),
-    [("2020-04-01", "2020-03-31"), ("2020-02-29", "2020-02-29"), ("2021-02-28", "2021-02-28"), ("2021-03-01", "2021-02-28")],
+    [
+        ("2020-04-01", "2020-03-31"),
+        ("2020-02-29", "2020-02-29"),
+        ("2021-02-28", "2021-02-28"),
+        ("2021-03-01", "2021-02-28"),
+    ],
 )
 def test_the_last_end_of_a_month(day: str, end: str) -> None:
     assert month_end(date.fromisoformat(day)) == date.fromisoformat(end)
@@ -203,7 +210,15 @@ def test_in_english(browser: Visit, worker: Member) -> None:
     cafes(worker, ("2020-06-10", 5))
     visit = browser(worker)
     visit.get("/language/en")
-    for path in ("", "2020", "2020/figures/place/cafe.held", "2020/place/result", "areas", "areas/place", "2020/close"):
+    for path in (
+        "",
+        "2020",
+        "2020/figures/place/cafe.held",
+        "2020/place/result",
+        "areas",
+        "areas/place",
+        "2020/close",
+    ):
         assert visit.get(f"{ROOT}/{path}").status_code == 200, path
     assert "FY 2020" in visit.get(f"{ROOT}/2020").text
     for path in ("2020.pdf", "2020.xlsx"):

@@ -236,6 +236,7 @@ def test_which_programme_is_meant(it: Programme) -> None:
 
 
 def test_there_is_no_programme(app: Flask) -> None:
+    stranger = make_member().actor
     with pytest.raises(NoResultFound):
-        programmes.chosen(db.across(), make_member().actor, None)
+        programmes.chosen(db.across(), stranger, None)
     db.end()

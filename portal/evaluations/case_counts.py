@@ -184,26 +184,27 @@ def job_referrals(side: Any) -> list[ColumnElement[bool]]:
     return [*completed(side, *JOBS), ~again]
 
 
-def who(person: Any, outcome: Any, helped: ColumnElement[bool]) -> list[Any]:
-    return [person.label("person_id"), plain(outcome).label("outcome"), helped.label("helped")]
+def job(key: Any, person: Any, outcome: Any, helped: ColumnElement[bool]) -> Select[Any]:
+    return select(
+        key.label("id"),
+        person.label("person_id"),
+        plain(outcome).label("outcome"),
+        helped.label("helped"),
+    )
 
 
 @cache
 def jobs() -> CompoundSelect[Any]:
-    """Who found which sort of job in the period, and whether Hello Work helped."""
-    parts: list[Select[Any]] = [
-        select(*who(Case.person_id, CaseMilestone.what, of_hello_work(CaseMilestone.helper_agency_id))).where(
-            *milestones()
-        ),
-        select(*who(Case.person_id, Case.outcome, false())).where(*job_closings()),
-    ]
-    for side, helped in (
-        (Referral.from_agency_id, of_hello_work(Referral.to_agency_id)),
-        (Referral.to_agency_id, false()),
-    ):
-        found = select(*who(Referral.person_id, Referral.outcome, helped))
-        parts.append(found.where(*job_referrals(side)))
-    return union_all(*parts)
+    """What told of a job in the period: the row, whose, which sort of job, and whether Hello Work helped."""
+    noted = of_hello_work(CaseMilestone.helper_agency_id)
+    to_desk = of_hello_work(Referral.to_agency_id)
+    asked = (Referral.id, Referral.person_id, Referral.outcome)
+    return union_all(
+        job(CaseMilestone.id, Case.person_id, CaseMilestone.what, noted).where(*milestones()),
+        job(Case.id, Case.person_id, Case.outcome, false()).where(*job_closings()),
+        job(*asked, to_desk).where(*job_referrals(Referral.from_agency_id)),
+        job(*asked, false()).where(*job_referrals(Referral.to_agency_id)),
+    )
 
 
 @cache

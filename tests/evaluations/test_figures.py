@@ -125,6 +125,7 @@ def test_an_activity_counts_for_the_area_on_its_record(it: Programme) -> None:
 
 
 def test_areas_are_the_programmes_own_data(it: Programme) -> None:
+    other = make_programme()
     activity_factories.make_area(it.me, "outreach", name="知らせる", position=5, kinds=["leaflet"])
     activity_factories.make_area(it.me, "own", position=15, retired_from=2021)
     session = counting.everybody()
@@ -132,7 +133,7 @@ def test_areas_are_the_programmes_own_data(it: Programme) -> None:
     assert [area.code for area in years[2020]] == ["outreach", "place", "own", "employment", "consultation"]
     assert [area.code for area in years[2021]] == ["outreach", "place", "employment", "consultation"]
     assert (years[2020][0].name, years[2020][0].kinds) == ("知らせる", (K.LEAFLET,))
-    assert areas_of(session, make_programme().id, 2020) == list(AREAS)
+    assert areas_of(session, other.id, 2020) == list(AREAS)
 
 
 # Doors and places.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from calendar import monthrange
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -11,13 +12,17 @@ from pathlib import Path
 import pytest
 import yaml
 from flask import Flask
+from sqlalchemy import select
 
 from portal.db import db
-from portal.evaluations import counting, programmes
+from portal.evaluations import counting, numbers, programmes
 from portal.evaluations.areas import areas_of
 from portal.evaluations.figures import Key
+from portal.evaluations.models import EvaluationClosing, EvaluationText, Part
+from tests.browsers import Browser
 from tests.conftest import scenario
 from tests.evaluations.source_figures import AS_OF, BY_MONTH, R1, R2, SAID, WEEKLY, Said
+from tests.factories import make_member
 
 DEMO = Path(__file__).resolve().parent.parent.parent / "scenarios" / "ashiya.yaml"
 pytestmark = pytest.mark.scenario(str(DEMO))
@@ -96,6 +101,76 @@ def test_a_visitor_who_is_known_by_name_later_is_counted_once(demo: Flask) -> No
     assert {link["person"] for link in links} <= named
     assert (len(cafes), len(links)) == (7, 1)
     assert people == len(named) + firsts - 1
+
+
+# What the demo's own words say in numbers: each piece with its figures in place stands in the text of that year's results.
+SAYS = {
+    (R1, "place"): ("寄ってカフェを{0[cafe.held]}回", "{0[cafe.visits]}人が来られた"),
+    (R1, "outreach"): ("研修を{0[briefing.held]}回", "{0[briefing.audience]}人が参加した"),
+    (R1, "employment"): (
+        "一緒に支えた{0[part_time_job]}人",
+        "協力先が{0[partners_added]}社増えた",
+        "就労サロンは{0[salon.held]}回",
+        "グループセッションは{0[group_session.held]}回",
+    ),
+    (R1, "consultation"): ("{0[joint_interviews]}件で同席", "{0[joined_after_joint]}件が利用につながった"),
+    (R2, "place"): (
+        "計{0[cafe.held]}回",
+        "延べ{0[cafe.visits]}人",
+        "実人数は{0[cafe.people]}人",
+    ),
+    (R2, "outreach"): ("{0[came_by_leaflet]}人が来られた",),
+    (R2, "employment"): ("重ねた{0[part_time_job]}人", "協定は{0[agreements_signed]}社"),
+    (R2, "consultation"): (
+        "{0[joined_after_joint]}件が利用につながった",
+        "継続{0[joined_carried_over]}件を含む",
+    ),
+}
+
+
+def test_the_words_of_the_demo_say_what_is_counted(demo: Flask) -> None:
+    written = select(EvaluationText.text).where(EvaluationText.part == Part.RESULT)
+    with db.read() as session:
+        for (year, area), pieces in SAYS.items():
+            counted = {key.code: n for key, n in figures(year, AS_OF[year]).items() if key.area == area}
+            here = written.where(EvaluationText.year == year, EvaluationText.area == area)
+            text = session.scalars(here).one()
+            for piece in pieces:
+                assert piece.format(counted) in text
+    assert {area for _year, area in SAYS} == {key.area for key in figures(R2, AS_OF[R2])}
+
+
+SHOWN = re.compile(
+    r'href="/reports/evaluation/(\d{4})/figures/([a-z_]+)/([a-z_.]+)[^"]*"[^>]*>.*?<strong class="num">\s*(\d+)<',
+    re.DOTALL,
+)
+
+
+def test_the_page_of_the_year_shows_the_figures_of_the_table(
+    demo: Flask, browser: Callable[..., Browser]
+) -> None:
+    """Both years stand on it: the one before as it was closed, this one as of the day of the table."""
+    (programme,) = programmes.programmes(db.read())
+    member = make_member(programme.id)
+    db.end()
+    page = browser(member).get(f"/reports/evaluation/{R2}?as_of={AS_OF[R2]}")
+    assert page.status_code == 200
+    found = {
+        (int(year), Key(area, code)): int(number) for year, area, code, number in SHOWN.findall(page.text)
+    }
+    # What never happened is not listed.
+    assert {(said.year, Key(said.area, said.code)) for said in SAID if said.number} <= found.keys()
+    counted = {(year, key): n for year, day in AS_OF.items() for key, n in figures(year, day).items()}
+    assert found == {which: counted[which] for which in found}
+    assert {which for which, n in counted.items() if n} == {which for which, n in found.items() if n}
+
+
+def test_the_first_year_was_closed_with_the_figures_of_the_table(demo: Flask) -> None:
+    """In April 2020, before a name stood behind the closed door: the figures of the year are the same since."""
+    with db.read() as session:
+        closing = session.scalars(select(EvaluationClosing)).one()
+        assert (closing.year, closing.as_of, closing.reopened_at) == (R1, AS_OF[R1], None)
+        assert numbers.thawed(closing.frozen).counts == figures(R1, AS_OF[R1])
 
 
 # On these days the demo ends: at the end of a year, amid one, and on the day of the table. What was corrected since is

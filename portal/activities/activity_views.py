@@ -132,8 +132,9 @@ def new() -> ResponseReturnValue:
         area=form.area.data,
     )
     asks_who = held and kind not in OUTREACH
+    searching = asks_who and wants_search(form)
     people = offered(form, actor, kind, series_id) if asks_who else Offered()
-    if form.is_submitted() and not wants_search(form) and form.validate():
+    if form.is_submitted() and not searching and form.validate():
         with refusals(form):
             recorded = services.record(
                 actor,
@@ -156,7 +157,7 @@ def new() -> ResponseReturnValue:
         held=held,
         people=people,
         asks_who=asks_who,
-        searching=wants_search(form),
+        searching=searching,
         draft=draft_of(kind, series_id, held=held),
         is_visit=kind is ActivityKind.HOME_VISIT,
     )

@@ -49,7 +49,7 @@ class NumberField(CleanString):
 class PickForm(BaseForm):
     """People to choose from, and a search that offers more of them."""
 
-    q = CleanString(lazy_gettext("ほかの人を氏名・ふりがなで探す"), [LINE])
+    q = CleanString(lazy_gettext("氏名・ふりがなで探す"), [LINE])
     searched = HiddenField()
 
     @property

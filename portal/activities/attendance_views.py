@@ -62,8 +62,9 @@ def attendance(activity_id: UUID) -> ResponseReturnValue:
         raise Conflict(N_("この活動には、参加者を一人ずつ記録しません。"))
     first, again = anonymous(rows)
     form = AttendanceForm(data={"first": str(first), "again": str(again), "was": f"{first}-{again}"})
+    searching = wants_search(form)
     people = offered(form, actor, activity.kind, activity.series_id, but=people_of(rows))
-    if form.is_submitted() and not wants_search(form) and form.validate():
+    if form.is_submitted() and not searching and form.validate():
         with refusals(form):
             attendance_services.note_heads(
                 actor,
@@ -84,7 +85,7 @@ def attendance(activity_id: UUID) -> ResponseReturnValue:
         form=form,
         people=people,
         now_anonymous=anonymous(rows),
-        searching=wants_search(form),
+        searching=searching,
         heads=queries.heads(db.across(), [activity_id])[activity_id],
     )
     return page, form.status
@@ -130,9 +131,10 @@ def link(activity_id: UUID, activity_attendance_id: UUID) -> ResponseReturnValue
     if not one.is_anonymous:
         raise Conflict(N_("この参加者には、すでに氏名があります。"))
     form = LinkForm()
+    searching = wants_search(form)
     # Who stands among those who came is offered too: the refusal says so.
     people = offered(form, actor, activity.kind, activity.series_id)
-    if form.is_submitted() and not wants_search(form) and form.validate():
+    if form.is_submitted() and not searching and form.validate():
         with refusals(form):
             chosen = next((p for p in people.everybody() if str(p.id) == form.people.data), None)
             if chosen is None:
@@ -146,7 +148,7 @@ def link(activity_id: UUID, activity_attendance_id: UUID) -> ResponseReturnValue
         head=one,
         form=form,
         people=people,
-        searching=wants_search(form),
+        searching=searching,
     )
     return page, form.status
 

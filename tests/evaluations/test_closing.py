@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import date
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -25,6 +28,7 @@ from portal.evaluations import closing_services, text_services
 from portal.evaluations.models import EvaluationAddendum, EvaluationClosing, Part
 from portal.policy import Role
 from tests.activity_factories import make_activity, make_attendance, make_text
+from tests.audit.worlds import World
 from tests.browsers import Browser
 from tests.factories import Member, make_agency, make_case, make_member, make_person
 from tests.words import words_of
@@ -99,25 +103,25 @@ def test_it_is_checked_and_closed_from_the_page(browser: Visit, coordinator: Mem
     for _time in range(2):
         done = visit.post(f"{ROOT}/2020/close", data={**sent, "checked": "1"})
         assert done.status_code in {303, 409}
-    [closing] = closings()
+    [one] = closings()
     words = words_of(visit.get(f"{ROOT}/2020"))
     assert "この年度は確定しています" in words
-    assert closing.digest[:8] in words
-    assert f"{closing.checkpoint_size}件目までを含む票" in words
+    assert one.digest[:8] in words
+    assert f"{one.checkpoint_size}件目までを含む票" in words
     assert "確定 " in words_of(visit.get(f"{ROOT}/"))
 
 
 def test_the_digest_is_in_the_log_and_under_a_checkpoint(coordinator: Member) -> None:
     make_text(coordinator, 2020, text="今年したこと")
     close(coordinator)
-    [closing] = closings()
-    assert closing.digest == hashlib.sha256(canonical(closing.frozen)).hexdigest()
+    [one] = closings()
+    assert one.digest == hashlib.sha256(canonical(one.frozen)).hexdigest()
     seq, body = entry_of("evaluation:closed")
-    assert body["fact"] == {"digest": closing.digest, "year": 2020}
-    assert body["object"] == ["evaluation_closing", str(closing.id)]
+    assert body["fact"] == {"digest": one.digest, "year": 2020}
+    assert body["object"] == ["evaluation_closing", str(one.id)]
     newest = db.read().scalars(select(AuditCheckpoint).order_by(AuditCheckpoint.size.desc())).first()
     assert newest
-    assert seq <= closing.checkpoint_size == newest.size
+    assert seq <= one.checkpoint_size == newest.size
     assert "今年したこと" not in json.dumps(body, ensure_ascii=False)
 
 
@@ -251,3 +255,35 @@ def test_small_numbers_of_a_closed_year_are_masked_too(browser: Visit, coordinat
     outside = browser(make_member())
     assert "延べ人数 少数" in words_of(outside.get(f"{ROOT}/2020"))
     assert "延べ人数 2" not in words_of(outside.get(f"{ROOT}/2020"))
+
+
+def altered(data: Path, old: str, new: str) -> Path:
+    """The export again, with a closed year rewritten by somebody who may do anything to the database."""
+    changed = data.with_name(f"{data.name}.altered")
+    content = data.read_bytes()
+    if not content.startswith(b"SQLite format 3"):
+        changed.write_bytes(content.replace(old.encode(), new.encode()))
+        return changed
+    changed.write_bytes(content)
+    with closing(sqlite3.connect(changed)) as file:
+        file.execute("DROP TRIGGER no_update_evaluation_closing")
+        file.execute("UPDATE evaluation_closing SET frozen = replace(frozen, ?, ?)", (old, new))
+        file.execute("UPDATE evaluation_closing SET digest = replace(digest, ?, ?)", (old, new))
+        file.commit()
+    return changed
+
+
+def test_whoever_rewrites_a_closed_year_is_found_out(app: Flask, coordinator: Member, tmp_path: Path) -> None:
+    world = World(app, tmp_path)
+    make_text(coordinator, 2020, text="original words")
+    close(coordinator)
+    digest = closings()[0].digest
+    db.end()
+    world.checkpoint()
+    assert world.verdict().exit == 0, world.verdict().text
+    data = world.export()
+    other = hashlib.sha256(b"other").hexdigest()
+    for old, new in (("original words", "convenient words"), (digest, other)):
+        verdict = world.verdict(data=altered(data, old, new))
+        assert verdict.exit == 1
+        assert "closing" in verdict.codes

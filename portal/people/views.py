@@ -231,6 +231,7 @@ def open_case(person_id: UUID) -> ResponseReturnValue:
                 person_id,
                 opened_on=form.opened_on.data,
                 worker_id=form.worker.data,
+                heard_by=form.heard_by.data,
                 idempotency_key=form.idempotency_key.data,
             )
             flash(gettext("ケースを開始しました。"), "success")

@@ -89,6 +89,7 @@ MADE_BY: dict[str, frozenset[str]] = {
 }
 TABLES = tuple(MADE_BY)
 MAKERS = {table.encode(): frozenset(event.encode() for event in events) for table, events in MADE_BY.items()}
+CLOSING = b"evaluation_closing"
 # Migration 0002 made local issues of follow-ups that were noted as such; each kept its id.
 MADE_OF = {"local_issue": "follow_up"}
 KEY_COLUMN = {"calendar_link": "staff_id"}
@@ -559,6 +560,7 @@ LEDGER: Columns = {
     "starts_at": "time",
     "ended_at": "time",
 }
+CLOSINGS: Columns = {"id": "id", "year": "int", "digest": "text", "frozen": "text"}
 
 
 class SQLiteFile:
@@ -823,6 +825,7 @@ class EntryPart:
         self.tokens = b""
         self.pieces: list[Piece] = []
         self.facts: list[tuple[int, bytes, bytes, Any]] = []
+        self.closed: dict[bytes, Any] = {}  # closing of a year → its fact
         self.seen: dict[bytes, dict[bytes, bytes | None]] = {name.encode(): {} for name in TABLES}
         self.last: dict[bytes, dict[bytes, tuple[bytes, int]]] = {
             **{name.encode(): {} for name in REMOVED_BY},
@@ -953,6 +956,8 @@ def check_entries(  # noqa: C901  one pass, a million times: calls would cost se
                 follow(out.last[kind], kind, key, f_event)
             elif kind == b"disclosure":
                 note_line(out, key, body, Fields(*fields), fact)
+            elif kind == CLOSING and f_event in MAKERS[kind]:
+                out.closed[key] = fact
     if low:
         out.pieces.append(Piece(number, first, low, high))
         out.latest_at = max(piece.latest for piece in out.pieces)
@@ -1133,8 +1138,10 @@ class Log:
         self.last: dict[bytes, dict[bytes, tuple[bytes, int]]] = {}
         self.told: dict[bytes, Telling] = {}
         self.ended: dict[bytes, bytes] = {}
+        self.closed: dict[bytes, Any] = {}
         found = []
         for part in parts:
+            self.closed.update(part.closed)
             self.seqs.extend(part.seqs)
             found += part.facts
             self.told.update(part.told)
@@ -1521,6 +1528,7 @@ class Domain:
         for table in STATUS:
             self.check_status(table)
         self.check_ledger()
+        self.check_closings()
 
     def check_table(self, table: str) -> None:
         keys = {key for (key,) in self.source.read(table, {KEY_COLUMN.get(table, "id"): "id"})}
@@ -1612,6 +1620,24 @@ class Domain:
                         name,
                     )
 
+    def check_closings(self) -> None:
+        """A closed year is frozen: what is kept of it, its digest and the entry's say the same."""
+        for key, year, digest, frozen in self.source.read("evaluation_closing", CLOSINGS):
+            fact = self.log.closed.get(key)
+            if fact is None and key not in self.log.seen[CLOSING]:
+                continue  # unexplained: said already
+            try:
+                kept = hashlib.sha256(CANONICAL.encode(read_json(frozen)).encode()).hexdigest()
+            except (ValueError, TypeError):
+                kept = ""
+            if kept != shown(digest) or fact != {"digest": kept, "year": year}:
+                self.report.find(
+                    "closing",
+                    f"evaluation_closing {dashed(key)}",
+                    f"evaluation_closing {dashed(key)}: 確定した年度の内容が記録の指紋と違います",
+                    f"evaluation_closing {dashed(key)}: what was frozen differs from the digest in its entry",
+                )
+
     def wrong(self, line: dict[str, Any], ja: str, en: str) -> None:
         key = dashed(line["id"])
         self.report.find(
@@ -1673,6 +1699,7 @@ DOMAIN: dict[str, Columns] = {
     **{table: {KEY_COLUMN.get(table, "id"): "id"} for table in TABLES},
     **{table: {"id": "id", "status": "text"} for table in STATUS},
     "disclosure": LEDGER,
+    "evaluation_closing": CLOSINGS,
     "disclosure_category": {"disclosure_id": "id", "category": "text"},
 }
 

@@ -6,15 +6,17 @@ import enum
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from pysqlite3 import dbapi2 as sound_sqlite
-from sqlalchemy import DateTime, Engine, Enum, MetaData, Text, create_engine, event, make_url
+from sqlalchemy import Date, DateTime, Engine, Enum, MetaData, Text, create_engine, event, make_url
 from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, scoped_session, sessionmaker
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 from uuid_utils.compat import uuid7
 
@@ -49,6 +51,23 @@ class UTCDateTime(TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         return value and value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
+
+
+class JapanDay(FunctionElement[date]):
+    """The day in Japan of an instant, in SQL: no index knows it, so rows are found by `clock.start_of_day`."""
+
+    type = Date()
+    inherit_cache = True
+
+
+@compiles(JapanDay, "sqlite")
+def day_in_sqlite(element: Any, compiler: Any, **more: Any) -> str:
+    return f"date({compiler.process(element.clauses, **more)}, '+9 hours')"
+
+
+@compiles(JapanDay, "postgresql")
+def day_in_postgresql(element: Any, compiler: Any, **more: Any) -> str:
+    return f"CAST({compiler.process(element.clauses, **more)} AT TIME ZONE 'Asia/Tokyo' AS date)"
 
 
 def render_item(kind: str, item: object, _context: object) -> str | bool:

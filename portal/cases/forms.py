@@ -9,10 +9,10 @@ from typing import Any
 from uuid import UUID
 
 from flask_babel import gettext, lazy_gettext
-from wtforms import RadioField, SelectField
+from wtforms import BooleanField, RadioField, SelectField
 from wtforms.validators import ValidationError
 
-from portal.cases.codes import Domain, Method, Outcome, Score
+from portal.cases.codes import Domain, HeardBy, Method, Milestone, Outcome, Score
 from portal.people.categories import Category
 from portal.people.forms import Chosen
 from portal.web.base_form import BaseForm, VersionField
@@ -26,9 +26,18 @@ def words(members: Iterable[Worded]) -> list[tuple[str, str]]:
     return [(member.value, gettext(member.word)) for member in members]
 
 
-def staff_id(value: Any) -> UUID | None:
-    """The member of staff chosen; None for nobody. Raises ValueError for what is no id."""
+def chosen_id(value: Any) -> UUID | None:
+    """The one chosen; None for nobody. Raises ValueError for what is no id."""
     return UUID(str(value)) if value else None
+
+
+def heard_by(value: Any) -> HeardBy | None:
+    """By what he came; None when nobody knows. Raises ValueError for what is no code."""
+    return HeardBy(value) if value else None
+
+
+def heard_by_choices() -> list[tuple[str, str]]:
+    return [("", gettext("わからない・まだ聞いていない")), *words(HeardBy)]
 
 
 class WorkerField(SelectField):
@@ -36,6 +45,22 @@ class WorkerField(SelectField):
 
     def offer(self, colleagues: Iterable[Any]) -> None:
         self.choices = [("", gettext("決めていない")), *((one.id, one.name) for one in colleagues)]
+
+
+class HelperField(SelectField):
+    """Another agency with whose help it came about, or none."""
+
+    def offer(self, agencies: Iterable[Any]) -> None:
+        self.choices = [("", gettext("自分の機関だけで支援した")), *((one.id, one.name) for one in agencies)]
+
+
+class HeardByField(SelectField):
+    """By what the person came to ask for help."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(
+            lazy_gettext("相談に来たきっかけ"), coerce=heard_by, choices=heard_by_choices, **more
+        )
 
 
 class MinutesField(CleanString):
@@ -57,11 +82,17 @@ class OpenForm(BaseForm):
     opened_on = EraDateField(
         lazy_gettext("開始日"), [Required(lazy_gettext("開始日を入力してください。")), not_after_today]
     )
-    worker = WorkerField(lazy_gettext("担当者"), coerce=staff_id)
+    worker = WorkerField(lazy_gettext("担当者"), coerce=chosen_id)
+    heard_by = HeardByField()
 
 
 class WorkerForm(BaseForm):
-    worker = WorkerField(lazy_gettext("担当者"), coerce=staff_id)
+    worker = WorkerField(lazy_gettext("担当者"), coerce=chosen_id)
+    version = VersionField()
+
+
+class HeardByForm(BaseForm):
+    heard_by = HeardByField()
     version = VersionField()
 
 
@@ -106,6 +137,23 @@ class ScoreForm(BaseForm):
         choices=lambda: [*words(Score), ("", gettext("まだ評価していない"))],
         validate_choice=False,
     )
+
+
+class MilestoneForm(BaseForm):
+    """What was reached, on which day, and with whose help."""
+
+    what = RadioField(
+        lazy_gettext("節目"),
+        [Chosen(Milestone, lazy_gettext("節目を選んでください。"))],
+        choices=lambda: words(Milestone),
+        validate_choice=False,
+    )
+    for_employment = BooleanField(lazy_gettext("就労支援対象者（プラン作成のときだけ）"))
+    happened_on = EraDateField(
+        lazy_gettext("日付"), [Required(lazy_gettext("日付を入力してください。")), not_after_today]
+    )
+    helper = HelperField(lazy_gettext("いっしょに支援した機関"), coerce=chosen_id)
+    text = CleanText(lazy_gettext("内容"), [TEXT])
 
 
 class CloseForm(BaseForm):

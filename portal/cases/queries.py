@@ -15,7 +15,8 @@ from sqlalchemy.sql import ColumnElement
 
 from portal import clock
 from portal.accounts.models import Membership, Staff
-from portal.cases.models import Case, CaseGoal, ProgressNote
+from portal.agencies.models import Agency
+from portal.cases.models import Case, CaseGoal, CaseMilestone, ProgressNote
 from portal.disclosures import wall
 from portal.disclosures.heading import label_columns
 from portal.exclusions import queries as exclusions
@@ -48,6 +49,26 @@ def of_person(actor: Actor, person_id: UUID) -> Select[Case]:
 
 def goals_of(case_id: UUID) -> Select[CaseGoal]:
     return select(CaseGoal).where(CaseGoal.case_id == case_id).order_by(CaseGoal.id)
+
+
+def milestones_of(case_id: UUID) -> Select[*tuple[Any, ...]]:
+    """What was reached, the latest day first, also what was struck out."""
+    return (
+        select(
+            CaseMilestone.id,
+            CaseMilestone.what,
+            CaseMilestone.happened_on,
+            CaseMilestone.for_employment,
+            CaseMilestone.text,
+            CaseMilestone.struck_at,
+            Agency.name.label("helper_name"),
+            Staff.name.label("noted_by"),
+        )
+        .join(Staff, Staff.id == CaseMilestone.noted_by_id)
+        .outerjoin(Agency, Agency.id == CaseMilestone.helper_agency_id)
+        .where(CaseMilestone.case_id == case_id)
+        .order_by(CaseMilestone.happened_on.desc(), CaseMilestone.id.desc())
+    )
 
 
 def notes_of(case_id: UUID) -> Select[ProgressNote]:
@@ -122,7 +143,7 @@ def page(
 
 @cache
 def detailed() -> Select[*tuple[Any, ...]]:
-    more = (Case.version, Case.worker_id, Case.source_id, Case.closing_text)
+    more = (Case.version, Case.worker_id, Case.source_id, Case.heard_by, Case.closing_text)
     return columns().add_columns(*more).where(Case.id == bindparam("case_id"))
 
 

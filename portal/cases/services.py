@@ -15,7 +15,7 @@ from portal.agencies.numbers import next_number
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.cases import queries
-from portal.cases.codes import Domain, Method, Outcome, Score
+from portal.cases.codes import Domain, HeardBy, Method, Outcome, Score
 from portal.cases.models import Case, CaseGoal, ProgressNote
 from portal.db import db, new_id
 from portal.disclosures.services import present_person
@@ -67,6 +67,7 @@ def open_case(
     *,
     opened_on: date | None = None,
     worker_id: UUID | None = None,
+    heard_by: HeardBy | None = None,
     source_id: UUID | None = None,
     idempotency_key: str | None = None,
 ) -> UUID:
@@ -94,6 +95,7 @@ def open_case(
             opened_on=opened_on or clock.today(),
             opened_by_id=actor.staff_id,
             worker_id=worker_id,
+            heard_by=heard_by,
             source_id=source_id,
         )
         session.add(case)

@@ -12,12 +12,23 @@ from flask_babel import gettext
 
 from portal import clock
 from portal.accounts.gate import refusals, signed_in
+from portal.activities import attendance_queries
+from portal.agencies import queries as agencies
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.cases import queries, services
-from portal.cases.codes import Domain, Outcome, Score
-from portal.cases.forms import CloseForm, CorrectionForm, GoalForm, NoteForm, ScoreForm, WorkerForm
-from portal.cases.models import CaseGoal
+from portal.cases import milestone_services, queries, services
+from portal.cases.codes import Domain, Milestone, Outcome, Score
+from portal.cases.forms import (
+    CloseForm,
+    CorrectionForm,
+    GoalForm,
+    HeardByForm,
+    MilestoneForm,
+    NoteForm,
+    ScoreForm,
+    WorkerForm,
+)
+from portal.cases.models import CaseGoal, CaseMilestone
 from portal.cases.queries import Show
 from portal.db import db
 from portal.disclosures import glimpse
@@ -25,6 +36,7 @@ from portal.disclosures.heading import label_of
 from portal.people.categories import Category
 from portal.people.forms import differences
 from portal.policy import Actor, Permission, require
+from portal.web.base_form import BaseForm
 from portal.web.pagination import After, after, page_of, page_size
 
 bp = Blueprint("cases", __name__, url_prefix="/cases")
@@ -98,6 +110,8 @@ def show(case_id: UUID) -> ResponseReturnValue:
         is_carried_over=queries.is_carried_over(case.opened_on, case.closed_on, clock.today()),
         goals=db.read().scalars(queries.goals_of(case_id)).all(),
         domains=list(Domain),
+        activities=attendance_queries.of_person(db.read(), actor, case.person_id, clock.now()),
+        milestones=db.read().execute(queries.milestones_of(case_id)).all(),
         page=page_of(rows, lambda row: place(row.held_on, row.id)),
         form=form,
     )
@@ -182,6 +196,63 @@ def worker(case_id: UUID) -> ResponseReturnValue:
         case, person = own_case(actor, case_id)
         form.version.data = str(case.version)
     return render_template("cases/worker.html", case=case, person=person, form=form), form.status
+
+
+@bp.route("/<uuid:case_id>/heard-by", methods=["GET", "POST"])
+def heard_by(case_id: UUID) -> ResponseReturnValue:
+    actor = signed_in()
+    case, person = own_case(actor, case_id)
+    form = HeardByForm(data={"heard_by": case.heard_by, "version": case.version})
+    if form.validate_on_submit():
+        with refusals(form):
+            version = form.version.number
+            milestone_services.change_heard_by(actor, case_id, form.heard_by.data, version=version)
+            flash(gettext("相談に来たきっかけを保存しました。"), "success")
+            return redirect(url_for(".show", case_id=case_id))
+        case, person = own_case(actor, case_id)
+        form.version.data = str(case.version)
+    return render_template("cases/heard_by.html", case=case, person=person, form=form), form.status
+
+
+@bp.route("/<uuid:case_id>/milestones/new", methods=["GET", "POST"])
+def milestone_new(case_id: UUID) -> ResponseReturnValue:
+    actor = signed_in()
+    form = MilestoneForm(data={"happened_on": clock.today()})
+    case, person = own_case(actor, case_id)
+    everybody = db.read().scalars(agencies.listing(active_only=True))
+    form.helper.offer(one for one in everybody if one.id != actor.agency_id)
+    if form.validate_on_submit():
+        with refusals(form):
+            milestone_services.note_milestone(
+                actor,
+                case_id,
+                Milestone(form.what.data),
+                happened_on=form.happened_on.data,
+                for_employment=form.for_employment.data,
+                helper_agency_id=form.helper.data,
+                text=form.text.data or "",
+                idempotency_key=form.idempotency_key.data,
+            )
+            flash(f"case-milestone-{case_id}", "draft-clear")
+            flash(gettext("支援の節目を記録しました。"), "success")
+            return redirect(url_for(".show", case_id=case_id))
+    return render_template("cases/milestone.html", case=case, person=person, form=form), form.status
+
+
+@bp.route("/<uuid:case_id>/milestones/<uuid:milestone_id>/strike", methods=["GET", "POST"])
+def milestone_strike(case_id: UUID, milestone_id: UUID) -> ResponseReturnValue:
+    """What is to be struck out, shown once more; it stays to be read, and counts nowhere."""
+    actor, form = signed_in(), BaseForm()
+    case, person = own_case(actor, case_id)
+    of_case = queries.milestones_of(case_id).where(CaseMilestone.id == milestone_id)
+    milestone = db.read().execute(of_case).one()
+    if form.validate_on_submit():
+        with refusals(form):
+            milestone_services.strike_milestone(actor, case_id, milestone_id)
+            flash(gettext("支援の節目を取り消しました。"), "success")
+            return redirect(url_for(".show", case_id=case_id))
+    shown = {"case": case, "person": person, "milestone": milestone, "form": form}
+    return render_template("cases/milestone_strike.html", **shown), form.status
 
 
 @bp.route("/<uuid:case_id>/close", methods=["GET", "POST"])

@@ -17,7 +17,7 @@ from portal.agencies.numbers import next_number
 from portal.agencies.queries import opening_days
 from portal.audit import services as audit
 from portal.cases import services as cases
-from portal.cases.codes import Outcome, Score
+from portal.cases.codes import HeardBy, Outcome, Score
 from portal.db import db
 from portal.disclosures import services as disclosures
 from portal.disclosures.models import Basis, Channel
@@ -57,6 +57,7 @@ class Answer:
     outcome: Outcome | None = None
     scores: Mapping[UUID, Score] = field(default_factory=dict)
     worker_id: UUID | None = None
+    heard_by: HeardBy = HeardBy.AGENCY  # of the case that accepting opens
 
 
 def perform(
@@ -207,7 +208,7 @@ def consequences(
 ) -> None:
     match action:
         case ReferralAction.ACCEPT:
-            take_on(session, actor, referral, answer.worker_id)
+            take_on(session, actor, referral, answer.worker_id, answer.heard_by)
         case ReferralAction.COMPLETE:
             for goal in session.scalars(queries.goals_of(referral.id)):
                 goal.score = answer.scores[goal.id]
@@ -223,7 +224,9 @@ def consequences(
             disclosures.end(actor, referral.id)
 
 
-def take_on(session: Session, actor: Actor, referral: Referral, worker_id: UUID | None) -> None:
+def take_on(
+    session: Session, actor: Actor, referral: Referral, worker_id: UUID | None, heard_by: HeardBy
+) -> None:
     """What accepting brings: a case of the recipient's own, and on a transfer the record itself."""
     cases.require_colleague(session, actor, worker_id, holding.named_to_recipient(referral))
     if referral.kind is ReferralKind.ADVICE:
@@ -240,7 +243,9 @@ def take_on(session: Session, actor: Actor, referral: Referral, worker_id: UUID 
         if former is not None:
             cases.close_on_transfer(session, actor, former)
     if not cases.open_case_of(session, referral.to_agency_id, referral.person_id):
-        cases.open_case(actor, referral.person_id, worker_id=worker_id, source_id=referral.id)
+        cases.open_case(
+            actor, referral.person_id, worker_id=worker_id, heard_by=heard_by, source_id=referral.id
+        )
 
 
 def open_actions(session: Session, referral: Referral, actor: Actor) -> list[ReferralAction]:

@@ -23,13 +23,12 @@ from portal.agencies.queries import days_of
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
-from portal.db import db
+from portal.db import JapanDay, db
 from portal.disclosures.models import Basis, Disclosure
 from portal.emergency.models import EmergencyAccess, Finding
 from portal.policy import Actor, Permission, require
 from portal.referrals.models import Referral
 from portal.referrals.states import Refusal
-from portal.reports.watch_queries import JapanDay
 
 READINGS = [event.value for event in AuditEvent if event.value.endswith((":read", ":listed", ":opened"))]
 

@@ -12,7 +12,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
-    Date,
     Integer,
     Row,
     Select,
@@ -35,6 +34,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
 from portal.cases.models import Case
+from portal.db import JapanDay
 from portal.people.models import Person
 from portal.people.names import LIKE_ESCAPE
 from portal.referrals.models import Referral
@@ -55,28 +55,11 @@ READINGS = tuple(
 )
 
 
-class JapanDay(FunctionElement[Any]):
-    """The day in Japan of an instant."""
-
-    type = Date()
-    inherit_cache = True
-
-
 class JapanHour(FunctionElement[Any]):
     """The hour in Japan of an instant."""
 
     type = Integer()
     inherit_cache = True
-
-
-@compiles(JapanDay, "sqlite")
-def day_in_sqlite(element: Any, compiler: Any, **more: Any) -> str:
-    return f"date({compiler.process(element.clauses, **more)}, '+9 hours')"
-
-
-@compiles(JapanDay, "postgresql")
-def day_in_postgresql(element: Any, compiler: Any, **more: Any) -> str:
-    return f"CAST({compiler.process(element.clauses, **more)} AT TIME ZONE 'Asia/Tokyo' AS date)"
 
 
 @compiles(JapanHour, "sqlite")

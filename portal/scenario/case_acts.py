@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+from portal.cases import milestone_services
 from portal.cases import services as cases
-from portal.cases.codes import Domain, Method, Outcome, Score
+from portal.cases.codes import Domain, HeardBy, Method, Milestone, Outcome, Score
 from portal.people.categories import Category
 from portal.policy import Actor
 from portal.scenario.play import Act, Given, Play
-from portal.scenario.shapes import Sort, colleague, day, known, may, need, new, number, one_of, text
+from portal.scenario.shapes import (
+    Sort,
+    agency,
+    colleague,
+    day,
+    flag,
+    known,
+    may,
+    need,
+    new,
+    number,
+    one_of,
+    text,
+)
 
 
 def open_case(play: Play, actor: Actor, given: Given) -> None:
     worker = play.actors[given["worker"]] if "worker" in given else actor
-    case_id = cases.open_case(actor, play.ids[Sort.PERSON, given["person"]], worker_id=worker.staff_id)
+    person_id = play.ids[Sort.PERSON, given["person"]]
+    heard_by = given.get("heard_by")
+    case_id = cases.open_case(actor, person_id, worker_id=worker.staff_id, heard_by=heard_by)
     play.name(Sort.CASE, given, case_id)
 
 
@@ -38,6 +54,18 @@ def note(play: Play, actor: Actor, given: Given) -> None:
     )
 
 
+def milestone(play: Play, actor: Actor, given: Given) -> None:
+    milestone_services.note_milestone(
+        actor,
+        play.ids[Sort.CASE, given["case"]],
+        given["what"],
+        happened_on=given.get("date"),
+        for_employment=given.get("for_employment", False),
+        helper_agency_id=play.agency(given["helper"]) if "helper" in given else None,
+        text=given.get("text", ""),
+    )
+
+
 def close_case(play: Play, actor: Actor, given: Given) -> None:
     cases.close_case(
         actor,
@@ -51,7 +79,12 @@ case = known(Sort.CASE)
 ACTS = {
     "open_case": Act(
         open_case,
-        {"key": may(new(Sort.CASE)), "person": need(known(Sort.PERSON)), "worker": may(colleague)},
+        {
+            "key": may(new(Sort.CASE)),
+            "person": need(known(Sort.PERSON)),
+            "worker": may(colleague),
+            "heard_by": may(one_of(HeardBy)),
+        },
     ),
     "set_goal": Act(
         set_goal,
@@ -73,6 +106,17 @@ ACTS = {
             "category": may(one_of(Category)),
             "minutes": may(number),
             "date": may(day),
+        },
+    ),
+    "milestone": Act(
+        milestone,
+        {
+            "case": need(case),
+            "what": need(one_of(Milestone)),
+            "date": may(day),
+            "for_employment": may(flag),
+            "helper": may(agency),
+            "text": may(text),
         },
     ),
     "close_case": Act(close_case, {"case": need(case), "outcome": need(one_of(Outcome)), "text": may(text)}),

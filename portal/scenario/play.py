@@ -26,8 +26,15 @@ NAMES = {
     "first_contact_on": "first_contact",
     "scores": "goals",
     "held_on": "date",
+    "happened_on": "date",
+    "added_on": "date",
+    "signed_on": "signed",
     "appointment_at": "appointment",
     "service": "to",
+    "people": "attendees",
+    "together": "with",
+    "first": "anonymous",
+    "again": "anonymous",
 }
 
 

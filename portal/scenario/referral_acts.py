@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from portal import clock
 from portal.cases import services as cases
-from portal.cases.codes import Domain, Outcome, Score
+from portal.cases.codes import Domain, HeardBy, Outcome, Score
 from portal.disclosures.models import Basis
 from portal.errors import Invalid
 from portal.meetings import issue_services
@@ -111,6 +111,7 @@ def step(action: ReferralAction) -> Callable[[Play, Actor, Given], object]:
             outcome=given.get("outcome"),
             scores=scores_of(play, referral_id, given.get("goals", [])),
             worker_id=play.actors[given["worker"]].staff_id if "worker" in given else None,
+            heard_by=given.get("heard_by", HeardBy.AGENCY),
         )
         services.perform(actor, action, referral_id, answer)
         if "case_key" in given:
@@ -193,7 +194,11 @@ ACTS = {
     "send_referral": Act(send_referral, PROPOSAL | {"basis": need(basis)}, instead={"draft": need(referral)}),
     "receive": on_referral(receive),
     "accept": on_referral(
-        step(A.ACCEPT), text=may(text), worker=may(colleague), case_key=may(new(Sort.CASE))
+        step(A.ACCEPT),
+        text=may(text),
+        worker=may(colleague),
+        case_key=may(new(Sort.CASE)),
+        heard_by=may(one_of(HeardBy)),
     ),
     "reject": on_referral(step(A.REJECT), reason=need(one_of(Refusal)), text=need(text)),
     "start": on_referral(step(A.START), first_contact=may(day), text=may(text)),

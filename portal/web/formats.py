@@ -58,6 +58,12 @@ def weekday(value: date | None) -> str:
     return format_date(day, "EEE", locale="en") if in_english() else WEEKDAYS[day.weekday()]
 
 
+def month_word(value: date, *, short: bool = False) -> str:
+    """11月, in English November, or Nov."""
+    pattern = "LLL" if short else "LLLL"
+    return format_date(value, pattern, locale="en") if in_english() else f"{value.month}月"
+
+
 def iso(value: date | None) -> str:
     """2026-11-23, or an instant as 2026-11-23T09:30:00+09:00: for machines (`<time datetime>`)."""
     if value is None:
@@ -87,7 +93,7 @@ def t(value: str | None) -> str:
     return translated(value) if value else ""  # the catalogue's own header answers to ""
 
 
-FILTERS = (era_date, era_datetime, era_short, weekday, iso, lines, t)
+FILTERS = (era_date, era_datetime, era_short, month_word, weekday, iso, lines, t)
 
 
 def init_app(app: Flask) -> None:

@@ -33,6 +33,7 @@ COLUMNS = {
     "referral": "id CHAR(32) PRIMARY KEY, status TEXT",
     "meeting": "id CHAR(32) PRIMARY KEY, status TEXT",
     "calendar_link": "staff_id CHAR(32) PRIMARY KEY",
+    "evaluation_closing": "id CHAR(32) PRIMARY KEY, year INTEGER, digest TEXT, frozen TEXT",
     "disclosure": (
         "id CHAR(32) PRIMARY KEY, person_id CHAR(32), from_agency_id CHAR(32), to_agency_id CHAR(32), "
         "to_staff_id CHAR(32), basis TEXT, consent_id CHAR(32), channel TEXT, source_id CHAR(32), "

@@ -1,0 +1,188 @@
+"""A suggested wording of an area's results, with the figures in place: to be taken over and edited."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from flask_babel import gettext
+
+from portal.activities.kinds import ActivityKind
+from portal.evaluations.catalogue import Area, Count, Measure, Spec
+from portal.evaluations.figures import FEW, Key, of_kind, of_measure, shown
+from portal.evaluations.suggest_queries import LeftOut
+from portal.web.formats import month_word, t
+from portal.words import N_
+
+# What is done of each kind, in one sentence; the rest are gatherings.
+OUTREACH = {
+    ActivityKind.SCHOOL_VISIT: (
+        N_("学校を%(held)s回訪問し、事業の対象と支援の内容を説明した。"),
+        N_("学校を%(held)s回訪問し、事業の対象と支援の内容を延べ%(n)s人に説明した。"),
+    ),
+    ActivityKind.BRIEFING: (
+        N_("説明会・研修を%(held)s回開いた。"),
+        N_("説明会・研修を%(held)s回開き、延べ%(n)s人が参加した。"),
+    ),
+    ActivityKind.LEAFLET: (
+        N_("チラシを%(held)s回配布した。"),
+        N_("チラシの配布を%(held)s回行い、%(n)s部を届けた。"),
+    ),
+    ActivityKind.CITY_VISIT: (
+        N_("他市の取組を%(held)s回視察した。"),
+        N_("他市の取組を%(held)s回視察し、%(n)s人から話を聞いた。"),
+    ),
+    ActivityKind.COMPANY_VISIT: (
+        N_("企業を%(held)s回訪問した。"),
+        N_("企業を%(held)s回訪問し、%(n)s人に事業を説明した。"),
+    ),
+}
+MEASURES = {
+    Measure.DOOR_OPENED: N_("訪問を続けるなかで、ドア越しに話していた%(n)sと、対面で話せるようになった。"),
+    Measure.PLACE_TO_BELONG: N_("%(n)sが居場所の利用につながった。"),
+    Measure.CAME_BY_LEAFLET: N_("チラシをきっかけに、%(n)sが相談に来た。"),
+    Measure.EMPLOYED: N_("%(n)sが就職した。"),
+    Measure.PART_TIME_JOB: N_("%(n)sがアルバイト・パート就労につながった。"),
+    Measure.WITH_HELLO_WORK: N_("このうち%(n)sは、ハローワークと連携して支援した。"),
+    Measure.PARTNERS_ADDED: N_("協力先を新たに%(n)s開拓した。"),
+    Measure.AGREEMENTS_SIGNED: N_("協力先と%(n)sの協定を結んだ。"),
+    Measure.JOINT_INTERVIEWS: N_("初回の面談に%(n)s同席した。"),
+    Measure.COUNCILS: N_("支援調整会議に%(n)s出席した。"),
+    Measure.CASE_STUDIES: N_("事例検討会に%(n)s出席した。"),
+}
+NUMBERS = {
+    N_("人"): (N_("%(n)s人"), N_("少数の人")),
+    N_("件"): (N_("%(n)s件"), N_("少数")),
+    N_("回"): (N_("%(n)s回"), N_("少数")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the words are made of. `least` is set where small numbers of people are to be written as 少数."""
+
+    area: Area
+    counts: Mapping[Key, int]
+    left_out: Sequence[LeftOut] = field(default_factory=tuple)
+    weekly_since: date | None = None
+    begins: date | None = None
+    least: int = 0
+
+    def see(self, value: int, spec: Spec) -> int:
+        return shown(value, spec, inside=not self.least, least=self.least)
+
+    def of(self, kind: ActivityKind, count: Count) -> int:
+        key = of_kind(self.area.code, kind, count)
+        return self.see(self.counts.get(key, 0), key.spec)
+
+    def measure(self, measure: Measure) -> int:
+        key = of_measure(self.area.code, measure)
+        return self.see(self.counts.get(key, 0), key.spec)
+
+    def in_words(self, value: int, spec: Spec) -> str:
+        number, few = NUMBERS[spec.unit]
+        return str(gettext(few) if value == FEW else gettext(number, n=value))
+
+
+def wording(facts: Facts) -> str:
+    """The suggestion, a line for each thing done; empty where nothing has been recorded."""
+    kinds = {key.kind for key in facts.counts if key.area == facts.area.code and key.kind}
+    in_order = (*facts.area.kinds, *(kind for kind in ActivityKind if kind not in facts.area.kinds))
+    found = ["".join(of_activity(facts, kind)) for kind in in_order if kind in kinds] + of_measures(facts)
+    return "\n".join(gettext("・%(sentence)s", sentence=one) for one in found if one)
+
+
+def of_activity(facts: Facts, kind: ActivityKind) -> list[str]:
+    held = facts.of(kind, Count.HELD)
+    sentences = []
+    if held and kind in OUTREACH:
+        reached = facts.of(kind, Count.AUDIENCE)
+        sentences.append(gettext(OUTREACH[kind][bool(reached)], held=held, n=reached))
+    elif held and kind is ActivityKind.HOME_VISIT:
+        people = facts.of(kind, Count.PEOPLE)
+        whom = gettext("少数の人") if people == FEW else gettext("%(n)s人", n=people)
+        sentences.append(gettext("家庭訪問を%(held)s回行い、%(whom)sを訪ねた。", held=held, whom=whom))
+    elif held:
+        sentences.append(gathering(facts, kind, held))
+        online = facts.of(kind, Count.ONLINE)
+        if online:
+            sentences.append(
+                gettext("うち%(n)s回はオンラインで行った。", n=online)
+                if online < held
+                else gettext("すべてオンラインで行った。")
+            )
+    return [*sentences, *not_held(facts, kind)]
+
+
+def gathering(facts: Facts, kind: ActivityKind, held: int) -> str:
+    visits, people = facts.of(kind, Count.VISITS), facts.of(kind, Count.PEOPLE)
+    values = {"kind": t(kind.word), "held": held, "visits": visits, "people": people}
+    if visits == FEW:
+        return str(gettext("%(kind)sを%(held)s回開催し、少数の参加があった。", **values))
+    if not visits:
+        return str(gettext("%(kind)sを%(held)s回開催した。", **values))
+    if people in {0, FEW}:
+        return str(gettext("%(kind)sを%(held)s回開催し、延べ%(visits)s人の参加があった。", **values))
+    return str(
+        gettext("%(kind)sを%(held)s回開催し、延べ%(visits)s人（実%(people)s人）の参加があった。", **values)
+    )
+
+
+def not_held(facts: Facts, kind: ActivityKind) -> list[str]:
+    """4月・5月は、緊急事態宣言のため開催しなかった。"""
+    months: dict[str, list[str]] = {}
+    for one in facts.left_out:
+        if one.kind is kind:
+            month = month_word(one.on)
+            of_reason = months.setdefault(one.why.strip().removesuffix("。").removesuffix("のため"), [])
+            if month not in of_reason:
+                of_reason.append(month)
+    return [
+        gettext("%(months)sは、%(why)sのため開催しなかった。", months=gettext("・").join(when), why=why)
+        for why, when in months.items()
+    ]
+
+
+def of_measures(facts: Facts) -> list[str]:
+    found = []
+    for measure in facts.area.measures:
+        value = facts.measure(measure)
+        if not value:
+            continue
+        if measure in MEASURES:
+            spec = of_measure(facts.area.code, measure).spec
+            found.append(gettext(MEASURES[measure], n=facts.in_words(value, spec)))
+        elif measure is Measure.JOINED_AFTER_JOINT:
+            found.append(after_joint(facts, value))
+        elif measure is Measure.JOINED and value != facts.measure(Measure.JOINED_AFTER_JOINT):
+            number = gettext("少数") if value == FEW else gettext("%(n)s件", n=value)
+            found.append(gettext("つなぎ全体では、%(n)sが事業の利用につながった。", n=number))
+        elif measure is Measure.WEEKLY_MEETINGS:
+            found.append(weekly(facts, value))
+    return found
+
+
+def after_joint(facts: Facts, value: int) -> str:
+    number = gettext("少数") if value == FEW else gettext("%(n)s件", n=value)
+    carried = facts.measure(Measure.JOINED_CARRIED_OVER)
+    if carried == FEW:
+        return str(gettext("同席した面談のうち%(n)sが、事業の利用につながった（継続を含む）。", n=number))
+    if carried:
+        return str(
+            gettext(
+                "同席した面談のうち%(n)sが、事業の利用につながった（継続%(carried)s件を含む）。",
+                n=number,
+                carried=carried,
+            )
+        )
+    return str(gettext("同席した面談のうち%(n)sが、事業の利用につながった。", n=number))
+
+
+def weekly(facts: Facts, value: int) -> str:
+    since = facts.weekly_since
+    if since and facts.begins and (since.year, since.month) != (facts.begins.year, facts.begins.month):
+        return str(
+            gettext("%(month)sから週に1回の打合せを始め、%(n)s回行った。", month=month_word(since), n=value)
+        )
+    return str(gettext("週に1回の打合せを%(n)s回行った。", n=value))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 # A number that is shown; None is one that is not.
 Shown = int | None
@@ -100,17 +101,19 @@ class Board:
 
     def next_in_a_line(self) -> Place | None:
         """What to hide beside a number that its line gives away: the next smallest, rather than a zero or the sum."""
-        for i, row in enumerate(self.rows):
-            if row and self.is_given_away(row, (i, self.wide - 1)):
-                if found := self.cheapest((i, j) for j in range(self.wide)):
-                    return found
-        for j, column in enumerate(self.columns):
-            if column and self.is_given_away(column, (self.high - 1, j)):
-                if found := self.cheapest((i, j) for i in range(self.high)):
-                    return found
-        return None
+        told_rows = (i for i, row in enumerate(self.rows) if self.is_given_away(row, (i, self.wide - 1)))
+        told_columns = (
+            j for j, column in enumerate(self.columns) if self.is_given_away(column, (self.high - 1, j))
+        )
+        lines = chain(
+            (((i, j) for j in range(self.wide)) for i in told_rows),
+            (((i, j) for i in range(self.high)) for j in told_columns),
+        )
+        return next(filter(None, map(self.cheapest, lines)), None)
 
     def is_given_away(self, hidden: set[Place], total: Place) -> bool:
+        if not hidden:
+            return False
         if total in hidden:
             return len(hidden) == 1
         numbers = [self.values[i][j] for i, j in hidden]
@@ -129,7 +132,7 @@ class Board:
         )
         return self.cheapest(joined)
 
-    def cheapest(self, places: Iterator[Place]) -> Place | None:
+    def cheapest(self, places: Iterable[Place]) -> Place | None:
         free = [
             (self.values[i][j] == 0, self.values[i][j], (i, j))
             for i, j in places

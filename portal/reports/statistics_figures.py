@@ -85,6 +85,8 @@ class ItemTable:
         return self.table.rows[at] if month is None else self.table.cells[at][MONTHS.index(month)]
 
     def of_all(self, month: int | None) -> Shown:
+        if not self.places:
+            return 0
         return self.table.total if month is None else self.table.columns[MONTHS.index(month)]
 
     def months(self, agency_id: UUID | None) -> list[Shown]:

@@ -14,13 +14,14 @@ from portal.reports import small_numbers
 from portal.reports import statistics_queries as queries
 from portal.reports.audit_figures import median
 from portal.reports.small_numbers import Shown
-from portal.reports.statistics_figures import MONTHS, Flow, ItemTable, Medians, Period, Share, share
 from portal.reports.statistics_days import Counting
+from portal.reports.statistics_figures import MONTHS, Flow, ItemTable, Medians, Period, Share, share
 from portal.reports.statistics_pairs import Counted
 from portal.reports.statistics_scope import Scope
 from portal.reports.statistics_tables import added
 
 Code = TypeVar("Code", Refusal, Outcome)
+
 
 def of_flow(
     scope: Scope, counted: Sequence[Counted], referred: ItemTable, days: Mapping[UUID, OpeningDays]
@@ -89,4 +90,3 @@ def of_medians(scope: Scope, days: Mapping[UUID, OpeningDays]) -> Medians:
                 took[step][max(0, waited)] += number
     least = 1 if scope.is_exact else scope.least
     return Medians(**{step: median(found) for step, found in took.items() if found.total() >= least})
-

@@ -49,9 +49,13 @@ def of_pairs(
         for one in counted
         if (one.sender, one.recipient) in told and scope.agency_id in (None, one.sender, one.recipient)
     ]
-    chosen.sort(key=lambda one: (-(told[one.sender, one.recipient] or 0), str(one.sender), str(one.recipient)))
+    chosen.sort(
+        key=lambda one: (-(told[one.sender, one.recipient] or 0), str(one.sender), str(one.recipient))
+    )
     is_few = scope.agency_id is not None or len(days) <= FEW_AGENCIES
-    full = [one for one in (chosen if is_few else chosen[:MOST]) if told[one.sender, one.recipient] is not None]
+    full = [
+        one for one in (chosen if is_few else chosen[:MOST]) if told[one.sender, one.recipient] is not None
+    ]
     medians = medians_of(scope, full, days)
     brief = (one for one in chosen[len(full) :])
     return [

@@ -178,7 +178,7 @@ def pairs() -> Select[Any]:
         waited = case((done.is_not(None), 1), else_=is_waited_for(due_on, TODAY))
         in_time = case((done.is_(None), 0), (done > due_on, 0), else_=1)
         columns += [func.sum(waited), func.sum(in_time)]
-    keys = (Referral.from_agency_id, Referral.to_agency_id)
+    keys: tuple[Any, ...] = (Referral.from_agency_id, Referral.to_agency_id)
     refused = number(Referral.refusal.is_not(None))
     return select(*keys, *columns, refused).where(*sent(of_agency())).group_by(*keys)
 
@@ -188,11 +188,7 @@ def answers() -> Select[Any]:
     """When the referrals of some pairs were sent and answered: sender, recipient, two days, number."""
     wanted = tuple_(Referral.from_agency_id, Referral.to_agency_id).in_(bindparam("pairs", expanding=True))
     keys = (Referral.from_agency_id, Referral.to_agency_id, SENT, JapanDay(Referral.answered_at))
-    return (
-        select(*keys, func.count())
-        .where(*sent(Referral.answered_at.is_not(None), wanted))
-        .group_by(*keys)
-    )
+    return select(*keys, func.count()).where(*sent(Referral.answered_at.is_not(None), wanted)).group_by(*keys)
 
 
 @cache
@@ -213,7 +209,7 @@ def business_steps(calendars: int) -> Select[Any]:
 @cache
 def calendar_steps() -> Select[Any]:
     """Days from sending to the first contact and to the end, where it came so far: two numbers of days, number."""
-    contact, end = DaysFrom(SENT, Referral.first_contact_on), DaysFrom(SENT, JapanDay(Referral.ended_at))
+    contact: Any = DaysFrom(SENT, Referral.first_contact_on)
+    end: Any = DaysFrom(SENT, JapanDay(Referral.ended_at))
     begun = or_(Referral.first_contact_on.is_not(None), Referral.ended_at.is_not(None))
     return select(contact, end, func.count()).where(*sent(begun, of_agency())).group_by(contact, end)
-

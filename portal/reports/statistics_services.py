@@ -28,7 +28,9 @@ from portal.reports.statistics_tables import of_items
 from portal.settings import queries as settings
 
 
-def read(actor: Actor, period: Period, agency_id: UUID | None = None, *, is_export: bool = False) -> Statistics:
+def read(
+    actor: Actor, period: Period, agency_id: UUID | None = None, *, is_export: bool = False
+) -> Statistics:
     """The figures; that they were read, or taken out, is logged.
 
     Raises:

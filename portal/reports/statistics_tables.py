@@ -36,7 +36,9 @@ def of_items(scope: Scope, agencies: Sequence[UUID]) -> dict[Item, ItemTable]:
         known[agency, month] += number if is_own else 0
     places = {agency: at for at, agency in enumerate(agencies)}
     return {
-        item: ItemTable(item, places, masked(scope, agencies, cells[item], known if item is Item.REFERRED else {}))
+        item: ItemTable(
+            item, places, masked(scope, agencies, cells[item], known if item is Item.REFERRED else {})
+        )
         for item in Item
     }
 

@@ -30,6 +30,15 @@ class Period:
     month: int | None = None
 
     @property
+    def has_begun(self) -> bool:
+        return self.bounds[0] <= clock.today()
+
+    @property
+    def begun(self) -> tuple[int, ...]:
+        """The months of the year that have begun."""
+        return tuple(month for month in MONTHS if Period(self.year, month).has_begun)
+
+    @property
     def bounds(self) -> tuple[date, date]:
         if self.month is None:
             return clock.fiscal_year_bounds(self.year)

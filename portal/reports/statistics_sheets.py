@@ -13,7 +13,7 @@ from flask_babel import gettext
 from portal.cases.codes import Outcome
 from portal.referrals.states import Refusal
 from portal.reports.small_numbers import Shown
-from portal.reports.statistics_figures import MONTHS, Flow, Share, Statistics
+from portal.reports.statistics_figures import MONTHS, Flow, ItemTable, Share, Statistics
 from portal.reports.statistics_items import DEFINITIONS, UNITS, Item
 from portal.reports.statistics_words import month_word, share_word, year_word
 from portal.web.formats import era_date
@@ -98,12 +98,13 @@ def items(book: Book, view: Statistics) -> None:
     for item in Item:
         table = view.items[item]
         for key in agencies:
-            numbers = table.months(key)
-            if view.agency_id or any(number != 0 for number in numbers):
-                book.line(sheet, row, [gettext(item.word), view.agencies[key], *numbers])
+            if view.agency_id or any(number != 0 for number in table.months(key)):
+                book.line(sheet, row, [gettext(item.word), view.agencies[key], *twelve(view, table, key)])
                 row += 1
         if not view.agency_id:
-            book.line(sheet, row, [gettext(item.word), gettext("合計"), *table.months(None)], book.total)
+            book.line(
+                sheet, row, [gettext(item.word), gettext("合計"), *twelve(view, table, None)], book.total
+            )
             row += 1
     sheet.set_column(0, 0, 18)
     sheet.set_column(1, 1, 28)
@@ -111,6 +112,13 @@ def items(book: Book, view: Statistics) -> None:
     sheet.freeze_panes(2, 2)
     sheet.repeat_rows(1)
     sheet.autofilter(1, 0, max(2, row - 1), 2 + len(months))
+
+
+def twelve(view: Statistics, table: ItemTable, agency_id: UUID | None) -> list[Shown | str]:
+    """The months and the year; a month that has not come stays empty."""
+    *months, year = table.months(agency_id)
+    begun = len(view.period.begun)
+    return [*months[:begun], *([""] * (len(MONTHS) - begun)), year]
 
 
 def referrals(book: Book, view: Statistics) -> None:

@@ -57,7 +57,7 @@ def asked(year: int) -> tuple[Period, UUID | None, Item]:
     is_month = month is None or month in MONTHS
     if not EARLIEST <= year <= clock.fiscal_year(clock.today()) or not is_month:
         raise NotFound
-    if found[0].bounds[0] > clock.today():
+    if not found[0].has_begun:
         raise NotFound
     return found
 
@@ -75,8 +75,7 @@ def show(year: int) -> ResponseReturnValue:
     period, agency_id, item = asked(year)
     view = statistics_services.read(actor, period, agency_id)
     form = ChoiceForm(formdata=request.args)
-    begun = [month for month in MONTHS if Period(year, month).bounds[0] <= clock.today()]
-    form.month.choices = [("", gettext("年度の合計")), *((str(m), month_word(m)) for m in begun)]
+    form.month.choices = [("", gettext("年度の合計")), *((str(m), month_word(m)) for m in period.begun)]
     form.agency.choices = [
         ("", gettext("すべて")),
         *((str(key), name) for key, name in view.agencies.items()),
@@ -85,10 +84,9 @@ def show(year: int) -> ResponseReturnValue:
     return render_template(
         "reports/statistics.html",
         form=form,
-        item=item,
         has_next=year < clock.fiscal_year(clock.today()),
         has_previous=year > EARLIEST,
-        **words(view),
+        **words(view, item),
     )
 
 
@@ -106,9 +104,9 @@ def workbook(year: int) -> ResponseReturnValue:
 def paper(year: int) -> ResponseReturnValue:
     actor = signed_in()
     require(actor, Permission.STATISTICS_READ)
-    period, agency_id, _item = asked(year)
+    period, agency_id, item = asked(year)
     view = statistics_services.read(actor, period, agency_id, is_export=True)
-    content = render_pdf("reports/statistics.pdf.html", printed_at=clock.now(), **words(view))
+    content = render_pdf("reports/statistics.pdf.html", printed_at=clock.now(), **words(view, item))
     return pdf_response(content, f"{filename(period)}.pdf")
 
 
@@ -116,7 +114,7 @@ def filename(period: Period) -> str:
     return f"tsunagu-statistics-{period.year}" + (f"-{period.month:02}" if period.month else "")
 
 
-def words(view: Statistics) -> dict[str, Any]:
+def words(view: Statistics, item: Item) -> dict[str, Any]:
     """What the page and the paper are made of."""
     month = view.period.month
     counting = [
@@ -132,9 +130,11 @@ def words(view: Statistics) -> dict[str, Any]:
         "view": view,
         "word": gettext("%(year)s %(month)s", year=heading, month=month_word(month)) if month else heading,
         "items": Item,
+        "item": item,
         "definitions": DEFINITIONS,
         "units": UNITS,
         "counting": counting,
+        "begun": view.period.begun,
         "months": [month_word(one) for one in MONTHS],
         "charts": [small(view, item) for item in Item],
         "refusals": Refusal,
@@ -150,14 +150,9 @@ def words(view: Statistics) -> dict[str, Any]:
 
 def small(view: Statistics, item: Item) -> tuple[Item, Any]:
     """The months of one item as a small chart; those that have not come are left out."""
-    values = [
-        None
-        if Period(view.period.year, month).bounds[0] > clock.today()
-        else gettext("少数")
-        if value is None
-        else value
-        for month, value in zip(MONTHS, view.items[item].months(view.agency_id), strict=False)
-    ]
+    told = view.items[item].months(view.agency_id)[: len(view.period.begun)]
+    values = [gettext("少数") if value is None else value for value in told]
+    values += [None] * (len(MONTHS) - len(values))
     title = gettext("%(item)s：%(year)sの月ごと", item=gettext(item.word), year=year_word(view.period.year))
     return item, charts.bars(values, [str(month) for month in MONTHS], title=title)
 

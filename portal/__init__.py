@@ -35,6 +35,7 @@ from portal.reports.audit_figure_views import bp as figures
 from portal.reports.audit_views import bp as audit
 from portal.reports.checkpoint_views import bp as checkpoint_pages
 from portal.reports.monthly_views import bp as monthly
+from portal.reports.statistics_views import bp as statistics
 from portal.reports.views import bp as today
 from portal.reports.watch_views import bp as watch
 from portal.retention.views import bp as retention
@@ -66,6 +67,7 @@ BLUEPRINTS = (
     inspections,
     figures,
     monthly,
+    statistics,
     watch,
 )
 URL_ENUMS = {"referral_action": ReferralAction, "category": Category}

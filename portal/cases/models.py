@@ -32,6 +32,8 @@ class Case(Identified, Versioned, Audited, Base):
         Index(None, "agency_id", "person_id"),
         Index(None, "agency_id", "opened_on", "id"),
         Index(None, "agency_id", "closed_on"),
+        Index(None, "opened_on", "agency_id"),
+        Index(None, "outcome", "closed_on"),
         CheckConstraint("closed_on IS NULL OR outcome IS NOT NULL", name="closed_with_outcome"),
     )
 

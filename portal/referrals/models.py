@@ -40,6 +40,8 @@ class Referral(Identified, Versioned, Audited, Base):
         Index(None, "person_id", "to_agency_id"),
         Index(None, "consent_id"),
         Index(None, "part_of_id"),
+        Index(None, "sent_at"),
+        Index(None, "outcome", "ended_at"),
     )
 
     number: Mapped[str] = mapped_column(default="")

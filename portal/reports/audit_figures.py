@@ -31,6 +31,8 @@ from portal.referrals.models import Referral
 from portal.referrals.states import Refusal
 
 READINGS = [event.value for event in AuditEvent if event.value.endswith((":read", ":listed", ":opened"))]
+# Who answers has received it.
+OPENED = func.coalesce(Referral.received_at, Referral.answered_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +98,7 @@ def count(session: Session, first: date, last: date, agency_id: UUID | None = No
     agencies = session.scalars(asked.where(Agency.id == agency_id) if agency_id else asked).all()
     calendars = opening_days(session, agencies, first)
     to_agency, period = Referral.to_agency_id, Period(first, last, agency_id)
-    opened = func.coalesce(Referral.received_at, Referral.answered_at)  # who answers has received it
-    received = paces(session, period, calendars, opened, Referral.acknowledge_by)
+    received = paces(session, period, calendars, OPENED, Referral.acknowledge_by)
     answered = paces(session, period, calendars, Referral.answered_at, Referral.respond_by)
     refusals = tallies(
         session, period, to_agency, Referral.refusal, Referral.sent_at, Referral.refusal.is_not(None)
@@ -172,12 +173,10 @@ def paces(
     done_at: ColumnElement[Any] | InstrumentedAttribute[Any],
     due_on: InstrumentedAttribute[Any],
 ) -> dict[UUID, Pace]:
-    """How soon each agency did it, of what was sent to it in the period. What ended before its day waits for nobody."""
+    """How soon each agency did it, of what was sent to it in the period."""
     sent, done = JapanDay(Referral.sent_at), JapanDay(done_at)
     is_late = case((done > due_on, 1), else_=0)
-    ended_first = JapanDay(Referral.ended_at) <= due_on
-    is_due = case((ended_first, 0), (due_on < clock.today(), 1), else_=0)
-    columns = (Referral.to_agency_id, sent, done, is_late, is_due)
+    columns = (Referral.to_agency_id, sent, done, is_late, is_waited_for(due_on, clock.today()))
     rows = session.execute(
         select(*columns, func.count())
         .where(*period.tests(Referral.to_agency_id, Referral.sent_at))
@@ -187,6 +186,12 @@ def paces(
     for row in rows:
         found[row[0]].append(row[1:])
     return {key: pace(lines, calendars[key]) for key, lines in found.items()}
+
+
+def is_waited_for(due_on: InstrumentedAttribute[Any], today: Any) -> ColumnElement[int]:
+    """1 where the day is past; what ended before its day waits for nobody."""
+    ended_first = JapanDay(Referral.ended_at) <= due_on
+    return case((ended_first, 0), (due_on < today, 1), else_=0)
 
 
 def pace(lines: Iterable[Any], days: OpeningDays) -> Pace:

@@ -1,0 +1,41 @@
+"""Who asks for the monthly statistics, about what, and below which number he is told nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from portal import clock
+from portal.reports.statistics_figures import Period
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Who asks, about what, and the numbers below which it is hidden from him: 1 hides nothing."""
+
+    session: Session
+    period: Period
+    agency_id: UUID | None
+    own_id: UUID | None
+    sees_all: bool
+    least: int
+
+    @property
+    def is_exact(self) -> bool:
+        """Everything asked about is the reader's own."""
+        return self.sees_all or (self.own_id is not None and self.agency_id == self.own_id)
+
+    def given(self, period: Period) -> dict[str, Any]:
+        first, last = period.bounds
+        return {
+            "first": first,
+            "last": last,
+            "since": clock.start_of_day(first),
+            "until": clock.end_of_day(last),
+            "today": clock.today(),
+            "agency": self.agency_id,
+            "own": self.own_id,
+        }

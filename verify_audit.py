@@ -22,6 +22,7 @@ import struct
 import sys
 import tempfile
 import time
+import unicodedata
 import zipfile
 from array import array
 from bisect import bisect_left
@@ -382,6 +383,9 @@ class Note(NamedTuple):
     root: bytes
     at: datetime
     stamps: tuple[tuple[bytes, bytes], ...]
+
+    def agrees(self, root: bytes) -> bool:
+        return self.root == root
 
     @property
     def body(self) -> bytes:
@@ -1030,9 +1034,21 @@ def check_details(source: Source, part: Part, persons: dict[bytes, bytes]) -> De
 # --------------------------------------------------------------------------------------------- the log as a whole
 
 
+class Printed(NamedTuple):
+    """A checkpoint as it stands on paper: so many entries, and how their root begins. Nobody signed the typing."""
+
+    where: str
+    size: int
+    root: str
+
+    def agrees(self, root: bytes) -> bool:
+        return root.hex().startswith(self.root)
+
+
 class Options(NamedTuple):
     keys: list[Key]
     kept: list[Note]
+    printed: list[Printed]
     max_age: timedelta
     now: datetime | None
     log_only: bool
@@ -1371,16 +1387,15 @@ class Checkpoints:
         self.trust = Trust((), (), ())
         self.newest: Note | None = None
 
-    def agrees(self, note: Note) -> bool:
-        fits = note.origin == self.origin and note.size <= self.tree.size
-        return fits and self.tree.root(note.size) == note.root
+    def agrees(self, note: Note | Printed) -> bool:
+        return note.size <= self.tree.size and note.agrees(self.tree.root(note.size))
 
     def run(self, data: Sequence[tuple[Note, bytes]], signers: dict[str, frozenset[bytes]]) -> None:
         nobody: frozenset[bytes] = frozenset()
         for is_kept, notes in ((False, [one for one, _peaks in data]), (True, self.options.kept)):
             for note in notes:
-                one = Checked(note, is_kept, signers.get(note.text, nobody), self.agrees(note))
-                self.checked.append(one)
+                agrees = note.origin == self.origin and self.agrees(note)
+                self.checked.append(Checked(note, is_kept, signers.get(note.text, nobody), agrees))
         self.trust = Trust(self.options.keys, self.log.facts.rekeyed, self.checked)
         own = [one for one in self.checked if not one.is_kept]
         good = [one.note for one in own if one.agrees and self.trust.trusts(one)]
@@ -1392,11 +1407,14 @@ class Checkpoints:
             if note.size <= self.tree.size and b"".join(self.tree.peaks(note.size)) != peaks:
                 self.find("peaks", note, "部分木の値が違います", "its peaks are not the tree's")
         self.check_restores()
+        newest = max((other.note.size for other in own), default=-1)
         for one in self.checked:
-            if one.is_kept:
-                self.check_kept(one, max((other.note.size for other in own), default=-1))
+            if one.is_kept and one.note.origin == self.origin:
+                self.check_kept(one.note, newest, agrees=one.agrees)
+        for printed in self.options.printed:
+            self.check_kept(printed, newest, agrees=self.agrees(printed))
 
-    def find(self, code: str, note: Note, ja: str, en: str) -> None:
+    def find(self, code: str, note: Note | Printed, ja: str, en: str) -> None:
         self.report.find(code, note.size, f"{note.where}: {ja}", f"checkpoint {note.size}: {en}")
 
     def check_signed(self, one: Checked) -> None:
@@ -1449,21 +1467,24 @@ class Checkpoints:
                     f"entry {one.seq}: no checkpoint covers this declared restore yet",
                 )
 
-    def is_excused(self, note: Note) -> bool:
-        """Lost in a restore that two people declared."""
+    def is_excused(self, note: Note | Printed) -> bool:
+        """Lost in a restore that two people declared. What was typed from paper tells no time to hold against it."""
         return self.newest is not None and any(
             one.size < note.size <= one.kept_size
-            and note.at <= one.at
+            and (isinstance(note, Printed) or note.at <= one.at)
             and one.seq <= self.newest.size
-            and (note.size != one.kept_size or base64.b64encode(note.root).decode() == one.kept_root)
+            and (note.size != one.kept_size or self.is_lost_root(note, one.kept_root))
             for one in self.log.facts.restored
         )
 
-    def check_kept(self, one: Checked, newest: int) -> None:
-        note = one.note
-        if note.origin != self.origin:
-            return
-        if one.agrees:
+    def is_lost_root(self, note: Note | Printed, kept_root: str) -> bool:
+        try:
+            return note.agrees(unbase64(kept_root))
+        except ValueError:
+            return False
+
+    def check_kept(self, note: Note | Printed, newest: int, *, agrees: bool) -> None:
+        if agrees:
             if note.size > newest:
                 self.find(
                     "older",
@@ -1807,7 +1828,7 @@ def verify_database(source: Source, options: Options, report: Report) -> None:
         "entries": tree.size,
         "details": sum(len(part.seqs) for part in details),
         "checkpoints": len(data),
-        "kept": len(options.kept),
+        "kept": len(options.kept) + len(options.printed),
         "root": tree.root(tree.size).hex(),
         "restores": [one.seq for one in log.facts.restored],
         "erased": len(log.facts.erased),
@@ -2000,7 +2021,7 @@ def verify_bundle(path: str, options: Options, report: Report) -> None:
         "entries": entries.count,
         "details": 0,
         "checkpoints": 1,
-        "kept": len(options.kept),
+        "kept": len(options.kept) + len(options.printed),
         "root": note.root.hex(),
         "size": note.size,
         "complete": entries.is_complete,
@@ -2042,7 +2063,16 @@ def compare_kept(
                 f"{one.note.where}: 同じ件数で中身の違う票です",
                 "a kept checkpoint of the same size differs",
             )
-    if others := sum(one.note.size != note.size for one in checked):
+    for typed in options.printed:
+        if typed.size == note.size and not typed.agrees(note.root):
+            report.find(
+                "kept",
+                typed.size,
+                f"{typed.where}: 同じ件数で中身の違う票です",
+                "a kept checkpoint of the same size differs",
+            )
+    beside: list[Note | Printed] = [*options.kept, *options.printed]
+    if others := sum(one.size != note.size for one in beside):
         report.remarks.append(
             (f"保管した照合票のうち {others} 枚は、一部だけの出力とは照合できません",
              f"{others} kept checkpoints cannot be held against a part of the log")
@@ -2114,6 +2144,21 @@ def read_kept(given: Sequence[str], report: Report) -> list[Note]:
                 f"照合票として読めません: {shown(path)}", f"not a checkpoint: {shown(path)}"
             ) from error
     return list(found.values())
+
+
+def read_printed(given: Sequence[str]) -> list[Printed]:
+    """What was typed from a monthly report: the number of entries, then the root, with any blanks in it."""
+    found = []
+    for text in given:
+        size, *groups = unicodedata.normalize("NFKC", text).replace(",", "").split() or [""]
+        root = "".join(groups).lower()
+        if not re.fullmatch(r"[0-9]{1,18}", size) or not re.fullmatch(r"[0-9a-f]{16,64}", root):
+            raise Unreadable(
+                f"--printed は「記録の数 指紋（16文字以上）」です: {shown(text)}",
+                f"--printed is the number of entries and 16 or more digits of the root: {shown(text)}",
+            )
+        found.append(Printed(f"印刷された票 {size}", int(size), root))
+    return found
 
 
 def unpack(path: str, folder: str) -> str:
@@ -2221,6 +2266,16 @@ def arguments() -> Arguments:
         help="保管してある照合票。何枚でも、フォルダでも / the checkpoints you kept: files, folders, any number",
     )
     parser.add_argument(
+        "--printed",
+        action="append",
+        default=[],
+        metavar="NUMBER ROOT",
+        help=(
+            '月次報告に印刷された照合票。"記録の数 指紋" を引用符で囲む。何度でも'
+            ' / a checkpoint on paper: "number of entries, root", in quotes, any number'
+        ),
+    )
+    parser.add_argument(
         "--max-age",
         type=float,
         default=24.0,
@@ -2315,6 +2370,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         options = Options(
             keys=[read_key(one) for one in given.key],
             kept=read_kept([one for some_ in given.checkpoint for one in some_], report),
+            printed=read_printed(given.printed),
             max_age=age,
             now=given.now,
             log_only=given.log_only,

@@ -40,7 +40,7 @@ from portal.reports.views import bp as today
 from portal.reports.watch_views import bp as watch
 from portal.retention.views import bp as retention
 from portal.settings.views import bp as settings
-from portal.web import assets, formats, halt, headers, language, navigation
+from portal.web import again, assets, formats, halt, headers, language, navigation
 from portal.web import views as web
 from portal.web.converters import enum_converter
 from portal.web.logs import Portal
@@ -102,6 +102,7 @@ def create_app(config: Any) -> Flask:
     headers.init_app(app)
     assets.init_app(app)
     errors.init_app(app)
+    again.init_app(app)
     gate.init_app(app)
     guard.install(db.session)
     vault.bind(Path(app.config["KEY_DIR"]))

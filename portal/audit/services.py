@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import Table, insert, update
 
 from portal import clock
-from portal.audit import checkpoints, soundness
+from portal.audit import checkpoints, outrunning, soundness
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditDetail, AuditEntry, AuditHead
 from portal.audit.vault import seal, vault
@@ -100,8 +100,8 @@ def record(
     is_reading: bool = False,
     fact: dict[str, Any] | None = None,
     **details: Any,
-) -> None:
-    """Add an entry to the current transaction, which commits the act and its entry, or neither.
+) -> int:
+    """Add an entry to the current transaction, which commits the act and its entry, or neither; its number.
 
     `subject` is the record acted on, or a pair (kind, id). `details` may hold names and text: the entry
     itself keeps only a salted commitment to them, and about a person they are sealed with that person's key.
@@ -162,6 +162,7 @@ def record(
             connection.execute(NEW_DETAIL, detail)
         if is_due and is_sound:
             checkpoints.make(session)
+        return int(head.seq)
 
 
 def has_words(value: Any) -> bool:
@@ -245,6 +246,11 @@ def record_reading(what: AuditEvent, subject: Any = None, *, actor: Actor, **mor
     """Write down that something was read, before the page that shows it is answered.
 
     The reader session stays open: the entry commits first, and when it cannot, no page is shown.
+
+    Raises:
+        Outrun: what was read is not to be shown any more; the web asks for it again.
     """
-    with db.transaction(keep_reader=True):
-        record(what, subject, actor=actor, is_reading=True, **more)
+    before = outrunning.seen()
+    with db.transaction(keep_reader=True) as session:
+        seq = record(what, subject, actor=actor, is_reading=True, **more)
+        outrunning.check(session, before, seq)

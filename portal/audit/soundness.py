@@ -144,7 +144,7 @@ def contradiction(session: Session, origin: str, size: int) -> Contradiction | N
         reason = N_("保管してある最新の照合票が読めません。")
         return Contradiction(reason, RESTORED, None, agreed(session, origin, sizes))
     if last.size > size:
-        reason = N_("記録が、保管してある照合票より短くなっています。")
+        reason = N_("記録が、保管してある照合票より短くなっていました。")
         return Contradiction(reason, RESTORED, last, agreed(session, origin, sizes))
     made = made_since(session, last.size)
     counted = recount(session, {last.size, *(one.size for one in made)}, size)

@@ -58,8 +58,9 @@ def index() -> ResponseReturnValue:
     form, (first, last) = asked()
     form.first.data, form.last.data = form.first.data or first, form.last.data or last
     found = audit_figures.read(actor, first, last)
+    given = [code for code in Refusal if any(one.refusals.get(code) for one in found)]
     return render_template(
-        "audit/figures.html", form=form, first=first, last=last, found=found, refusals=Refusal, bases=Basis
+        "audit/figures.html", form=form, first=first, last=last, found=found, refusals=given, bases=Basis
     )
 
 

@@ -32,7 +32,6 @@ CITY = N_(
 COUNCIL = N_("市の文書管理の規程で定めます。支援会議は、名簿と守秘義務の確認も記録の一部です。")
 CONSENT = N_("市の文書管理の規程で定めます。同意は、だれに何を伝えてよいかの根拠です。")
 PROVISION = N_("個人情報保護法の、第三者に提供した記録の保存義務によります。短くはできません。")
-LOG = N_("監査のために残します。消去した人の内容は、鍵とともに読めなくなります。")
 SECOND = N_("緊急時の提供は、あとから二人目が点検する決まりによります。")
 PRACTICE = N_("実務の目安です。職員の数と働き方に合わせて決めてください。")
 
@@ -86,15 +85,5 @@ SPECS = (
     ),
     Spec("retention.consent_years", RETENTION, N_("同意書（失効から）"), N_("年"), 5, 1, 30, CONSENT),
     Spec("retention.meeting_years", RETENTION, N_("会議の議事録（承認から）"), N_("年"), 5, 1, 30, COUNCIL),
-    Spec(
-        "retention.log_years",
-        RETENTION,
-        N_("監査記録（消去しません。点検の対象とする年数）"),
-        N_("年"),
-        10,
-        1,
-        50,
-        LOG,
-    ),
 )
 BY_KEY = {spec.key: spec for spec in SPECS}

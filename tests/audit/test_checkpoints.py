@@ -217,7 +217,7 @@ def test_an_older_database_is_read_only_until_two_people_have_confirmed_it(
 
     first = browser(admin)
     page = first.get("/audit/restore")
-    assert "短くなっています" in page.text or "一致しません" in page.text
+    assert "短くなっていました" in page.text or "一致しません" in page.text
     assert first.post("/audit/restore", data={"reason": ""}).text.count("入力してください") >= 1
     said = first.post("/audit/restore", data={"reason": "ディスクの故障のため、夜の控えから戻した。"})
     assert said.status_code == 303

@@ -21,7 +21,7 @@ from tests.audit import attacker, reference
 from tests.audit.attacker import TAMPERINGS, SQLiteAttacker, Tampering
 from tests.audit.forge import Forge, canonical
 from tests.audit.verifying import Verdict, run
-from verify_audit import SOUND, STALE, TAMPERED, Tree, is_signed, root_of_path
+from verify_audit import SOUND, STALE, TAMPERED, WRONG, Tree, is_signed, root_of_path
 
 HISTORIES = 200
 IN_A_TEST = 10
@@ -303,6 +303,73 @@ def test_a_restore_excuses_only_what_it_lost(tmp_path: Path) -> None:
     loot.say(3, ground="emergency")
     thief.put(loot)
     assert {"kept", "root"} <= verdict(forge).codes
+
+
+# Checkpoints on paper.
+
+
+def typed(note: str, digits: int = 64) -> str:
+    """What somebody types from a monthly report: the number as it is written there, the root in groups."""
+    _origin, size, encoded = note.split("\n")[:3]
+    root = base64.b64decode(encoded).hex()[:digits]
+    return f"{int(size):,} {' '.join(root[at : at + 8] for at in range(0, digits, 8))}"
+
+
+def on_paper(path: Path, forge: Forge, notes: list[str], digits: int = 16) -> Verdict:
+    """Judged by the papers alone."""
+    return run(
+        path, forge.vkeys, [], *[word for note in notes for word in ("--printed", typed(note, digits))]
+    )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_was_printed_is_held_against_the_log(tmp_path: Path, seed: int) -> None:
+    forge = forged(tmp_path, seed)
+    forge.bundle(tmp_path / "all.zip")
+    for digits in (16, 64):
+        assert on_paper(forge.path, forge, forge.kept, digits).exit == SOUND
+    found = on_paper(tmp_path / "all.zip", forge, forge.kept)
+    assert (found.exit, found.result["summary"]["kept"]) == (SOUND, len(forge.kept))
+    wide = typed(forge.kept[-1]).translate({ord(one): ord(one) + 0xFEE0 for one in "0123456789abcdef,"})
+    assert run(forge.path, forge.vkeys, [], "--printed", wide).exit == SOUND, "a Japanese keyboard's digits"
+    size, root = typed(forge.kept[0]).split(" ", 1)
+    assert "kept" in run(forge.path, forge.vkeys, [], "--printed", f"{int(size) + 1} {root}").codes
+    assert "kept" in run(tmp_path / "all.zip", forge.vkeys, [], "--printed", f"{int(size) + 1} {root}").codes
+    last = int(typed(forge.kept[-1]).split(" ")[0].replace(",", ""))
+    forge.bundle(tmp_path / "one.zip", [1])
+    assert "kept" in run(tmp_path / "one.zip", forge.vkeys, [], "--printed", f"{last} {'0' * 16}").codes
+
+
+def test_paper_alone_tells_a_rewritten_history(tmp_path: Path) -> None:
+    """Whoever holds the signing key writes a history anew in which every other check is content."""
+    forge, other = forged(tmp_path, 3), Forge(tmp_path / "other.db", Random(4))
+    other.origin, other.signing = forge.origin, forge.signing
+    other.db.execute("UPDATE audit_head SET origin = ?", [forge.origin])
+    other.live(40)
+    other.checkpoint()
+    assert run(other.path, forge.vkeys).exit == SOUND
+    assert on_paper(other.path, forge, forge.kept[-1:]).codes == {"kept"}
+
+
+def test_a_declared_restore_excuses_paper_of_what_it_lost_only(tmp_path: Path) -> None:
+    forge = forged(tmp_path, 7)
+    backup = forge.backup()
+    forge.live(20)
+    forge.checkpoint()
+    lost = forge.kept[-1]
+    forge.restore(backup)
+    forge.checkpoint()
+    found = on_paper(forge.path, forge, [lost])
+    assert found.exit == SOUND, found.text
+    assert found.result["summary"]["kept_lost"] == 1
+    size, _root = typed(lost).split(" ", 1)
+    assert "kept" in run(forge.path, forge.vkeys, [], "--printed", f"{size} {'0' * 16}").codes
+
+
+@pytest.mark.parametrize("text", ["", "12", "12 0123abcd", "0123456789abcdef", "12 xyz", f"1 {'a' * 65}"])
+def test_what_cannot_be_a_printed_checkpoint_is_wrong_usage(tmp_path: Path, text: str) -> None:
+    forge = forged(tmp_path, 1, acts=3)
+    assert run(forge.path, forge.vkeys, [], "--printed", text).exit == WRONG
 
 
 # Both implementations on the same logs, sound or not.

@@ -212,6 +212,19 @@ def test_auditors_and_administrators_are_led_to_their_pages(browser: Visit, ours
         assert "count-card" not in page.text
 
 
+@pytest.mark.parametrize("role", [Role.AGENCY_ADMIN, Role.SYSTEM_ADMIN, Role.AUDITOR])
+def test_whoever_sees_no_client_may_open_what_his_first_page_leads_to(
+    browser: Visit, ours: Member, role: Role
+) -> None:
+    desk = browser(make_member(ours.agency_id if role is Role.AGENCY_ADMIN else None, role=role))
+    page = desk.get("/", follow_redirects=True).text
+    led = {html.unescape(url) for url in re.findall(r'<a [^>]*href="(/[^"#]+)"', page)}
+    led = {url for url in led if not url.startswith("/language/")}
+    assert len(led) >= 5
+    refused = {url: code for url in led if (code := desk.get(url).status_code) != 200}
+    assert refused == {}
+
+
 def test_the_questions_do_not_grow_with_the_work(
     browser: Visit, ours: Member, theirs: Member, at: Clock, count_queries: CountQueries
 ) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
+import portal
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
 from portal.db import db
@@ -37,6 +39,14 @@ def test_every_setting_is_shown_with_its_value_bounds_and_reason(browser: Open, 
         assert f"/settings/{spec.key}" in page
         assert f"{spec.least}～{spec.most}" in page
     assert "まだ変更はありません" in page
+
+
+def test_no_setting_is_without_effect() -> None:
+    """What nothing asks for is a promise that nobody keeps."""
+    code = "".join(
+        path.read_text() for path in Path(portal.__file__).parent.rglob("*.py") if path.stem != "catalogue"
+    )
+    assert [spec.key for spec in SPECS if f'"{spec.key}"' not in code] == []
 
 
 def test_a_change_is_in_force_logged_and_told(browser: Open, keeper: Member) -> None:

@@ -19,10 +19,12 @@ import pytest
 from flask import Flask
 
 from portal.db import db
+from tests.audit.worlds import World
 from tests.browsers import PASSWORD, Browser
 from tests.factories import make_case, make_member
 from tests.servers import Server, serve
 from tests.wall import oracle
+from verify_audit import SOUND
 
 
 class Client:
@@ -111,6 +113,11 @@ def test_nothing_acknowledged_is_lost(app: Flask, pytestconfig: pytest.Config, t
         assert entries == list(range(1, len(entries) + 1))
         if database.startswith("sqlite"):
             assert rows("PRAGMA integrity_check") == [("ok",)]
+    kept = [path.read_text() for path in sorted(tmp_path.glob("*/*.txt"))]
+    assert kept
+    world = World(app, tmp_path)  # signs the log as it stands now
+    world.kept += kept
+    assert world.verdict().exit == SOUND, world.verdict().text
 
 
 def forms(case_id: object, number: int) -> list[tuple[str, str, dict[str, str]]]:

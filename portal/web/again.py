@@ -1,0 +1,30 @@
+"""A page that was outrun by the end of somebody's ground is made anew, from what may be seen now."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from flask import Flask, g, request
+from flask.typing import ResponseReturnValue
+from werkzeug.wrappers import Response
+
+from portal.audit.outrunning import Outrun
+from portal.db import db
+from portal.errors import refusal_page
+
+TRIES = 3
+
+
+def init_app(app: Flask) -> None:
+    @app.errorhandler(Outrun)
+    def again(error: Outrun) -> ResponseReturnValue:
+        """Asked for once more by the portal itself; what a form sent is not repeated unasked."""
+        tries = g.get("tries_again", 0)
+        if request.method not in {"GET", "HEAD"} or tries >= TRIES:
+            return refusal_page(error)
+        g.tries_again = tries + 1
+        db.end()
+        try:
+            return app.dispatch_request()
+        except Exception as another:
+            return cast(Response, app.handle_user_exception(another))

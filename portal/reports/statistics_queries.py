@@ -32,11 +32,10 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from portal.cases.codes import Milestone, Outcome
 from portal.cases.models import Case, CaseMilestone
-from portal.db import UTCDateTime
+from portal.db import JapanDay, UTCDateTime
 from portal.referrals.models import Referral
 from portal.referrals.states import ReferralStatus
 from portal.reports.audit_figures import OPENED, is_waited_for
-from portal.reports.watch_queries import JapanDay
 
 Rows = Sequence[Row[*tuple[Any, ...]]]
 

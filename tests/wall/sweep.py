@@ -18,6 +18,8 @@ from pypdf import PdfReader
 from werkzeug.routing import AnyConverter, PathConverter, Rule, UUIDConverter
 
 from portal import URL_ENUMS
+from portal.evaluations.catalogue import Measure
+from portal.evaluations.models import Part
 from portal.settings.catalogue import BY_KEY
 from tests.wall.canaries import CANARY, Perch, Row
 from tests.wall.pages import Page
@@ -31,9 +33,20 @@ TABLE_OF |= {"access": "emergency_access", "notice": "emergency_notice"}
 TABLE_OF |= {"sample": "audit_sample", "finding": "audit_finding"}
 TABLE_OF |= {"head": "activity_attendance", "milestone": "case_milestone"}
 TABLE_OF |= {"series": "meeting_series", "issue": "local_issue"}
+# Areas' own codes and some of every sort of figure.
+FIGURES = ("own", "cafe.visits", "cafe.people", "seminar.held", *Measure)
 # Arguments that are no ids, with what to try.
-OTHERS: dict[str, list[Any]] = {"token": ["no-such-token"], "code": ["en", "ja", "xx"], "filename": []}
+OTHERS: dict[str, list[Any]] = {
+    "token": ["no-such-token"],
+    "code": ["en", "ja", "xx", *FIGURES],
+    "filename": [],
+}
 OTHERS |= {"key": [*BY_KEY, "no-such-key"], "size": [0, 1, 1000], "year": [2025, 2026], "month": [4, 11, 13]}
+OTHERS |= {
+    "area": ["place", "employment", "own", "no-such"],
+    "part": [*Part, "no-such"],
+    "direction": ["up", "down"],
+}
 # How many addresses of one kind are followed: the same page, asked the same things of different records.
 SOME = 8
 IDS = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")

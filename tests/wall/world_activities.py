@@ -140,10 +140,17 @@ def happen(world: World) -> None:
 
 
 def evaluate(world: World) -> None:
-    """This year's texts and the last one's."""
+    """This year's texts, and the last year: closed, opened again, closed for good and added to."""
     b, word, year = world.b, world.birds.word, clock.fiscal_year(clock.today())
+    chair = world.members["b's coordinator"].actor
     make_area(b, "own", name=word(), kinds=[ActivityKind.SEMINAR.value])
     for one in (year, year - 1):
         for part in Part:
             make_text(b, one, part=part, text=word())
         make_text(b, one, "own", Part.FINDING, text=word())
+    programme, last = b.agency_id, clock.fiscal_year_bounds(year - 1)[1]
+    assert programme
+    closing.close(chair, programme, year - 1, last)
+    closing.reopen(chair, programme, year - 1, word())
+    closing.close(chair, programme, year - 1, last)
+    closing.add(chair, programme, year - 1, word())

@@ -156,8 +156,8 @@ def absent(view: Statistics, sender: UUID, recipient: UUID) -> int | str:
 def pairs(book: Book, sheet: Any, view: Statistics, row: int) -> int:
     head = [
         *(gettext("送った機関"), gettext("届いた機関"), gettext("送付")),
-        *(gettext("期限までに受領（%%）"), gettext("期限までに回答（%%）")),
-        *(gettext("回答までの業務日（中央値）"), gettext("受入不可（%%）"), gettext("注意")),
+        *(gettext("期限までに受領（％）"), gettext("期限までに回答（％）")),
+        *(gettext("回答までの業務日（中央値）"), gettext("受入不可（％）"), gettext("注意")),
     ]
     book.line(sheet, row, head, book.head)
     for pair in view.pairs:
@@ -186,8 +186,8 @@ def flow(book: Book, sheet: Any, found: Flow, row: int) -> None:
     medians = found.medians
     lines: list[tuple[str, Any]] = [
         (gettext("送付"), found.sent),
-        (gettext("期限までに受領（%%）"), percent(found.received)),
-        (gettext("期限までに回答（%%）"), percent(found.answered)),
+        (gettext("期限までに受領（％）"), percent(found.received)),
+        (gettext("期限までに回答（％）"), percent(found.answered)),
         (gettext("受入不可"), found.refused),
         *((gettext("受入不可：%(word)s", word=gettext(code.word)), found.refusals[code]) for code in Refusal),
         (gettext("完了"), found.ended),

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from datetime import date, timedelta
 
 from portal.agencies.calendar import OpeningDays
 
+DAY = timedelta(days=1)
 
-class Counting:
-    """Counts from `origin` on, before which no day is asked about."""
 
-    def __init__(self, origin: date) -> None:
-        self.origin = origin
-        # Of each calendar: how many open days there were up to the first, the second, the third day.
-        self.passed: defaultdict[OpeningDays, list[int]] = defaultdict(lambda: [0])
+class Passed(dict[date, int]):
+    """How many open days there were since `origin`, up to each day and with it; earlier days are not asked about.
 
-    def between(self, days: OpeningDays, first: date, last: date) -> int:
-        """As `days.business_days_between`; nothing when `last` lies before `first`."""
-        passed = self.passed[days]
-        until = (last - self.origin).days
-        for step in range(len(passed), until + 1):
-            passed.append(passed[-1] + days.is_open(self.origin + timedelta(days=step)))
-        return max(0, passed[until] - passed[(first - self.origin).days]) if last >= first else 0
+    From one day to another there lie `passed[last] - passed[first]`, as `OpeningDays.business_days_between` counts.
+    """
+
+    def __init__(self, days: OpeningDays, origin: date) -> None:
+        super().__init__({origin: 0})
+        self.days, self.newest = days, origin
+
+    def __missing__(self, day: date) -> int:
+        while self.newest < day:
+            number = self[self.newest]
+            self.newest += DAY
+            self[self.newest] = number + self.days.is_open(self.newest)
+        return self[day]

@@ -14,7 +14,7 @@ from portal.reports import small_numbers
 from portal.reports import statistics_queries as queries
 from portal.reports.audit_figures import median
 from portal.reports.small_numbers import Shown
-from portal.reports.statistics_days import Counting
+from portal.reports.statistics_days import Passed
 from portal.reports.statistics_figures import MONTHS, Flow, ItemTable, Medians, Period, Share, share
 from portal.reports.statistics_pairs import Counted
 from portal.reports.statistics_scope import Scope
@@ -79,11 +79,15 @@ def of_medians(scope: Scope, days: Mapping[UUID, OpeningDays]) -> Medians:
     which = {f"calendar{n}": shared[one] for n, one in enumerate(calendars) if n}
     steps = scope.session.execute(queries.business_steps(max(1, len(calendars))), given | which)
     took: dict[str, Counter[int]] = defaultdict(Counter)
-    counting = Counting(scope.period.bounds[0])
+    receiving, answering = took["received"], took["answered"]
+    passed = [Passed(one, scope.period.bounds[0]) for one in calendars]
     for calendar, sent, received, answered, number in steps:
-        for step, done in (("received", received), ("answered", answered)):
-            if done is not None:
-                took[step][counting.between(calendars[calendar], sent, done)] += number
+        open_days = passed[calendar]
+        before = open_days[sent]
+        if received is not None:
+            receiving[max(0, open_days[received] - before)] += number
+        if answered is not None:
+            answering[max(0, open_days[answered] - before)] += number
     for started, ended, number in scope.session.execute(queries.calendar_steps(), given):
         for step, waited in (("started", started), ("ended", ended)):
             if waited is not None:

@@ -12,7 +12,7 @@ from portal.reports import small_numbers
 from portal.reports import statistics_queries as queries
 from portal.reports.audit_figures import median
 from portal.reports.small_numbers import Shown
-from portal.reports.statistics_days import Counting
+from portal.reports.statistics_days import Passed
 from portal.reports.statistics_figures import Pair, share
 from portal.reports.statistics_scope import Scope
 
@@ -49,9 +49,7 @@ def of_pairs(
         for one in counted
         if (one.sender, one.recipient) in told and scope.agency_id in (None, one.sender, one.recipient)
     ]
-    chosen.sort(
-        key=lambda one: (-(told[one.sender, one.recipient] or 0), str(one.sender), str(one.recipient))
-    )
+    chosen.sort(key=lambda one: (-(told[one.sender, one.recipient] or 0), one.sender.int, one.recipient.int))
     is_few = scope.agency_id is not None or len(days) <= FEW_AGENCIES
     full = [
         one for one in (chosen if is_few else chosen[:MOST]) if told[one.sender, one.recipient] is not None
@@ -105,11 +103,12 @@ def medians_of(
 ) -> dict[tuple[UUID, UUID], int | None]:
     """Business days until the answer."""
     took: defaultdict[tuple[UUID, UUID], Counter[int]] = defaultdict(Counter)
-    counting = Counting(scope.period.bounds[0])
+    passed = {recipient: Passed(one, scope.period.bounds[0]) for recipient, one in days.items()}
     wanted = [(one.sender, one.recipient) for one in full]
     rows = scope.session.execute(queries.answers(), scope.given(scope.period) | {"pairs": wanted})
     for sender, recipient, sent, answered, number in rows:
-        took[sender, recipient][counting.between(days[recipient], sent, answered)] += number
+        waited = passed[recipient][answered] - passed[recipient][sent]
+        took[sender, recipient][max(0, waited)] += number
     return {
         pair: median(found)
         for pair, found in took.items()

@@ -21,6 +21,8 @@ from portal.web.formats import era_date
 A4, A3 = 9, 8
 # So many recipients still read on A4, so many on A3; with more, the pairs stand one under another only.
 WIDE, MOST_COLUMNS = 8, 30
+# The height of a row whose words are broken once: the program that opens the file need not work it out.
+TWO_LINES = 32
 
 
 @dataclass(slots=True)
@@ -30,6 +32,7 @@ class Book:
     book: Any
     head: Any
     cell: Any
+    word: Any
     total: Any
     plain: Any
     title: Any
@@ -43,6 +46,7 @@ class Book:
             book=book,
             head=book.add_format({**lined, "bold": True, "bg_color": "#E8F1FE"}),
             cell=book.add_format({**lined, "num_format": "#,##0"}),
+            word=book.add_format({**lined, "align": "right"}),
             total=book.add_format({**lined, "num_format": "#,##0", "bold": True, "top": 2}),
             plain=book.add_format({"valign": "top"}),
             title=book.add_format({"bold": True, "font_size": 14}),
@@ -60,13 +64,16 @@ class Book:
 
     def put(self, sheet: Any, row: int, column: int, value: Shown | str, form: Any = None) -> None:
         """Numbers as numbers; what is hidden as its word."""
-        form = form or self.cell
         if isinstance(value, int):
-            sheet.write_number(row, column, value, form)
+            sheet.write_number(row, column, value, form or self.cell)
+        elif value is None:
+            sheet.write_string(row, column, gettext("少数"), form or self.word)
         else:
-            sheet.write_string(row, column, gettext("少数") if value is None else value, form)
+            sheet.write_string(row, column, value, form or (self.word if value == "―" else self.cell))
 
     def line(self, sheet: Any, row: int, values: list[Any], form: Any = None) -> None:
+        if form is self.head:
+            sheet.set_row(row, TWO_LINES)
         for column, value in enumerate(values):
             self.put(sheet, row, column, value, form)
 
@@ -156,8 +163,8 @@ def absent(view: Statistics, sender: UUID, recipient: UUID) -> int | str:
 def pairs(book: Book, sheet: Any, view: Statistics, row: int) -> int:
     head = [
         *(gettext("送った機関"), gettext("届いた機関"), gettext("送付")),
-        *(gettext("期限までに受領（%%）"), gettext("期限までに回答（%%）")),
-        *(gettext("回答までの業務日（中央値）"), gettext("受入不可（%%）"), gettext("注意")),
+        *(gettext("期限までに受領（％）"), gettext("期限までに回答（％）")),
+        *(gettext("回答までの業務日（中央値）"), gettext("受入不可（％）"), gettext("注意")),
     ]
     book.line(sheet, row, head, book.head)
     for pair in view.pairs:
@@ -186,8 +193,8 @@ def flow(book: Book, sheet: Any, found: Flow, row: int) -> None:
     medians = found.medians
     lines: list[tuple[str, Any]] = [
         (gettext("送付"), found.sent),
-        (gettext("期限までに受領（%%）"), percent(found.received)),
-        (gettext("期限までに回答（%%）"), percent(found.answered)),
+        (gettext("期限までに受領（％）"), percent(found.received)),
+        (gettext("期限までに回答（％）"), percent(found.answered)),
         (gettext("受入不可"), found.refused),
         *((gettext("受入不可：%(word)s", word=gettext(code.word)), found.refusals[code]) for code in Refusal),
         (gettext("完了"), found.ended),
@@ -210,6 +217,7 @@ def counting(book: Book, view: Statistics) -> None:
     sheet = book.sheet(gettext("数え方"), gettext("項目の数え方"))
     book.line(sheet, 1, [gettext("項目"), gettext("単位"), gettext("数え方")], book.head)
     for row, item in enumerate(Item, 2):
+        sheet.set_row(row, TWO_LINES)
         book.line(sheet, row, [gettext(item.word), gettext(UNITS[item]), gettext(DEFINITIONS[item])])
     first, last = view.period.bounds
     period = gettext("%(first)s から %(last)s まで", first=era_date(first), last=era_date(last))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 from portal.cases.codes import Milestone
@@ -14,48 +13,48 @@ from portal.reports.statistics_figures import MONTHS, ItemTable, Period
 from portal.reports.statistics_items import Item
 from portal.reports.statistics_scope import Scope
 
-Cells = Mapping[tuple[UUID, int], int]
+# A line for each agency, a column for each month.
+Cells = list[list[int]]
+COLUMN = {month: at for at, month in enumerate(MONTHS)}
 
 
 def of_items(scope: Scope, agencies: Sequence[UUID]) -> dict[Item, ItemTable]:
     """Every national item of the whole year, by agency and month: one month is a column of the same table."""
     session, given = scope.session, scope.given(Period(scope.period.year))
-    cells: dict[Item, defaultdict[tuple[UUID, int], int]] = {item: defaultdict(int) for item in Item}
-    known: defaultdict[tuple[UUID, int], int] = defaultdict(int)
+    places = {agency: at for at, agency in enumerate(agencies)}
+    cells: dict[Item, Cells] = {item: [[0] * len(MONTHS) for _ in agencies] for item in Item}
+    known: Cells = [[0] * len(MONTHS) for _ in agencies]
+    nothing: Cells = [[0] * len(MONTHS) for _ in agencies]
     for agency, month, number in session.execute(queries.opened(), given):
-        cells[Item.OPENED][agency, month] += number
+        cells[Item.OPENED][places[agency]][COLUMN[month]] += number
     for agency, month, what, for_work, number in session.execute(queries.milestones(), given):
         is_plan = what is Milestone.PLAN_MADE
-        cells[Item.PLANNED if is_plan else Item.EARNING_MORE][agency, month] += number
+        cells[Item.PLANNED if is_plan else Item.EARNING_MORE][places[agency]][COLUMN[month]] += number
         if is_plan and for_work:
-            cells[Item.FOR_WORK][agency, month] += number
+            cells[Item.FOR_WORK][places[agency]][COLUMN[month]] += number
     for agency, month, number in session.execute(queries.employed(), given):
-        cells[Item.EMPLOYED][agency, month] += number
+        cells[Item.EMPLOYED][places[agency]][COLUMN[month]] += number
     for agency, month, is_own, number in session.execute(queries.referred(), given):
-        cells[Item.REFERRED][agency, month] += number
-        known[agency, month] += number if is_own else 0
-    places = {agency: at for at, agency in enumerate(agencies)}
+        row, column = places[agency], COLUMN[month]
+        cells[Item.REFERRED][row][column] += number
+        if is_own:
+            known[row][column] += number
+    exact = [[scope.sees_all or agency == scope.own_id] * len(MONTHS) for agency in agencies]
     return {
         item: ItemTable(
-            item, places, masked(scope, agencies, cells[item], known if item is Item.REFERRED else {})
+            item, places, masked(scope, cells[item], exact, known if item is Item.REFERRED else nothing)
         )
         for item in Item
     }
 
 
-def masked(scope: Scope, agencies: Sequence[UUID], cells: Cells, known: Cells) -> Table:
+def masked(scope: Scope, cells: Cells, exact: Sequence[Sequence[bool]], known: Cells) -> Table:
     """The table without what must not be told; what the reader knows of others anyway (`known`) is told in any case."""
-    mine = [agency == scope.own_id for agency in agencies]
-    sure = [
-        [0 if is_mine else known.get((agency, month), 0) for month in MONTHS]
-        for agency, is_mine in zip(agencies, mine, strict=True)
-    ]
     left = [
-        [cells.get((agency, month), 0) - sure[at][place] for place, month in enumerate(MONTHS)]
-        for at, agency in enumerate(agencies)
+        [number - more for number, more in zip(row, rest, strict=True)]
+        for row, rest in zip(cells, known, strict=True)
     ]
-    exact = [[is_mine or scope.sees_all] * len(MONTHS) for is_mine in mine]
-    return added(small_numbers.table(left, exact, scope.least), sure)
+    return added(small_numbers.table(left, exact, scope.least), known)
 
 
 def added(shown: Table, sure: Sequence[Sequence[int]]) -> Table:

@@ -82,6 +82,7 @@ def test_nothing_acknowledged_is_lost(app: Flask, pytestconfig: pytest.Config, t
     member = make_member()
     case_id = make_case(member)
     database = app.config["DATABASE_URL"]
+    world = World(app, tmp_path)  # somebody keeps the checkpoint of before
     db.dispose()  # the server has it for itself
     acknowledged: dict[str, list[str]] = {"people": [], "notes": []}
     unsure: list[str] = []
@@ -95,7 +96,8 @@ def test_nothing_acknowledged_is_lost(app: Flask, pytestconfig: pytest.Config, t
         killer = threading.Thread(target=kill_now_and_then, args=(server, kills, killed, over), daemon=True)
         killer.start()
         number = 0
-        while not over.is_set():
+        # A slow machine that is killed all the time acknowledges little: it goes on until there is something to lose.
+        while not over.is_set() or len(acknowledged["people"]) < 4:
             number += 1
             for kind, path, data in forms(case_id, number):
                 known = acknowledged[kind] if client.insist(path, data, time.monotonic() + 60) else unsure
@@ -103,7 +105,6 @@ def test_nothing_acknowledged_is_lost(app: Flask, pytestconfig: pytest.Config, t
         killer.join()
     assert not unsure
     assert killed.total() == kills
-    assert len(acknowledged["people"]) > 3
     with oracle.reading(database) as rows:
         people = Counter(text for (text,) in rows("SELECT household FROM person WHERE household <> ''"))
         notes = Counter(text for (text,) in rows("SELECT text FROM progress_note"))
@@ -113,11 +114,9 @@ def test_nothing_acknowledged_is_lost(app: Flask, pytestconfig: pytest.Config, t
         assert entries == list(range(1, len(entries) + 1))
         if database.startswith("sqlite"):
             assert rows("PRAGMA integrity_check") == [("ok",)]
-    kept = [path.read_text() for path in sorted(tmp_path.glob("*/*.txt"))]
-    assert kept
-    world = World(app, tmp_path)  # signs the log as it stands now
-    world.kept += kept
-    assert world.verdict().exit == SOUND, world.verdict().text
+    world.checkpoint()
+    result = world.verdict()
+    assert result.exit == SOUND, result.text
 
 
 def forms(case_id: object, number: int) -> list[tuple[str, str, dict[str, str]]]:

@@ -181,6 +181,7 @@ def upgrade():
     sa.PrimaryKeyConstraint('id', name=op.f('pk_agreement'))
     )
     with op.batch_alter_table('agreement', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_agreement_agency_id_signed_on'), ['agency_id', 'signed_on'], unique=False)
         batch_op.create_index(batch_op.f('ix_agreement_partner_id_signed_on'), ['partner_id', 'signed_on'], unique=False)
 
     op.create_table('activity_agency',
@@ -237,6 +238,11 @@ def upgrade():
 
     with op.batch_alter_table('case_goal', schema=None) as batch_op:
         batch_op.add_column(sa.Column('scored_at', sa.DateTime(timezone=True), nullable=True))
+
+    with op.batch_alter_table('referral', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_referral_from_agency_id_ended_at'), ['from_agency_id', 'ended_at'], unique=False)
+        batch_op.create_index(batch_op.f('ix_referral_to_agency_id_ended_at'), ['to_agency_id', 'ended_at'], unique=False)
+        batch_op.create_index(batch_op.f('ix_referral_to_agency_id_first_contact_on'), ['to_agency_id', 'first_contact_on'], unique=False)
 
     with op.batch_alter_table('support_case', schema=None) as batch_op:
         batch_op.add_column(sa.Column('heard_by', sa.Enum('leaflet', 'commissioner', 'leaflet_of_commissioner', 'family', 'school', 'agency', 'cafe', 'media', 'other', name='heardby', native_enum=False, length=40), nullable=True))
@@ -304,6 +310,9 @@ def downgrade():
     with op.batch_alter_table('referral', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_referral_sent_at'))
         batch_op.drop_index(batch_op.f('ix_referral_outcome_ended_at'))
+        batch_op.drop_index(batch_op.f('ix_referral_to_agency_id_first_contact_on'))
+        batch_op.drop_index(batch_op.f('ix_referral_to_agency_id_ended_at'))
+        batch_op.drop_index(batch_op.f('ix_referral_from_agency_id_ended_at'))
 
     with op.batch_alter_table('support_case', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_support_case_outcome_closed_on'))
@@ -331,6 +340,7 @@ def downgrade():
     op.drop_table('activity_agency')
     with op.batch_alter_table('agreement', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_agreement_partner_id_signed_on'))
+        batch_op.drop_index(batch_op.f('ix_agreement_agency_id_signed_on'))
 
     op.drop_table('agreement')
     with op.batch_alter_table('activity_series_agency', schema=None) as batch_op:

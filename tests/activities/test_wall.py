@@ -17,7 +17,7 @@ from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
 from portal.db import db
 from portal.disclosures import exclusion_services
-from portal.exclusions.models import Exclusion
+from portal.exclusions.models import Conflict, Exclusion
 from portal.policy import Role
 from tests.activities.acts import boxes, heads, record
 from tests.activity_factories import make_activity, make_activity_series, make_attendance
@@ -34,7 +34,7 @@ def member(app: Any, at: Callable[..., None]) -> Member:
 
 
 def exclude(member: Member, staff: Member, person_id: Any) -> None:
-    exclusion_services.shut_out(member.actor, person_id, staff.staff_id, Why.OTHER, "見本の理由")
+    exclusion_services.shut_out(member.actor, person_id, staff.staff_id, Conflict.OTHER, "見本の理由")
 
 
 def test_a_third_agency_finds_nothing(browser: Visit, member: Member) -> None:

@@ -79,6 +79,7 @@ def test_an_afternoon_with_eight_people_takes_less_than_a_minute(visit: Visit) -
     axe.check(page)
     hand.tap(lambda: press(page, "記録する"))
     expect(main(page)).to_contain_text("延べ8人（氏名あり5、匿名の初めて2、匿名の2回目以降1）")
+    page.wait_for_load_state()
     assert hand.actions <= MOST_ACTIONS
     assert time.monotonic() - begun < A_MINUTE
     assert shape(activity_id(page)) == (5, 2, 1)

@@ -45,6 +45,8 @@ ACTIONS = {action.value for action in ReferralAction}
 NOT_SEEDED = {"sign_in_session", "sign_in_attempt", "invitation", "known_device", "setting"} | {
     *("exclusion", "emergency_access", "emergency_notice", "name_opening", "erasure"),
     *("audit_sample", "audit_sample_item", "audit_finding"),
+    *("evaluation_area", "evaluation_text", "evaluation_closing", "evaluation_addendum"),
+    *("partner", "agreement"),
 }
 # Nor do its agencies meet: whoever measures meetings convenes them.
 UNMET = {

@@ -145,6 +145,7 @@ class Agreement(Identified, Audited, Base):
     __tablename__ = "agreement"
     __table_args__ = (
         Index(None, "partner_id", "signed_on"),
+        Index(None, "agency_id", "signed_on"),
         CheckConstraint("valid_until IS NULL OR valid_until >= signed_on", name="order"),
     )
 

@@ -37,6 +37,10 @@ class Referral(Identified, Versioned, Audited, Base):
         Index(None, "from_agency_id", "listed_at", "id"),
         Index(None, "to_agency_id", "status", "listed_at", "id"),
         Index(None, "from_agency_id", "status", "listed_at", "id"),
+        # A year's results are counted by when they came about.
+        Index(None, "to_agency_id", "ended_at"),
+        Index(None, "from_agency_id", "ended_at"),
+        Index(None, "to_agency_id", "first_contact_on"),
         Index(None, "person_id", "to_agency_id"),
         Index(None, "consent_id"),
         Index(None, "part_of_id"),

@@ -12,6 +12,7 @@ from portal.seed.clients import FILED_CODES, Client, World
 from portal.seed.invented import CLOSINGS, GOALS, NOTES
 from portal.seed.network import Place
 
+JOBS = {Outcome.EMPLOYED.value, Outcome.PART_TIME_JOB.value}
 METHODS = tuple(method.value for method in Method)
 OUTCOMES = tuple(outcome.value for outcome in Outcome)
 SCORES = tuple(score.value for score in Score)
@@ -46,7 +47,8 @@ def set_goal(world: World, client: Client, case_id: str, who: Who, at: datetime)
     key, (domain, words) = bulk.ids.new(at), random.choice(GOALS)
     score = random.choice((None, *SCORES))
     goal: dict[str, Any] = {"domain": domain, "text": words, "review_on": None}
-    bulk.add("case_goal", id=key, created_at=at, case_id=case_id, score=score, **goal)
+    scored_at = at if score else None
+    bulk.add("case_goal", id=key, created_at=at, case_id=case_id, score=score, scored_at=scored_at, **goal)
     bulk.record(at, AuditEvent.CASE_UPDATED, "case_goal", key, who, person=client.id, **goal)
 
 
@@ -78,11 +80,24 @@ def note(world: World, client: Client, place: Place, who: Who, at: datetime) -> 
     )
 
 
+def note_job(world: World, client: Client, case_id: str, who: Who, at: datetime, what: str) -> None:
+    """A job as a milestone of its own; the case ends with it too."""
+    bulk, key = world.bulk, world.bulk.ids.new(at)
+    step: dict[str, Any] = {"happened_on": at.date(), "for_employment": False, "text": ""}
+    bulk.add(
+        "case_milestone", id=key, created_at=at, case_id=case_id, noted_by_id=who.staff, what=what, **step
+    )
+    noted = {"milestone": what, "helper": None, **step}
+    bulk.record(at, AuditEvent.MILESTONE_NOTED, "case_milestone", key, who, person=client.id, **noted)
+
+
 def close_case(
     world: World, client: Client, place: Place, who: Who, at: datetime, *, transfer: bool = False
 ) -> None:
     case = client.cases.pop(place.id)
     outcome = Outcome.OTHER_SERVICE.value if transfer else world.random.choice(OUTCOMES)
+    if outcome in JOBS and world.random.random() < 0.5:
+        note_job(world, client, case["id"], who, at, outcome)
     words = "" if transfer else world.random.choice(CLOSINGS)
     case |= {"closed_on": at.date(), "outcome": outcome, "closing_text": words, "version": 2}
     said = {"transfer": True} if transfer else {"text": words}

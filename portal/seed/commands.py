@@ -22,8 +22,15 @@ seeding = AppGroup("seed", help="Invented worlds, for measuring.")
     help="Between how many agencies.",
 )
 @click.option("--seed", "number", default=1, show_default=True, help="The same number makes the same world.")
+@click.option(
+    "--attendances",
+    type=click.IntRange(0, MOST),
+    help="How many attendances at activities of programmes; without it one to five referrals.",
+)
 @click.pass_context
-def scale(context: click.Context, referrals: int, agencies: int, number: int) -> None:
+def scale(
+    context: click.Context, referrals: int, agencies: int, number: int, attendances: int | None
+) -> None:
     """Fill an empty database with eight years of invented work.
 
     Prints a sign-in of the first agency (e-mail, password, role, agency, tabs between; everybody has this
@@ -32,7 +39,7 @@ def scale(context: click.Context, referrals: int, agencies: int, number: int) ->
     context.call_on_close(db.dispose)  # else SQLite's log would stay beside the file
     password = new_password()
     try:
-        made = seed(referrals, agencies=agencies, seed=number, password=password)
+        made = seed(referrals, agencies=agencies, seed=number, password=password, attendances=attendances)
     except NotEmpty:
         click.echo("✗ データベースは空ではありません / the database holds data", err=True)
         context.exit(1)

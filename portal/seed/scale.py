@@ -19,6 +19,7 @@ from portal.scenario.loading import NotEmpty, is_empty
 from portal.seed import casework, clients, network
 from portal.seed.bulk import Bulk, Who
 from portal.seed.clients import Client, World, Yes
+from portal.seed.gatherings import Gatherings
 from portal.seed.network import Place
 from portal.seed.paths import PLAN_NAMES, PLAN_WEIGHTS, PLANS, Path, Step
 
@@ -66,8 +67,12 @@ class Seeded:
     busy_referral: UUID
 
 
-def seed(referrals: int, *, agencies: int, seed: int, password: str) -> Seeded:
+def seed(
+    referrals: int, *, agencies: int, seed: int, password: str, attendances: int | None = None
+) -> Seeded:
     """Fill an empty database; everybody has the same password. The same `seed` makes the same world.
+
+    There is an attendance at an activity to five referrals unless told how many.
 
     Raises:
         NotEmpty: the database holds data.
@@ -80,7 +85,9 @@ def seed(referrals: int, *, agencies: int, seed: int, password: str) -> Seeded:
             raise NotEmpty
         bulk = Bulk(session, random)
         places = network.build(bulk, random, agencies, begins, password_hash)
-        crowd = Crowd(World(bulk, random, places, now), referrals)
+        world = World(bulk, random, places, now)
+        wanted = referrals // 5 if attendances is None else attendances
+        crowd = Crowd(world, referrals, Gatherings(world, wanted, begins, seed))
         busy = crowd.fill_pair()
         crowd.fill(begins)
         for place in places.places:
@@ -94,9 +101,9 @@ def seed(referrals: int, *, agencies: int, seed: int, password: str) -> Seeded:
 class Crowd:
     """The people of a seeded world and their referrals, made until there are enough."""
 
-    def __init__(self, world: World, wanted: int) -> None:
+    def __init__(self, world: World, wanted: int, gatherings: Gatherings) -> None:
         self.world, self.random, self.wanted = world, world.random, wanted
-        self.made = 0
+        self.made, self.gatherings = 0, gatherings
         self.parents: dict[str, Client] = {}
 
     def fill_pair(self) -> Path:
@@ -125,9 +132,11 @@ class Crowd:
             pool = [place for place in self.world.network.neighbours(index) if place not in places[:2]]
             at = begins + span * ((self.made - done) / left) ** GROWTH
             if self.made - flushed >= CHUNK:
+                self.gatherings.hold(at)
                 self.world.bulk.flush(until=at)
                 flushed = self.made
             self.journey(places[index], pool, at, most=self.wanted - self.made)
+        self.gatherings.hold(now)
 
     def arrive(self, home: Place, at: datetime, *, named: bool = True) -> tuple[Client, Who, datetime]:
         """Somebody comes to an agency, in office hours."""

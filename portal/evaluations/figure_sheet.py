@@ -8,23 +8,26 @@ from typing import Any
 from flask_babel import gettext
 
 from portal.evaluations.asked import area_word, year_word
-from portal.evaluations.figures import FEW, Key
+from portal.evaluations.cell_heights import LINE, height_of
+from portal.evaluations.figures import FEW
 from portal.evaluations.pictures import SCORES, title_of
 from portal.evaluations.seen import Year
 from portal.evaluations.table import firsts_of
 from portal.web.formats import month_word, t
 
-WIDTHS = (26, 44, 10, 12, 12, 70)
+WIDTHS = (26, 46, 8, 14, 14, 74)
 A4 = 9
-CHART_ROWS = 15
+CHART_ROWS = 14
+# Two charts side by side; the second begins at this column.
+BESIDE, CHART_WIDTH, CHART_HEIGHT = 2, 490, CHART_ROWS * 20 - 15
+PATTERNS = ({"color": "#0017C1"}, {"color": "#9DB7F9"}, {"color": "#FFFFFF"})
 
 
 class Sheet:
     """The sheet and the next free line of it."""
 
-    def __init__(self, book: Any, font: str) -> None:
-        self.book = book
-        self.name = gettext("数字")
+    def __init__(self, book: Any, font: str, name: str) -> None:
+        self.book, self.name = book, name
         self.sheet = book.add_worksheet(self.name)
         common = {"font_name": font, "font_size": 10, "text_wrap": True, "valign": "top", "border": 1}
         self.head = book.add_format({**common, "bold": True, "bg_color": "#E8F1FE"})
@@ -32,14 +35,26 @@ class Sheet:
         self.number = book.add_format({**common, "num_format": "#,##0"})
         self.share = book.add_format({**common, "num_format": "0%"})
         self.title = book.add_format({"font_name": font, "font_size": 12, "bold": True})
-        self.at = 0
+        self.at, self.is_left = 0, True
+        self.sheet.set_landscape()
+        self.sheet.set_paper(A4)
+        self.sheet.fit_to_pages(1, 0)
+        self.sheet.set_footer("&R&P / &N")
 
     def heading(self, text: str) -> None:
         self.sheet.write_string(self.at, 0, text, self.title)
         self.at += 1
 
-    def line(self, cells: Sequence[str | int | float | None], *, head: bool = False) -> None:
-        """Words as words, numbers as numbers, a fraction as a percentage."""
+    def line(
+        self,
+        cells: Sequence[str | int | float | None],
+        *,
+        head: bool = False,
+        widths: Sequence[int] = WIDTHS,
+    ) -> None:
+        """Words as words, numbers as numbers, a fraction as a percentage; as high as its words need."""
+        words = [(cell, width) for cell, width in zip(cells, widths, strict=False) if isinstance(cell, str)]
+        self.sheet.set_row(self.at, max([LINE + 3, *(height_of(cell, width) for cell, width in words)]))
         for column, cell in enumerate(cells):
             match cell:
                 case str():
@@ -58,18 +73,15 @@ def cell_of(value: int | None) -> str | int | None:
 
 
 def add_figures(book: Any, view: Year, font: str) -> None:
-    sheet = Sheet(book, font)
+    """The sheet of figures with all charts, then the numbers of the months on a sheet of their own."""
+    sheet = Sheet(book, font, gettext("数字"))
     for column, width in enumerate(WIDTHS):
         sheet.sheet.set_column(column, column, width)
     add_every(sheet, view)
     if view.has_begun:
         add_goals(sheet, view)
-        add_months(sheet, view)
-    paper = sheet.sheet
-    paper.set_landscape()
-    paper.set_paper(A4)
-    paper.fit_to_pages(1, 0)
-    paper.set_footer("&R&P / &N")
+        if view.months:
+            add_months(sheet, Sheet(book, font, gettext("月ごと")), view)
 
 
 def add_every(sheet: Sheet, view: Year) -> None:
@@ -112,50 +124,55 @@ def add_goals(sheet: Sheet, view: Year) -> None:
     if any(one.scored == FEW for one in view.goals) or not any(one.scored for one in view.goals):
         return
     chart = sheet.book.add_chart({"type": "bar", "subtype": "percent_stacked"})
-    for column in range(1, 4):
+    for column, fill in enumerate(PATTERNS, 1):
         chart.add_series(
             {
                 "name": [sheet.name, first - 1, column],
                 "categories": [sheet.name, first, 0, last, 0],
                 "values": [sheet.name, first, column, last, column],
-                "data_labels": {"value": True},
+                "data_labels": {"value": True, "num_format": "0;;"},
+                "fill": fill,
+                "border": {"color": "#4D4D4D"},
             }
         )
+    chart.set_y_axis({"reverse": True})
+    chart.set_x_axis({"major_gridlines": {"visible": False}})
+    chart.set_legend({"position": "bottom"})
     place_chart(sheet, chart, gettext("目標の達成"))
 
 
-def add_months(sheet: Sheet, view: Year) -> None:
-    if not view.months:
-        return
-    sheet.heading(gettext("月ごとの活動"))
-    sheet.line([gettext("月"), *(title_of(one.key) for one in view.months)], head=True)
-    first = sheet.at
+def add_months(sheet: Sheet, data: Sheet, view: Year) -> None:
+    """The numbers on `data`, their charts on the sheet of figures."""
+    widths = [10, *[16] * len(view.months)]
+    for column, width in enumerate(widths):
+        data.sheet.set_column(column, column, width)
+    data.heading(gettext("月ごとの活動"))
+    data.line([gettext("月"), *(title_of(one.key) for one in view.months)], head=True, widths=widths)
+    first = data.at
     for place, day in enumerate(firsts_of(view.year)):
-        sheet.line([month_word(day), *(one.values[place] for one in view.months)])
-    last = sheet.at - 1
-    sheet.at += 1
+        data.line([month_word(day), *(one.values[place] for one in view.months)], widths=widths)
     for column, one in enumerate(view.months, 1):
-        add_chart(sheet, one.key, first, last, column)
-
-
-def add_chart(sheet: Sheet, key: Key, first: int, last: int, column: int) -> None:
-    chart = sheet.book.add_chart({"type": "column"})
-    chart.add_series(
-        {
-            "name": [sheet.name, first - 1, column],
-            "categories": [sheet.name, first, 0, last, 0],
-            "values": [sheet.name, first, column, last, column],
-            "data_labels": {"value": True},
-            "fill": {"color": "#0017C1"},
-        }
-    )
-    chart.set_legend({"none": True})
-    chart.set_y_axis({"min": 0, "major_gridlines": {"visible": False}, "num_format": "0"})
-    place_chart(sheet, chart, title_of(key))
+        chart = sheet.book.add_chart({"type": "column"})
+        chart.add_series(
+            {
+                "name": [data.name, first - 1, column],
+                "categories": [data.name, first, 0, first + 11, 0],
+                "values": [data.name, first, column, first + 11, column],
+                "data_labels": {"value": True, "num_format": "0;;"},
+                "fill": PATTERNS[0],
+            }
+        )
+        chart.set_legend({"none": True})
+        chart.set_y_axis({"min": 0, "major_gridlines": {"visible": False}, "num_format": "0"})
+        place_chart(sheet, chart, title_of(one.key))
 
 
 def place_chart(sheet: Sheet, chart: Any, title: str) -> None:
+    """Two stand side by side."""
     chart.set_title({"name": title, "name_font": {"size": 11}, "overlay": False})
-    chart.set_size({"width": 640, "height": CHART_ROWS * 20 - 10})
-    sheet.sheet.insert_chart(sheet.at, 0, chart, {"description": title})
-    sheet.at += CHART_ROWS
+    chart.set_size({"width": CHART_WIDTH, "height": CHART_HEIGHT})
+    column = 0 if sheet.is_left else BESIDE
+    sheet.sheet.insert_chart(sheet.at, column, chart, {"description": title})
+    sheet.is_left = not sheet.is_left
+    if sheet.is_left:
+        sheet.at += CHART_ROWS

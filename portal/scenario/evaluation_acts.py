@@ -2,6 +2,76 @@
 
 from __future__ import annotations
 
-from portal.scenario.play import Act
+from uuid import UUID
 
-ACTS: dict[str, Act] = {}
+from portal.activities.kinds import ActivityKind
+from portal.errors import Invalid, NotAllowed
+from portal.evaluations import area_queries, area_services, areas, closing_services, text_services
+from portal.evaluations.catalogue import Measure
+from portal.evaluations.models import Part
+from portal.policy import Actor
+from portal.scenario.play import Act, Given, Play
+from portal.scenario.shapes import day, may, need, number, one_of, several, text
+from portal.words import N_
+
+
+def programme_of(actor: Actor) -> UUID:
+    if actor.agency_id is None:
+        raise NotAllowed(N_("この操作をする権限がありません。担当の機関または管理者に確認してください。"))
+    return actor.agency_id
+
+
+def area_code(play: Play, actor: Actor, given: Given) -> str:
+    """The code of an area that is given by it or by its name."""
+    for area in areas.areas_of(play.session, programme_of(actor), given["year"]):
+        if given["area"] in {area.code, area.name}:
+            return area.code
+    raise Invalid(N_("この年度に、この項目はありません。"), field="area")
+
+
+def evaluation_text(play: Play, actor: Actor, given: Given) -> None:
+    area = area_code(play, actor, given)
+    text_services.write(actor, programme_of(actor), given["year"], area, given["part"], given["text"])
+
+
+def define_area(play: Play, actor: Actor, given: Given) -> None:
+    """A new one, or another name and other contents for one that is there."""
+    there = {one.area.code: one.area for one in area_queries.all_areas(play.session, programme_of(actor))}
+    kinds, measures = given.get("kinds", []), given.get("measures", [])
+    known = there.get(given["code"])
+    if known is None:
+        area_services.define(
+            actor, programme_of(actor), given["name"], kinds=kinds, measures=measures, code=given["code"]
+        )
+        return
+    area_services.change(
+        actor,
+        programme_of(actor),
+        known.code,
+        name=given["name"],
+        kinds=kinds,
+        measures=measures,
+        retired_from=known.retired_from,
+    )
+
+
+def close_year(_play: Play, actor: Actor, given: Given) -> None:
+    closing_services.close(actor, programme_of(actor), given["year"], given["as_of"])
+
+
+ACTS: dict[str, Act] = {
+    "evaluation_text": Act(
+        evaluation_text,
+        {"year": need(number), "area": need(text), "part": need(one_of(Part)), "text": need(text)},
+    ),
+    "define_area": Act(
+        define_area,
+        {
+            "code": need(text),
+            "name": need(text),
+            "kinds": may(several(one_of(ActivityKind))),
+            "measures": may(several(one_of(Measure))),
+        },
+    ),
+    "close_year": Act(close_year, {"year": need(number), "as_of": need(day)}),
+}

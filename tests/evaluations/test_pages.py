@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Callable
 from datetime import date
 
@@ -241,3 +243,33 @@ def test_the_page_asks_as_often_however_much_there_is(
         visit.get(f"{ROOT}/2020")
     assert len(after) == len(before)
     assert len(after) < 45
+
+
+def test_behind_a_figure_are_the_records_that_the_reader_may_open(
+    browser: Visit, worker: Member, outsider: Member
+) -> None:
+    cafes(worker, ("2020-06-10", 4))
+    mine = make_activity(worker, held_on=date(2020, 7, 10), title="見本のカフェの午後")
+    make_activity(worker, together=[outsider], held_on=date(2020, 8, 10), title="いっしょに開いたカフェ")
+    visit = browser(worker)
+    page = visit.get(f"{ROOT}/2020/figures/place/cafe.held")
+    assert "見本のカフェの午後" in page.text
+    assert f"/activities/{mine}" in page.text or "activities.show" not in visit.application.view_functions
+    outside = browser(outsider).get(f"{ROOT}/2020/figures/place/cafe.held")
+    assert "いっしょに開いたカフェ" in outside.text
+    assert "見本のカフェの午後" not in outside.text
+    auditor = browser(make_member(role=Role.AUDITOR)).get(f"{ROOT}/2020/figures/place/cafe.held")
+    assert "あなたが見られる記録はありません" in auditor.text
+
+
+def test_many_records_are_turned_page_by_page(browser: Visit, worker: Member) -> None:
+    for n in range(30):
+        make_activity(worker, held_on=date(2020, 6, 1 + n % 15), title=f"見本の会{n:02}")
+    visit = browser(worker)
+    page = visit.get(f"{ROOT}/2020/figures/place/cafe.held")
+    following = re.search(r'rel="next"\s+href="([^"]+)"', page.text)
+    assert following
+    second = visit.get(html.unescape(following[1]))
+    titles = [set(re.findall("見本の会[0-9]{2}", one.text)) for one in (page, second)]
+    assert len(titles[0]) == 25
+    assert len(titles[0] | titles[1]) == 30

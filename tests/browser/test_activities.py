@@ -16,7 +16,7 @@ from tests.activity_factories import make_activity, make_activity_series, make_a
 from tests.browser import axe
 from tests.browser.conftest import DESKTOP, PHONE, Visit
 from tests.browser.steps import box, follow, main, press, stored_drafts
-from tests.factories import Member, make_member, make_person
+from tests.factories import Member, make_case, make_member, make_person
 
 REGULARS = (
     ("見本", "花子"),
@@ -139,3 +139,40 @@ def test_a_month_that_was_not_held_is_explained_and_a_head_named_later(visit: Vi
     expect(main(page)).to_contain_text("あとで氏名が分かった人")
     main(page).get_by_role("link", name="訂正する").click()
     axe.check(page)
+
+
+@pytest.mark.parametrize("width", [PHONE, DESKTOP], indirect=True)
+def test_every_page_of_activities_is_accessible(visit: Visit) -> None:
+    member = make_member()
+    series = make_activity_series(member, starts_on=clock.today() - timedelta(days=400))
+    made = make_activity(member, series_id=series, text="見本の様子")
+    make_case(member, make_person(member, family="架空", given="二郎"))
+    named, nameless = make_attendance(member, made, make_person(member)), make_attendance(member, made)
+    linked = make_attendance(member, made, make_person(member), linked_at=clock.now())
+    make_activity(member, held_on=clock.today(), not_held_why="台風")
+    page = visit(member)
+    paths = [
+        *(
+            "",
+            "?kind=leaflet",
+            "new",
+            "new?kind=home_visit",
+            "new?kind=briefing",
+            f"new?series={series}&held=no",
+        ),
+        *(
+            f"{made}{act}"
+            for act in ("", "/edit", "/edit?kind=briefing", "/edit?held=no", "/strike", "/attendance")
+        ),
+        *(f"{made}/attendance/{named}{act}" for act in ("", "/remove")),
+        *(f"{made}/attendance/{nameless}{act}" for act in ("", "/link")),
+        f"{made}/attendance/{linked}/unlink",
+        *("series/new", *(f"series/{series}{act}" for act in ("", "?year=2020", "/edit", "/end"))),
+    ]
+    for path in paths:
+        answer = page.goto(f"/activities/{path}")
+        assert answer
+        assert (path, answer.status) == (path, 200)
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert (path, wide) == (path, 0)
+        axe.check(page)

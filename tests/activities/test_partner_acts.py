@@ -14,8 +14,9 @@ from tests.test_scenario import NEXT_EVENT, WHOLE, Load, agency, counted, event,
 __all__ = ["load"]
 
 PARTNERS = """\
-  - {at: 2020-12-03T09:00, by: b1@example.jp, act: add_partner, key: b1, name: 見本倉庫, offers: [visit, job], signed: 2020-11-30,
-     until: 2021-11-29, about: 仕分け, contact: {name: 総務 例文, telephone: 0797-00-0009, email: s@example.jp, address: 見本町9番}, date: 2020-11-20}
+  - {at: 2020-12-03T09:00, by: b1@example.jp, act: add_partner, key: b1, name: 見本倉庫, offers: [visit, job],
+     signed: 2020-11-30, until: 2021-11-29, about: 仕分け, date: 2020-11-20,
+     contact: {name: 総務 例文, telephone: 0797-00-0009, email: s@example.jp, address: 見本町9番}}
   - {at: 2020-12-03T09:10, by: b1@example.jp, act: add_partner, key: b2, name: 例文青果店, offers: []}
   - {at: 2020-12-04T09:00, by: b1@example.jp, act: sign_agreement, partner: b2, signed: 2020-12-04}
 """

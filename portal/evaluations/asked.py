@@ -11,7 +11,7 @@ from portal import clock
 from portal.agencies.models import Agency
 from portal.db import db
 from portal.evaluations import programmes
-from portal.evaluations.catalogue import AREAS
+from portal.evaluations.catalogue import AREAS, MATTERS, PERSONS, TIMES
 from portal.evaluations.models import Part
 from portal.policy import Actor, Permission, require
 from portal.referrals.forms import uuid_or_none
@@ -20,6 +20,7 @@ from portal.web.language import in_english
 
 # Before it there were no programmes of this kind (the law is of 2015).
 EARLIEST = 2015
+IN_ENGLISH = {PERSONS: "people", TIMES: "times", MATTERS: "cases"}
 OWN_NAMES = frozenset(area.name for area in AREAS)
 
 
@@ -68,6 +69,11 @@ def area_word(name: str) -> str:
     return t(name) if name in OWN_NAMES else name
 
 
+def unit_word(unit: str, *, alone: bool = False) -> str:
+    """The counter behind a number; English has none there, and a word of its own in a column of units."""
+    return IN_ENGLISH[unit] * alone if in_english() else unit
+
+
 def shared() -> dict[str, Any]:
     """What every template of the evaluation may use."""
-    return {"to": to, "year_word": year_word, "area_word": area_word, "Part": Part}
+    return {"to": to, "year_word": year_word, "area_word": area_word, "unit_word": unit_word, "Part": Part}

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask_babel import gettext
 
-from portal.evaluations.asked import area_word, year_word
+from portal.evaluations.asked import area_word, unit_word, year_word
 from portal.evaluations.cell_heights import LINE, height_of
 from portal.evaluations.figures import FEW
 from portal.evaluations.pictures import SCORES, title_of
@@ -100,7 +100,7 @@ def add_every(sheet: Sheet, view: Year) -> None:
                 [
                     area_word(row.name),
                     name,
-                    t(key.spec.unit),
+                    unit_word(key.spec.unit, alone=True),
                     *(cell_of(value) for value in values),
                     t(key.spec.definition),
                 ]

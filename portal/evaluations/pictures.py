@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from flask_babel import gettext
 from markupsafe import Markup
 
+from portal.evaluations.asked import unit_word
 from portal.evaluations.figures import FEW, Key
 from portal.evaluations.seen import Year
 from portal.evaluations.table import firsts_of
@@ -41,7 +42,7 @@ def of_months(view: Year) -> list[Picture]:
         title = title_of(one.key)
         svg = charts.bars(list(one.values), labels, title=title)
         rows = [list(line) for line in zip(labels, one.values, strict=True)]
-        found.append(Picture(title, svg, [gettext("月"), t(one.key.spec.unit)], rows))
+        found.append(Picture(title, svg, [gettext("月"), unit_word(one.key.spec.unit, alone=True)], rows))
     return found
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import xlsxwriter
 from flask_babel import gettext
 
-from portal.evaluations.asked import area_word, year_word
+from portal.evaluations.asked import area_word, unit_word, year_word
 from portal.evaluations.cell_heights import LINE, SIZE, height_of, lines_of, split
 from portal.evaluations.figure_sheet import add_figures
 from portal.evaluations.models import Part
@@ -164,7 +164,7 @@ def in_lines(column: Column) -> list[str]:
 
 def in_words(figure: Figure) -> str:
     """延べ人数 15人; a small number as 少数; what today's records say beside a frozen one."""
-    number = gettext("少数") if figure.is_few else f"{figure.value}{t(figure.spec.unit)}"
+    number = gettext("少数") if figure.is_few else f"{figure.value}{unit_word(figure.spec.unit)}"
     words = f"{t(figure.what.word)} {number}"
     if figure.now is not None:
         words += gettext("（その後の記録では%(n)s）", n=figure.now)

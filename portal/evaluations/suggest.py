@@ -38,23 +38,34 @@ OUTREACH = {
         N_("企業を%(held)s回訪問し、%(n)s人に事業を説明した。"),
     ),
 }
+# With the number, and for a small one of people that is not to be told.
 MEASURES = {
-    Measure.DOOR_OPENED: N_("訪問を続けるなかで、ドア越しに話していた%(n)sと、対面で話せるようになった。"),
-    Measure.PLACE_TO_BELONG: N_("%(n)sが居場所の利用につながった。"),
-    Measure.CAME_BY_LEAFLET: N_("チラシをきっかけに、%(n)sが相談に来た。"),
-    Measure.EMPLOYED: N_("%(n)sが就職した。"),
-    Measure.PART_TIME_JOB: N_("%(n)sがアルバイト・パート就労につながった。"),
-    Measure.WITH_HELLO_WORK: N_("このうち%(n)sは、ハローワークと連携して支援した。"),
-    Measure.PARTNERS_ADDED: N_("協力先を新たに%(n)s開拓した。"),
-    Measure.AGREEMENTS_SIGNED: N_("協力先と%(n)sの協定を結んだ。"),
-    Measure.JOINT_INTERVIEWS: N_("初回の面談に%(n)s同席した。"),
-    Measure.COUNCILS: N_("支援調整会議に%(n)s出席した。"),
-    Measure.CASE_STUDIES: N_("事例検討会に%(n)s出席した。"),
-}
-NUMBERS = {
-    N_("人"): (N_("%(n)s人"), N_("少数の人")),
-    N_("件"): (N_("%(n)s件"), N_("少数")),
-    N_("回"): (N_("%(n)s回"), N_("少数")),
+    Measure.DOOR_OPENED: (
+        N_("訪問を続けるなかで、ドア越しに話していた%(n)s人と、対面で話せるようになった。"),
+        N_("訪問を続けるなかで、ドア越しに話していた人と、対面で話せるようになった。"),
+    ),
+    Measure.PLACE_TO_BELONG: (
+        N_("%(n)s人が居場所の利用につながった。"),
+        N_("居場所の利用につながった人がいた。"),
+    ),
+    Measure.CAME_BY_LEAFLET: (
+        N_("チラシをきっかけに、%(n)s人が相談に来た。"),
+        N_("チラシをきっかけに相談に来た人がいた。"),
+    ),
+    Measure.EMPLOYED: (N_("%(n)s人が就職した。"), N_("就職した人がいた。")),
+    Measure.PART_TIME_JOB: (
+        N_("%(n)s人がアルバイト・パート就労につながった。"),
+        N_("アルバイト・パート就労につながった人がいた。"),
+    ),
+    Measure.WITH_HELLO_WORK: (
+        N_("このうち%(n)s人は、ハローワークと連携して支援した。"),
+        N_("ハローワークと連携した支援もあった。"),
+    ),
+    Measure.PARTNERS_ADDED: (N_("協力先を新たに%(n)s件開拓した。"), ""),
+    Measure.AGREEMENTS_SIGNED: (N_("協力先と%(n)s件の協定を結んだ。"), ""),
+    Measure.JOINT_INTERVIEWS: (N_("初回の面談に%(n)s件同席した。"), N_("初回の面談に同席した。")),
+    Measure.COUNCILS: (N_("支援調整会議に%(n)s回出席した。"), ""),
+    Measure.CASE_STUDIES: (N_("事例検討会に%(n)s回出席した。"), ""),
 }
 
 
@@ -80,10 +91,6 @@ class Facts:
         key = of_measure(self.area.code, measure)
         return self.see(self.counts.get(key, 0), key.spec)
 
-    def in_words(self, value: int, spec: Spec) -> str:
-        number, few = NUMBERS[spec.unit]
-        return str(gettext(few) if value == FEW else gettext(number, n=value))
-
 
 def wording(facts: Facts) -> str:
     """The suggestion, a line for each thing done; empty where nothing has been recorded."""
@@ -101,8 +108,9 @@ def of_activity(facts: Facts, kind: ActivityKind) -> list[str]:
         sentences.append(gettext(OUTREACH[kind][bool(reached)], held=held, n=reached))
     elif held and kind is ActivityKind.HOME_VISIT:
         people = facts.of(kind, Count.PEOPLE)
-        whom = gettext("少数の人") if people == FEW else gettext("%(n)s人", n=people)
-        sentences.append(gettext("家庭訪問を%(held)s回行い、%(whom)sを訪ねた。", held=held, whom=whom))
+        told = N_("家庭訪問を%(held)s回行い、%(n)s人を訪ねた。")
+        words = gettext("家庭訪問を%(held)s回行った。", held=held)
+        sentences.append(words if people in {0, FEW} else gettext(told, held=held, n=people))
     elif held:
         sentences.append(gathering(facts, kind, held))
         online = facts.of(kind, Count.ONLINE)
@@ -151,32 +159,34 @@ def of_measures(facts: Facts) -> list[str]:
         if not value:
             continue
         if measure in MEASURES:
-            spec = of_measure(facts.area.code, measure).spec
-            found.append(gettext(MEASURES[measure], n=facts.in_words(value, spec)))
+            told, untold = MEASURES[measure]
+            found.append(gettext(untold) if value == FEW else gettext(told, n=value))
         elif measure is Measure.JOINED_AFTER_JOINT:
             found.append(after_joint(facts, value))
         elif measure is Measure.JOINED and value != facts.measure(Measure.JOINED_AFTER_JOINT):
-            number = gettext("少数") if value == FEW else gettext("%(n)s件", n=value)
-            found.append(gettext("つなぎ全体では、%(n)sが事業の利用につながった。", n=number))
+            whole = N_("つなぎ全体では、%(n)s件が事業の利用につながった。")
+            untold = N_("つなぎ全体でも、事業の利用につながったものがあった。")
+            found.append(gettext(untold) if value == FEW else gettext(whole, n=value))
         elif measure is Measure.WEEKLY_MEETINGS:
             found.append(weekly(facts, value))
     return found
 
 
 def after_joint(facts: Facts, value: int) -> str:
-    number = gettext("少数") if value == FEW else gettext("%(n)s件", n=value)
     carried = facts.measure(Measure.JOINED_CARRIED_OVER)
+    if value == FEW:
+        return str(gettext("同席した面談から、事業の利用につながったものがあった。"))
     if carried == FEW:
-        return str(gettext("同席した面談のうち%(n)sが、事業の利用につながった（継続を含む）。", n=number))
+        return str(gettext("同席した面談のうち%(n)s件が、事業の利用につながった（継続を含む）。", n=value))
     if carried:
         return str(
             gettext(
-                "同席した面談のうち%(n)sが、事業の利用につながった（継続%(carried)s件を含む）。",
-                n=number,
+                "同席した面談のうち%(n)s件が、事業の利用につながった（継続%(carried)s件を含む）。",
+                n=value,
                 carried=carried,
             )
         )
-    return str(gettext("同席した面談のうち%(n)sが、事業の利用につながった。", n=number))
+    return str(gettext("同席した面談のうち%(n)s件が、事業の利用につながった。", n=value))
 
 
 def weekly(facts: Facts, value: int) -> str:

@@ -198,7 +198,7 @@ def test_joint_interviews_and_meetings_are_put_into_words(app: Flask) -> None:
         app, "consultation", {Measure.WEEKLY_MEETINGS: 40, Measure.JOINED_AFTER_JOINT: 2}, least=3
     )
     assert alone == [
-        "・同席した面談のうち少数が、事業の利用につながった。",
+        "・同席した面談から、事業の利用につながったものがあった。",
         "・週に1回の打合せを40回行った。",
     ]
 
@@ -210,7 +210,7 @@ def test_jobs_and_outreach_are_put_into_words(app: Flask) -> None:
         "・このうち1人は、ハローワークと連携して支援した。",
     ]
     assert put_into_words(app, "employment", counts, least=3)[0] == (
-        "・少数の人がアルバイト・パート就労につながった。"
+        "・アルバイト・パート就労につながった人がいた。"
     )
     outreach = {
         (ActivityKind.SCHOOL_VISIT, Count.HELD): 2,

@@ -16,6 +16,12 @@ from portal.activities.series_services import SeriesFacts
 from portal.consents.forms import Ticks
 from portal.web.base_form import BaseForm, VersionField
 from portal.web.fields import CleanString, EraDateField, Required
+from portal.web.language import in_english
+
+
+def fiscal_year_word(year: int) -> str:
+    """令和2年度, in English FY 2020."""
+    return f"FY {year}" if in_english() else clock.era_fiscal_year(year)
 
 
 class SeriesForm(BaseForm):
@@ -73,7 +79,7 @@ class FilterForm(BaseForm):
         years = range(max(this_year, first_year), min(this_year, first_year) - 1, -1)
         self.kind.choices = [everything, *words(ActivityKind)]
         self.area.choices = [everything, *areas()]
-        self.year.choices = [everything, *((str(one), clock.era_fiscal_year(one)) for one in years)]
+        self.year.choices = [everything, *((str(one), fiscal_year_word(one)) for one in years)]
         self.show.choices = [
             (Show.STANDING.value, gettext("取消し以外")),
             (Show.HELD.value, gettext("開催した")),

@@ -17,7 +17,7 @@ from portal.activities.activity_views import area_names, others
 from portal.activities.blueprint import bp
 from portal.activities.forms import clashes_of
 from portal.activities.kinds import ActivityKind, Mode
-from portal.activities.series_forms import EndForm, SeriesForm
+from portal.activities.series_forms import EndForm, SeriesForm, fiscal_year_word
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import db
@@ -84,7 +84,7 @@ def series_show(activity_series_id: UUID) -> ResponseReturnValue:
         months=months,
         heads=queries.heads(db.across(), ids),
         year=year,
-        era_year=clock.era_fiscal_year(year),
+        era_year=fiscal_year_word(year),
         begins=begins,
         earlier=year - 1 if year > first_year else None,
         later=year + 1 if year < this_year else None,

@@ -6,7 +6,6 @@ from flask import flash, redirect, render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from sqlalchemy.exc import NoResultFound
-from werkzeug.exceptions import NotFound
 
 from portal import clock
 from portal.accounts.gate import refusals, signed_in
@@ -61,11 +60,11 @@ def area_new() -> ResponseReturnValue:
     return page, form.status
 
 
-@bp.route("/areas/<code>", methods=["GET", "POST"])
-def area(code: str) -> ResponseReturnValue:
+@bp.route("/areas/<area>", methods=["GET", "POST"])
+def area_edit(area: str) -> ResponseReturnValue:
     actor = signed_in()
     programme = own_programme(actor)
-    one = arranged(programme, code)
+    one = arranged(programme, area)
     form = AreaChangeForm(
         data={
             "name": one.area.name,
@@ -82,7 +81,7 @@ def area(code: str) -> ResponseReturnValue:
             area_services.change(
                 actor,
                 programme.id,
-                code,
+                area,
                 name=form.name.data or "",
                 kinds=form.chosen_kinds(),
                 measures=form.chosen_measures(),
@@ -91,18 +90,16 @@ def area(code: str) -> ResponseReturnValue:
             )
             flash(gettext("項目を変更しました。"), "success")
             return redirect(to("areas"), 303)
-        one = arranged(programme, code)
+        one = arranged(programme, area)
         form.version.data = str(one.version)
     page = render_template("evaluations/area.html", programme=programme, form=form, one=one, **shared())
     return page, form.status
 
 
-@bp.post("/areas/<code>/<direction>")
-def area_move(code: str, direction: str) -> ResponseReturnValue:
+@bp.post("/areas/<area>/<any(up, down):direction>")
+def area_move(area: str, direction: str) -> ResponseReturnValue:
     actor = signed_in()
     programme = own_programme(actor)
-    if direction not in {"up", "down"}:
-        raise NotFound
-    arranged(programme, code)
-    area_services.move(actor, programme.id, code, up=direction == "up")
-    return redirect(to("areas") + f"#{code}", 303)
+    arranged(programme, area)
+    area_services.move(actor, programme.id, area, up=direction == "up")
+    return redirect(to("areas") + f"#{area}", 303)

@@ -45,13 +45,6 @@ def check_year(year: int) -> None:
         raise NotFound
 
 
-def part_of(code: str) -> Part:
-    try:
-        return Part(code)
-    except ValueError as error:
-        raise NotFound from error
-
-
 def to(endpoint: str, **values: Any) -> str:
     """The address of a page of the evaluation, of the same programme as this one."""
     if agency := request.args.get("agency"):

@@ -51,12 +51,12 @@ def page_for(record: Record) -> str | None:
     return url_for(endpoint, **values) if endpoint in current_app.view_functions else None
 
 
-@bp.get("/<int:year>/figures/<area>/<code>")
-def figure(year: int, area: str, code: str) -> ResponseReturnValue:
+@bp.get("/<int:year>/figures/<area>/<figure>")
+def figure(year: int, area: str, figure: str) -> ResponseReturnValue:
     actor = signed_in()
     programme = programme_of(actor)
     view, _form = asked_year(actor, programme, year)
-    row, one = found_in(view, Key(area, code))
+    row, one = found_in(view, Key(area, figure))
     begin = after()
     found = records_queries.records(
         db.read(),
@@ -78,7 +78,7 @@ def figure(year: int, area: str, code: str) -> ResponseReturnValue:
         count=len(page.rows),
         year=year,
         as_of=view.as_of,
-        figure=[area, code],
+        figure=[area, figure],
     )
     return render_template(
         "evaluations/figure.html",

@@ -25,7 +25,7 @@ from portal.evaluations import (
     text_queries,
     text_services,
 )
-from portal.evaluations.asked import check_year, part_of, programme_of, shared, to
+from portal.evaluations.asked import check_year, programme_of, shared, to
 from portal.evaluations.blueprint import bp
 from portal.evaluations.catalogue import Area, Measure
 from portal.evaluations.forms import TextForm
@@ -35,13 +35,13 @@ from portal.policy import Permission, require
 from portal.settings import queries as settings
 
 
-@bp.route("/<int:year>/<area>/<part>", methods=["GET", "POST"])
+@bp.route("/<int:year>/<area>/<any(plan, result, finding, open):part>", methods=["GET", "POST"])
 def text(year: int, area: str, part: str) -> ResponseReturnValue:
     actor = signed_in()
     programme = programme_of(actor)
     require(actor, Permission.EVALUATION_WRITE, programme)
     check_year(year)
-    which = part_of(part)
+    which = Part(part)
     of_area = area_queries.area_of(db.read(), programme.id, year, area)
     if closing_queries.standing(db.read(), programme.id, year):
         raise Conflict(text_services.CLOSED)

@@ -303,6 +303,7 @@ def test_its_rows_are_such_as_the_services_write(seeded: list[str], app: Flask, 
     assert {key for key in real_kinds if key[1] not in NOT_SEEDED | UNMET} - set(kinds) <= {
         ("information:updated", "information"),
         ("person:identified", "person"),
+        ("attendance:linked", "activity_attendance"),
     }
     by_command = {
         ("agency:created", "agency"),

@@ -12,7 +12,7 @@ from flask_babel import gettext
 
 from portal import clock
 from portal.accounts.gate import refusals, signed_in
-from portal.activities import attendance_queries, queries, series_queries, services
+from portal.activities import attendance_queries, head_counts, queries, series_queries, services
 from portal.activities.attendance_queries import HeadRow
 from portal.activities.blueprint import bp
 from portal.activities.forms import (
@@ -66,7 +66,7 @@ def index() -> ResponseReturnValue:
         page=page,
         form=form,
         is_narrowed=any(request.args.get(name) for name in ("kind", "area", "year", "show")),
-        heads=queries.heads(db.across(), ids),
+        heads=head_counts.of_activities(ids),
         agencies=queries.agencies_of(db.read(), ids),
         series=series_queries.live(db.read(), actor, now),
         areas=area_names(),
@@ -194,7 +194,7 @@ def show(activity_id: UUID) -> ResponseReturnValue:
         "activities/show.html",
         activity=activity,
         rows=rows,
-        heads=queries.heads(db.across(), [activity_id])[activity_id],
+        heads=head_counts.of_activity(activity_id),
         agencies=queries.agencies_of(db.read(), [activity_id])[activity_id],
         areas=area_names(),
         is_outreach=activity.kind in OUTREACH,
@@ -265,5 +265,5 @@ def strike(activity_id: UUID) -> ResponseReturnValue:
             return redirect(url_for(".show", activity_id=activity_id))
         activity, _held_by = own(actor, activity_id)
         form.version.data = str(activity.version)
-    heads = queries.heads(db.across(), [activity_id])[activity_id]
+    heads = head_counts.of_activity(activity_id)
     return render_template("activities/strike.html", form=form, activity=activity, heads=heads), form.status

@@ -12,7 +12,7 @@ from flask_babel import gettext
 from sqlalchemy.exc import NoResultFound
 
 from portal.accounts.gate import refusals, signed_in
-from portal.activities import attendance_services, head_services, queries
+from portal.activities import attendance_services, head_counts, head_services, queries
 from portal.activities.activity_views import read
 from portal.activities.attendance_forms import AttendanceForm, HeadForm, LinkForm, UnlinkForm
 from portal.activities.attendance_queries import HeadRow
@@ -86,7 +86,7 @@ def attendance(activity_id: UUID) -> ResponseReturnValue:
         people=people,
         now_anonymous=anonymous(rows),
         searching=searching,
-        heads=queries.heads(db.across(), [activity_id])[activity_id],
+        heads=head_counts.of_activity(activity_id),
     )
     return page, form.status
 

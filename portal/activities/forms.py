@@ -25,14 +25,28 @@ LINE, TEXT = MaxLength(200), MaxLength(20_000)
 Named = Iterable[tuple[UUID, str]]
 
 
+def known_areas() -> Sequence[Area]:
+    """Those of the programme whose table an activity fills: the reader's own, else the network's first."""
+    if "areas_of_activities" not in g:
+        try:
+            programme = programmes.chosen(db.read(), signed_in(), None)
+        except NoResultFound:
+            g.areas_of_activities = AREAS
+        else:
+            year = clock.fiscal_year(clock.today())
+            g.areas_of_activities = areas_of(db.read(), programme.id, year)
+    return cast("Sequence[Area]", g.areas_of_activities)
+
+
 def areas() -> list[tuple[str, str]]:
     """The areas that an activity may count for, by code."""
-    return [(area.code, gettext(area.name)) for area in AREAS]
+    return [(area.code, gettext(area.name)) for area in known_areas()]
 
 
 def area_of(kind: ActivityKind) -> str:
     """The area for which activities of this kind usually count."""
-    return next((area.code for area in AREAS if kind in area.kinds), AREAS[0].code)
+    known = known_areas()
+    return next((area.code for area in known if kind in area.kinds), known[0].code)
 
 
 def words(members: Iterable[Worded]) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from portal import clock
-from portal.activities.kinds import ActivityKind, Mode, Offer
+from portal.activities.kinds import OUTREACH, ActivityKind, Mode, Offer
 from portal.cases.codes import Milestone
 from portal.evaluations import closing_services as closing
 from portal.evaluations.models import Part
@@ -70,6 +70,7 @@ RULES_OF_ACTIVITIES = {
     **{("partner", column): works for column in PARTNER},
     ("case_milestone", "text"): own_case,
     **{(table, column): works for table, columns in EVALUATION.items() for column in columns},
+    ("evaluation_closing", "reopened_why"): wrote,  # the programme's own affair
 }
 # Who may know that such a record is there at all.
 THERE = {
@@ -91,7 +92,9 @@ EVALUATION_READERS = {"agency_admin", "auditor"}
 
 def held_by(world: World, member: Member, *together: Member, **values: Any) -> Any:
     word = world.birds.word
-    said = {"title": word(), "place": word(), "text": word(), "outcome": word(), "audience": word()}
+    said = {"title": word(), "place": word(), "text": word(), "outcome": word()}
+    if values.get("kind") in OUTREACH:
+        said["audience"] = word()
     activity_id = make_activity(member, together, **said | values)
     world.activities.append(activity_id)
     return activity_id

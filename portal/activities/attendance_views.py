@@ -12,14 +12,13 @@ from flask_babel import gettext
 from sqlalchemy.exc import NoResultFound
 
 from portal.accounts.gate import refusals, signed_in
-from portal.activities import attendance_services, head_counts, head_services, queries
+from portal.activities import attendance_services, head_counts, head_services
 from portal.activities.activity_views import read
 from portal.activities.attendance_forms import AttendanceForm, HeadForm, LinkForm, UnlinkForm
 from portal.activities.attendance_queries import HeadRow
 from portal.activities.blueprint import bp
 from portal.activities.kinds import OUTREACH
 from portal.activities.picking_forms import offered, wants_search
-from portal.db import db
 from portal.errors import Conflict
 from portal.policy import Actor
 from portal.web.base_form import BaseForm

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, cast
 from uuid import UUID
 
+from flask import g
 from flask_babel import gettext, lazy_gettext
+from sqlalchemy.exc import NoResultFound
 from wtforms import BooleanField, Field, RadioField, SelectField
 
 from portal import clock
+from portal.accounts.gate import signed_in
 from portal.activities.attendance_forms import CameForm, NumberField, uuids
 from portal.activities.kinds import OUTREACH, WITH_PARTNER, ActivityKind, Mode, modes_of
 from portal.activities.services import ActivityFacts
 from portal.consents.forms import Ticks
-from portal.evaluations.catalogue import AREAS
+from portal.db import db
+from portal.evaluations import programmes
+from portal.evaluations.areas import areas_of
+from portal.evaluations.catalogue import AREAS, Area
 from portal.people.forms import Chosen
 from portal.web.base_form import BaseForm, VersionField
 from portal.web.fields import CleanString, CleanText, EraDateField, MaxLength, Required, not_after_today

@@ -12,7 +12,7 @@ from flask_babel import gettext
 
 from portal import clock
 from portal.accounts.gate import refusals, signed_in
-from portal.activities import head_counts, queries, series_queries, series_services
+from portal.activities import head_counts, series_queries, series_services
 from portal.activities.activity_views import area_names, others
 from portal.activities.blueprint import bp
 from portal.activities.forms import clashes_of

@@ -585,6 +585,7 @@ def test_migrations_go_down_and_up_under_the_wall(app: Flask, database: Database
 
 LOOK_ACROSS = {
     "portal/db.py",
+    "portal/audit/outrunning.py",  # says in which transactions a page has read
     "portal/meetings/agenda_reading.py",  # that there are closed items, for who arranges the agenda
     "portal/meetings/agenda_views.py",  # a share of items, for who arranges the agenda
     "portal/meetings/drafting_services.py",  # ids, days and counts: what belongs on an agenda

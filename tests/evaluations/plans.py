@@ -26,7 +26,7 @@ from portal.referrals.states import ReferralKind, ReferralStatus
 from tests.evaluations.worlds import AREA_OF, Programme, make_programme
 from tests.factories import Member, id_of
 
-PEOPLE = 4
+PEOPLE = 2
 FIRST_DAY, LAST_DAY = date(2019, 3, 1), date(2021, 6, 30)
 EDGES = tuple(date(year, *day) for year in (2019, 2020, 2021) for day in ((3, 31), (4, 1)))
 K = ActivityKind
@@ -124,7 +124,9 @@ class Company:
 
 Act = Gathering | Support | Asking | Sitting | Company
 
-days = st.one_of(st.sampled_from(EDGES), st.dates(FIRST_DAY, LAST_DAY))
+# Few enough days that things often fall on the same one, and on the edges of years.
+days = st.one_of(st.sampled_from(EDGES), st.sampled_from(EDGES), st.dates(FIRST_DAY, LAST_DAY))
+spans = st.one_of(st.sampled_from((0, 1, 365, 366)), st.integers(0, 500))
 hours = st.sampled_from((time(0), time(8, 59), time(9), time(23, 59)))
 moments = st.builds(datetime.combine, days, hours)
 persons = st.integers(0, PEOPLE - 1)
@@ -162,7 +164,7 @@ outcomes = st.sampled_from(
 @st.composite
 def supports(draw: st.DrawFn) -> Support:
     begun = draw(days)
-    later = st.integers(0, 500).map(lambda n: begun + timedelta(days=n))
+    later = spans.map(lambda n: begun + timedelta(days=n))
     what = st.sampled_from((Milestone.EMPLOYED, Milestone.PART_TIME_JOB, Milestone.PLAN_MADE))
     return Support(
         draw(persons),
@@ -185,7 +187,7 @@ def supports(draw: st.DrawFn) -> Support:
 @st.composite
 def askings(draw: st.DrawFn) -> Asking:
     sent = draw(days)
-    ended = datetime.combine(sent + timedelta(days=draw(st.integers(1, 400))), draw(hours))
+    ended = datetime.combine(sent + timedelta(days=draw(spans)), draw(hours))
     status = draw(
         st.sampled_from(
             (*[ReferralStatus.COMPLETED] * 4, ReferralStatus.FAILED, ReferralStatus.ENTERED_IN_ERROR)
@@ -216,7 +218,7 @@ def sittings(draw: st.DrawFn) -> Sitting:
 def companies(draw: st.DrawFn) -> Company:
     added = draw(days)
     signed = st.tuples(
-        st.integers(0, 400).map(lambda n: added + timedelta(days=n)), st.integers(0, 3).map(lambda n: n == 0)
+        spans.map(lambda n: added + timedelta(days=n)), st.integers(0, 3).map(lambda n: n == 0)
     )
     return Company(added, tuple(draw(st.lists(signed, max_size=2))))
 

@@ -26,7 +26,7 @@ from tests.evaluations.plans import Act, Gathering
 from tests.evaluations.worlds import Programme, make_programme, on
 
 YEARS = (2018, 2019, 2020, 2021, 2022)
-MANY = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+MANY = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def name_of(key: Key) -> str:

@@ -134,7 +134,11 @@ def add_goals(sheet: Sheet, view: Year) -> None:
                 "name": [sheet.name, first - 1, column],
                 "categories": [sheet.name, first, 0, last, 0],
                 "values": [sheet.name, first, column, last, column],
-                "data_labels": {"value": True, "num_format": "0;;"},
+                "data_labels": {
+                    "value": True,
+                    "num_format": "0;;",
+                    "font": {"color": "#FFFFFF" if column == 1 else "#1A1A1A"},
+                },
                 "fill": fill,
                 "border": {"color": "#4D4D4D"},
             }

@@ -16,8 +16,9 @@ from portal.evaluations.table import firsts_of
 from portal.web.formats import month_word, t
 
 WIDTHS = (26, 46, 8, 14, 14, 74)
-A4 = 9
+A3 = 8
 CHART_ROWS = 14
+ON_A_PAGE = 6
 # Two charts side by side; the second begins at this column.
 BESIDE, CHART_WIDTH, CHART_HEIGHT = 2, 490, CHART_ROWS * 20 - 15
 PATTERNS = ({"color": "#0017C1"}, {"color": "#9DB7F9"}, {"color": "#FFFFFF"})
@@ -35,10 +36,13 @@ class Sheet:
         self.number = book.add_format({**common, "num_format": "#,##0"})
         self.share = book.add_format({**common, "num_format": "0%"})
         self.title = book.add_format({"font_name": font, "font_size": 12, "bold": True})
-        self.at, self.is_left = 0, True
+        self.at, self.charts = 0, 0
+        self.breaks: list[int] = []
         self.sheet.set_landscape()
-        self.sheet.set_paper(A4)
-        self.sheet.fit_to_pages(1, 0)
+        # No page is fitted here: Excel would then break pages through the charts.
+        self.sheet.set_paper(A3)
+        self.sheet.set_margins(left=0.4, right=0.4, top=0.6, bottom=0.6)
+        self.sheet.set_print_scale(70)
         self.sheet.set_footer("&R&P / &N")
 
     def heading(self, text: str) -> None:
@@ -130,7 +134,11 @@ def add_goals(sheet: Sheet, view: Year) -> None:
                 "name": [sheet.name, first - 1, column],
                 "categories": [sheet.name, first, 0, last, 0],
                 "values": [sheet.name, first, column, last, column],
-                "data_labels": {"value": True, "num_format": "0;;"},
+                "data_labels": {
+                    "value": True,
+                    "num_format": "0;;",
+                    "font": {"color": "#FFFFFF" if column == 1 else "#1A1A1A"},
+                },
                 "fill": fill,
                 "border": {"color": "#4D4D4D"},
             }
@@ -168,11 +176,14 @@ def add_months(sheet: Sheet, data: Sheet, view: Year) -> None:
 
 
 def place_chart(sheet: Sheet, chart: Any, title: str) -> None:
-    """Two stand side by side."""
+    """Two stand side by side, and six on a page of their own."""
     chart.set_title({"name": title, "name_font": {"size": 11}, "overlay": False})
     chart.set_size({"width": CHART_WIDTH, "height": CHART_HEIGHT})
-    column = 0 if sheet.is_left else BESIDE
+    if sheet.charts % ON_A_PAGE == 0:
+        sheet.breaks.append(sheet.at)
+        sheet.sheet.set_h_pagebreaks(sheet.breaks)
+    column = BESIDE if sheet.charts % 2 else 0
     sheet.sheet.insert_chart(sheet.at, column, chart, {"description": title})
-    sheet.is_left = not sheet.is_left
-    if sheet.is_left:
+    sheet.charts += 1
+    if sheet.charts % 2 == 0:
         sheet.at += CHART_ROWS

@@ -17,7 +17,7 @@ from portal.evaluations.seen import RESULTS, Column, Figure, Row, Year
 from portal.web.formats import era_date, t
 
 A3 = 8
-FONT = "BIZ UDPゴシック"
+FONT = "BIZ UDPGothic"
 # Widths of the columns in characters: area, last year, plan, this year. Together the breadth of an A3 sheet.
 WIDTHS = (15, 68, 50, 72)
 # What nothing typed may become: a number, a formula, a link.

@@ -183,7 +183,7 @@ def add_agreement(
     if signed_on > clock.today():
         raise Invalid(N_("今日より後の日付は入力できません。日付を確かめてください。"), field="signed_on")
     if valid_until and valid_until < signed_on:
-        raise Invalid(N_("有効期限は、協定を結んだ日より後の日付にしてください。"), field="valid_until")
+        raise Invalid(N_("有効期限は、協定を結んだ日以後の日付にしてください。"), field="valid_until")
     agreement = Agreement(
         id=agreement_id,
         partner_id=partner.id,

@@ -27,6 +27,7 @@ from tests.activity_factories import make_activity, make_agreement, make_attenda
 from tests.browsers import Browser
 from tests.conftest import CountQueries
 from tests.factories import Member, make_consent, make_member, make_person, make_referral
+from tests.retention.lives import WORDS, erase, make_office, old_life
 
 Visit = Callable[..., Browser]
 DAY = timedelta(days=1)
@@ -130,7 +131,7 @@ def test_without_a_signature_there_is_no_agreement(browser: Visit, member: Membe
         ({"email": "soumu"}, 200, "メールアドレスを"),
         ({"added_on": "2199-01-01"}, 200, "今日より後の日付は入力できません。"),
         ({"signed_on": "2199-01-01"}, 200, "今日より後の日付は入力できません。"),
-        ({"signed_on": "R8.4.1", "valid_until": "R8.3.31"}, 400, "有効期限は、協定を結んだ日より後"),
+        ({"signed_on": "R8.4.1", "valid_until": "R8.3.31"}, 400, "有効期限は、協定を結んだ日以後"),
         ({"about": "<script>alert(1)</script>", "name": ""}, 200, "&lt;script&gt;alert(1)"),
     ],
 )
@@ -461,6 +462,21 @@ def test_who_is_shut_out_does_not_learn_that_the_person_came(browser: Visit, mem
     assert "今日の見学" in page
     assert "仮名" not in page
     assert "氏名非表示" not in page
+
+
+def test_after_an_erasure_the_page_stands_and_names_nobody(app: Flask, browser: Visit) -> None:
+    office = make_office()
+    who, partner = old_life(office, told=False), make_partner(office.worker)
+    taken_in(office.worker, partner, who, title="昔の見学")
+    visit, path = browser(office.worker), f"/activities/partners/{partner}"
+    assert "鳥籠 消去子" in visit.get(path).text
+
+    erase(office, who)
+
+    page = visit.get(path)
+    assert page.status_code == 200
+    assert "昔の見学" in page.text
+    assert not [word for word in WORDS if word in page.text]
 
 
 def test_pages_cost_the_same_however_much_there_is(

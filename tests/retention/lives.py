@@ -11,8 +11,9 @@ from uuid import UUID
 from sqlalchemy import select
 
 from portal import clock
+from portal.cases import milestone_services
 from portal.cases import services as cases
-from portal.cases.codes import Domain, Outcome
+from portal.cases.codes import Domain, Milestone, Outcome
 from portal.cases.models import Case
 from portal.db import db
 from portal.people import services as people
@@ -21,6 +22,7 @@ from portal.people.services import Basics
 from portal.policy import Role
 from portal.retention import services
 from portal.retention.models import ErasureGround
+from tests.activity_factories import make_activity, make_attendance
 from tests.factories import (
     Member,
     make_agency,
@@ -89,6 +91,10 @@ def old_life(office: Office, *, years: float = 12, told: bool = True) -> UUID:
         case_id = make_case(office.worker, who)
         cases.set_goal(office.worker.actor, case_id, Domain.DAILY, "カナリヤと話す")
         make_note(office.worker, case_id, text="カナリヤの家を訪ねた")
+        milestone_services.note_milestone(
+            office.worker.actor, case_id, Milestone.EMPLOYED, text="カナリヤの仕事"
+        )
+        make_attendance(office.worker, make_activity(office.worker), who, note="カナリヤは笑った")
         if told:
             make_referral(
                 office.worker,

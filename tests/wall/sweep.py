@@ -34,11 +34,12 @@ TABLE_OF |= {"sample": "audit_sample", "finding": "audit_finding"}
 TABLE_OF |= {"head": "activity_attendance", "milestone": "case_milestone"}
 TABLE_OF |= {"series": "meeting_series", "issue": "local_issue"}
 # Areas' own codes and some of every sort of figure.
-FIGURES = ("own", "cafe.visits", "cafe.people", "seminar.held", *Measure)
+FIGURES = ("cafe.visits", "cafe.people", "seminar.held", *Measure)
 # Arguments that are no ids, with what to try.
 OTHERS: dict[str, list[Any]] = {
     "token": ["no-such-token"],
-    "code": ["en", "ja", "xx", *FIGURES],
+    "code": ["en", "ja", "xx", "own"],
+    "figure": [*FIGURES, "no-such"],
     "filename": [],
 }
 OTHERS |= {"key": [*BY_KEY, "no-such-key"], "size": [0, 1, 1000], "year": [2025, 2026], "month": [4, 11, 13]}

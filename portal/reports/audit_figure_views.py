@@ -89,10 +89,10 @@ def rows(found: list[Figures]) -> list[list[str]]:
         *(
             gettext("届いたつなぎ"),
             gettext("受領"),
-            gettext("受領：期限内%%"),
+            gettext("受領：期限内％"),
             gettext("受領までの業務日（中央値）"),
         ),
-        *(gettext("回答"), gettext("回答：期限内%%"), gettext("回答までの業務日（中央値）")),
+        *(gettext("回答"), gettext("回答：期限内％"), gettext("回答までの業務日（中央値）")),
         *(gettext("受入不可：%(word)s", word=gettext(one.word)) for one in Refusal),
         *(gettext("提供：%(word)s", word=gettext(one.word)) for one in Basis),
         *(gettext("緊急閲覧"), gettext("緊急閲覧：不適切"), gettext("閲覧の記録")),

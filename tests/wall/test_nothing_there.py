@@ -12,7 +12,7 @@ from werkzeug.routing import Rule, UUIDConverter
 
 from portal.policy import Role
 from tests.browsers import Browser
-from tests.wall import canary_meetings, world_activities, world_emergency
+from tests.wall import canary_meetings, world_activities, world_emergency, world_inspections
 from tests.wall.canaries import Eye, Row
 from tests.wall.sweep import Tables, table_of, values_of
 from tests.wall.test_canary_sweep import eye_of
@@ -30,6 +30,8 @@ def at_ten() -> World:
 def is_there(eye: Eye, table: str, key: UUID) -> bool:
     """Whether the reader may know that this record is there at all."""
     row, works = eye.tables[table][key], eye.works
+    if table in world_inspections.THERE:
+        return world_inspections.THERE[table](eye, row)
     if table in world_activities.THERE:
         return works is not None and world_activities.THERE[table](eye, row)
     if table.startswith("emergency_"):

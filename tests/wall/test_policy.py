@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import product
 from types import SimpleNamespace
 from typing import Any
@@ -41,6 +42,11 @@ BY_RELATION = {
     Permission.REFERRAL_TAKE_PART: {"s", "r"},
     Permission.MEETING_ATTEND: set("hsrdota"),  # of a meeting that his queries find
     Permission.ISSUE_EDIT: {"o"},
+    Permission.ERASURE_PROPOSE: {"h"},
+    Permission.ACTIVITY_RECORD: set("hsrdota"),
+    Permission.ACTIVITY_EDIT: {"o"},
+    Permission.PARTNER_EDIT: {"o"},
+    Permission.EVALUATION_WRITE: {"o", "i"},
 }
 # Who convenes, and arranges what his own agency convenes.
 FOR_COORDINATORS = {Permission.MEETING_CONVENE: {"h"}, Permission.MEETING_ARRANGE: {"c"}}
@@ -56,6 +62,29 @@ EXCLUSIONS = {
     Permission.EXCLUSION_LIFT: {"u", "w"},
 }
 FOR_ADMINISTRATORS = {Permission.AGENCY_EDIT, Permission.STAFF_MANAGE}
+Rule = Callable[[Role, bool, str], bool]
+COORDINATOR, AUDITOR, SYSTEM_ADMIN = Role.COORDINATOR, Role.AUDITOR, Role.SYSTEM_ADMIN
+# By role, whether he administers an agency of his own, and the relation of the record.
+BY_ROLE: dict[Permission, Rule] = {
+    Permission.INSPECT: lambda role, _runs, _relation: role is AUDITOR,
+    Permission.FINDING_READ: lambda role, runs, relation: (
+        role is AUDITOR or ((runs or role is COORDINATOR) and relation == "o")
+    ),
+    Permission.FINDING_ANSWER: lambda role, runs, relation: (runs or role is COORDINATOR) and relation == "o",
+    Permission.FIGURES_READ: lambda role, runs, _relation: runs or role is COORDINATOR,
+    Permission.CHECKPOINT_READ: lambda role, runs, _relation: runs or role in {AUDITOR, SYSTEM_ADMIN},
+    Permission.RESTORE_DECLARE: lambda role, _runs, _relation: role in {AUDITOR, SYSTEM_ADMIN},
+    Permission.AGENCY_CREATE: lambda role, _runs, _relation: role is SYSTEM_ADMIN,
+    Permission.SETTING_CHANGE: lambda role, _runs, _relation: role is SYSTEM_ADMIN,
+    Permission.RETENTION_READ: lambda role, runs, _relation: runs or role in CASEWORK,
+    Permission.ERASURE_AGREE: lambda role, runs, relation: (runs or role is COORDINATOR) and relation == "u",
+    Permission.ERASURE_DROP: lambda role, runs, relation: (runs or role in CASEWORK) and relation == "o",
+    Permission.EVALUATION_READ: lambda role, runs, _relation: runs or role in {*CASEWORK, AUDITOR},
+    Permission.STATISTICS_READ: lambda role, runs, _relation: runs or role in {*CASEWORK, AUDITOR},
+    Permission.EVALUATION_CLOSE: lambda role, runs, relation: (
+        (runs or role is COORDINATOR) and relation in {"o", "i"}
+    ),
+}
 # The record: home's person, sender's and recipient's referral, an unsent draft to one, two others' referral,
 # one's own and another's record, another's person, a meeting one's own and another agency convenes, one's own and
 # another agency.
@@ -89,6 +118,11 @@ FITTING = {
     Permission.AGENCY_EDIT: "oaij",
     Permission.STAFF_MANAGE: "oaij",
     Permission.SERVICE_ROOM: "oaij",
+    Permission.ERASURE_PROPOSE: "hx",
+    Permission.ERASURE_AGREE: "uvwz",
+    **dict.fromkeys((Permission.FINDING_READ, Permission.FINDING_ANSWER, Permission.ERASURE_DROP), "oa"),
+    **dict.fromkeys((Permission.ACTIVITY_EDIT, Permission.PARTNER_EDIT), "oa"),
+    **dict.fromkeys((Permission.EVALUATION_WRITE, Permission.EVALUATION_CLOSE), "oaij"),
     **EMERGENCIES,
     **dict.fromkeys(EXCLUSIONS, "uvwz"),
 } | {permission: "srdt" for permission in Permission if permission.value.startswith("referral:")}
@@ -101,6 +135,8 @@ def actor(role: Role, *, agency_id: UUID | None = MINE, administers: bool = Fals
 
 def expected(permission: Permission, role: Role, administers: bool, relation: str) -> bool:
     runs = role is Role.AGENCY_ADMIN or (administers and role in CASEWORK)
+    if permission in BY_ROLE:
+        return BY_ROLE[permission](role, runs, relation)
     if permission is Permission.AUDIT_READ:
         return role is Role.AUDITOR
     if permission is Permission.EXCLUSION_LIFT and relation == "u":
@@ -113,8 +149,6 @@ def expected(permission: Permission, role: Role, administers: bool, relation: st
         return runs or role is Role.AUDITOR
     if permission in EMERGENCIES:
         return expected_in_an_emergency(permission, role, administers, relation)
-    if permission is Permission.AGENCY_CREATE:
-        return role is Role.SYSTEM_ADMIN
     if permission in FOR_ADMINISTRATORS:
         return role is Role.SYSTEM_ADMIN or (runs and relation in {"o", "i"})
     if permission is Permission.STAFF_LIST:
@@ -137,9 +171,17 @@ def expected_in_an_emergency(permission: Permission, role: Role, administers: bo
 
 
 def test_every_permission_is_in_the_table_and_has_a_rule() -> None:
-    others = {Permission.STAFF_LIST, Permission.SERVICE_ROOM, Permission.AUDIT_READ, Permission.AGENCY_CREATE}
+    others = {Permission.STAFF_LIST, Permission.SERVICE_ROOM, Permission.AUDIT_READ}
     others |= {Permission.EXCLUSION_LIST, Permission.WATCH_READ, Permission.OPENINGS_LIST}
-    known = {*BY_RELATION, *FOR_COORDINATORS, *FOR_ADMINISTRATORS, *EMERGENCIES, *EXCLUSIONS, *others}
+    known = {
+        *BY_RELATION,
+        *BY_ROLE,
+        *FOR_COORDINATORS,
+        *FOR_ADMINISTRATORS,
+        *EMERGENCIES,
+        *EXCLUSIONS,
+        *others,
+    }
     assert known == set(Permission) == set(RULES)
 
 

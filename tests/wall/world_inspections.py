@@ -14,6 +14,7 @@ from portal.inspections.models import FindingKind, SampleItem
 from portal.inspections.sample_services import Draw
 from portal.retention import services as retention
 from portal.retention.models import ErasureGround
+from tests.wall.world_exclusions import is_concerned
 
 if TYPE_CHECKING:
     from tests.factories import Member
@@ -49,6 +50,30 @@ RULES_OF_INSPECTIONS = {
 AUDITORS_OWN = {
     *(("audit_finding", column) for column in ("text", "answer", "closing")),
     *(("name_opening", "reason"), ("audit_sample_item", "note")),
+}
+
+
+def is_found(eye: Eye, row: Row) -> bool:
+    return own(eye, row) or eye.role == "auditor"
+
+
+def is_asked_for(eye: Eye, row: Row) -> bool:
+    knows = eye.works is None or not eye.wise.is_out(eye.staff, row["person_id"])
+    return eye.agency is not None and asked_for(eye, row) and knows
+
+
+def is_shut_out(eye: Eye, row: Row) -> bool:
+    """An exclusion, for who may lift it or has it on his list."""
+    return eye.works is not None and is_concerned(eye, row)
+
+
+# Who may know that such a record is there at all.
+THERE = {
+    "audit_finding": is_found,
+    "audit_sample": lambda eye, _row: eye.role == "auditor",
+    "audit_sample_item": lambda eye, _row: eye.role == "auditor",
+    "erasure": is_asked_for,
+    "exclusion": is_shut_out,
 }
 ADMINISTRATORS = {("audit_finding", column) for column in ("text", "answer", "closing")} | {
     ("erasure", "reason")

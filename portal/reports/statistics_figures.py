@@ -153,10 +153,21 @@ class Statistics:
     own_id: UUID | None
     sees_all: bool
     least: int
+    told_until: date
     agencies: Mapping[UUID, str]
     items: Mapping[Item, ItemTable]
     flow: Flow | None
     pairs: list[Pair]
+
+    @property
+    def last(self) -> date:
+        """The last day that is counted; before the period's first, nothing is told of it yet."""
+        return min(self.period.bounds[1], self.told_until)
+
+    @property
+    def is_cut(self) -> bool:
+        """What has happened since the end of the last month is not told."""
+        return self.last < min(self.period.bounds[1], clock.today())
 
     @property
     def is_running(self) -> bool:

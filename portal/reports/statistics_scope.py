@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -28,8 +29,15 @@ class Scope:
         """Everything asked about is the reader's own."""
         return self.sees_all or (self.own_id is not None and self.agency_id == self.own_id)
 
+    @property
+    def told_until(self) -> date:
+        """The last day that is counted. Of others only whole months: nobody watches a number go up by one."""
+        today = clock.today()
+        return today if self.is_exact else today.replace(day=1) - timedelta(days=1)
+
     def given(self, period: Period) -> dict[str, Any]:
         first, last = period.bounds
+        last = min(last, self.told_until)
         return {
             "first": first,
             "last": last,

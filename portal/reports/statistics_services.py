@@ -68,6 +68,7 @@ def count(session: Session, actor: Actor, period: Period, agency_id: UUID | None
         own_id=actor.agency_id,
         sees_all=sees_all,
         least=scope.least,
+        told_until=scope.told_until,
         agencies=names,
         items=items,
         flow=of_flow(scope, counted, items[Item.REFERRED], days),

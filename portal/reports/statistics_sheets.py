@@ -219,7 +219,7 @@ def counting(book: Book, view: Statistics) -> None:
     for row, item in enumerate(Item, 2):
         sheet.set_row(row, TWO_LINES)
         book.line(sheet, row, [gettext(item.word), gettext(UNITS[item]), gettext(DEFINITIONS[item])])
-    first, last = view.period.bounds
+    first, last = view.period.bounds[0], view.last
     period = gettext("%(first)s から %(last)s まで", first=era_date(first), last=era_date(last))
     sheet.write_string(len(Item) + 3, 0, period, book.plain)
     if view.has_hidden:

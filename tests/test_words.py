@@ -77,6 +77,7 @@ THESE_ALONE: dict[str, tuple[str, set[str]]] = {
     "templates/base.html": ("a language is called by its own name", {"日本語"}),
     "portal/web/formats.py": ("dates in Japanese", {"月火水木金土日", "時", "分"}),
     "portal/cases/forms.py": ("what people type after minutes", {"分"}),
+    "portal/activities/attendance_forms.py": ("what people type after a number of people", {"人"}),
     "portal/reports/monthly_views.py": ("months in Japanese", {"月"}),
     "portal/agencies/numbers.py": ("parts of a number", {"相", "ケ"}),
     "portal/referrals/drafts.py": ("a date that gives a person away", {"年", "月", "日"}),

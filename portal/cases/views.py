@@ -12,6 +12,7 @@ from flask_babel import gettext
 
 from portal import clock
 from portal.accounts.gate import refusals, signed_in
+from portal.activities import attendance_queries
 from portal.agencies import queries as agencies
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
@@ -110,6 +111,7 @@ def show(case_id: UUID) -> ResponseReturnValue:
         goals=db.read().scalars(queries.goals_of(case_id)).all(),
         domains=list(Domain),
         milestones=db.read().execute(queries.milestones_of(case_id)).all(),
+        activities=attendance_queries.of_person(db.read(), actor, case.person_id, clock.now()),
         page=page_of(rows, lambda row: place(row.held_on, row.id)),
         form=form,
     )

@@ -12,6 +12,7 @@ from flask_babel import gettext
 
 from portal import clock
 from portal.accounts.gate import refusals, signed_in
+from portal.activities import attendance_queries
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.cases import queries as case_queries
@@ -105,8 +106,8 @@ def registered(person_id: UUID) -> ResponseReturnValue:
 def show(person_id: UUID) -> ResponseReturnValue:
     actor, now, session = signed_in(), clock.now(), db.read()
     view = disclosures.show(actor, person_id)
+    cases = case_queries.cases_of_person(session, actor, person_id, now)
     if view.erased_at:
-        cases = case_queries.cases_of_person(session, actor, person_id, now)
         return render_template("people/erased.html", view=view, cases=cases)
     named = isinstance(view.basic, BasicView)
     about = Filter(person_id=person_id)
@@ -117,7 +118,9 @@ def show(person_id: UUID) -> ResponseReturnValue:
         labelled=labelled,
         age_bands=clock.AGE_BANDS,
         relatives=people_list.relatives(session, actor, person_id, now) if named else [],
-        cases=case_queries.cases_of_person(session, actor, person_id, now),
+        cases=cases,
+        # Whoever has a case finds them there.
+        activities=[] if cases else attendance_queries.of_person(session, actor, person_id, now),
         referrals=referrals.rows(session, actor, about, now, size=50),
         consents=consent_list.of_person(session, actor, person_id, now),
     )

@@ -31,6 +31,10 @@ NAMES = {
     "signed_on": "signed",
     "appointment_at": "appointment",
     "service": "to",
+    "people": "attendees",
+    "together": "with",
+    "first": "anonymous",
+    "again": "anonymous",
 }
 
 

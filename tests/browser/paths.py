@@ -40,7 +40,7 @@ def tables_of(argument: str) -> list[Table]:
     return [
         table
         for name, table in Base.metadata.tables.items()
-        if argument.endswith("_id") and (name == word or name.endswith(f"_{word}"))
+        if argument.endswith("_id") and (name == word or name.endswith(f"_{word}")) and "id" in table.c
     ]
 
 

@@ -42,12 +42,26 @@ Rows = Sequence[Row[*tuple[Any, ...]]]
 # The period: days for what has a day, instants for what has one. `since` and `until` as clock.start_of_day has them.
 FIRST, LAST = bindparam("first", type_=Date), bindparam("last", type_=Date)
 SINCE, UNTIL = bindparam("since", type_=UTCDateTime), bindparam("until", type_=UTCDateTime)
-TODAY = bindparam("today", type_=Date)
+# Steps are told of until the end of the day `told_on`; what is due before `today` was waited for.
+TODAY, TOLD_ON = bindparam("today", type_=Date), bindparam("told_on", type_=Date)
+TOLD = bindparam("told", type_=UTCDateTime)
 # The agency that is asked about, or NULL for all; and the reader's own, or NULL.
 AGENCY, OWN = bindparam("agency", type_=Uuid), bindparam("own", type_=Uuid)
 WORK = (Outcome.EMPLOYED, Outcome.PART_TIME_JOB)
 FOUND_WORK = (Milestone.EMPLOYED, Milestone.PART_TIME_JOB)
 SENT: Any = JapanDay(Referral.sent_at)
+
+
+def told(at: Any, what: Any = None) -> Any:
+    """The moment of a step, or `what` came with it; nothing, where the reader is not told of it yet."""
+    return case((at < TOLD, at if what is None else what))
+
+
+RECEIVED: Any = JapanDay(told(OPENED))
+ANSWERED: Any = JapanDay(told(Referral.answered_at))
+ENDED: Any = JapanDay(told(Referral.ended_at))
+REFUSAL: Any = told(Referral.answered_at, Referral.refusal)
+OUTCOME: Any = told(Referral.ended_at, Referral.outcome)
 
 
 class DaysFrom(FunctionElement[int]):
@@ -163,22 +177,21 @@ def referred() -> Select[Any]:
 @cache
 def ends() -> Select[Any]:
     """Refusals and outcomes of what was sent: month, the reader's own, refusal, outcome, number."""
-    keys = (month(SENT), is_own(), Referral.refusal, Referral.outcome)
-    told = or_(Referral.refusal.is_not(None), Referral.outcome.is_not(None))
-    return select(*keys, func.count()).where(*sent(told, of_agency())).group_by(*keys)
+    keys = (month(SENT), is_own(), REFUSAL, OUTCOME)
+    known = or_(REFUSAL.is_not(None), OUTCOME.is_not(None))
+    return select(*keys, func.count()).where(*sent(known, of_agency())).group_by(*keys)
 
 
 @cache
 def pairs() -> Select[Any]:
     """Of each pair: sent; due to be received, and received in time; the same of answers; refused."""
     columns: list[ColumnElement[int]] = [func.count()]
-    for done_at, due_on in ((OPENED, Referral.acknowledge_by), (Referral.answered_at, Referral.respond_by)):
-        done: Any = JapanDay(done_at)
+    for done, due_on in ((RECEIVED, Referral.acknowledge_by), (ANSWERED, Referral.respond_by)):
         waited = case((done.is_not(None), 1), else_=is_waited_for(due_on, TODAY))
         in_time = case((done.is_(None), 0), (done > due_on, 0), else_=1)
         columns += [func.sum(waited), func.sum(in_time)]
     keys: tuple[Any, ...] = (Referral.from_agency_id, Referral.to_agency_id)
-    refused = number(Referral.refusal.is_not(None))
+    refused = number(REFUSAL.is_not(None))
     return select(*keys, *columns, refused).where(*sent(of_agency())).group_by(*keys)
 
 
@@ -186,8 +199,8 @@ def pairs() -> Select[Any]:
 def answers() -> Select[Any]:
     """When the referrals of some pairs were sent and answered: sender, recipient, two days, number."""
     wanted = tuple_(Referral.from_agency_id, Referral.to_agency_id).in_(bindparam("pairs", expanding=True))
-    keys = (Referral.from_agency_id, Referral.to_agency_id, SENT, JapanDay(Referral.answered_at))
-    return select(*keys, func.count()).where(*sent(Referral.answered_at.is_not(None), wanted)).group_by(*keys)
+    keys = (Referral.from_agency_id, Referral.to_agency_id, SENT, ANSWERED)
+    return select(*keys, func.count()).where(*sent(Referral.answered_at < TOLD, wanted)).group_by(*keys)
 
 
 @cache
@@ -201,14 +214,15 @@ def business_steps(calendars: int) -> Select[Any]:
         (Referral.to_agency_id.in_(bindparam(f"calendar{n}", expanding=True)), n) for n in range(1, calendars)
     ]
     which: Any = case(*others, else_=0) if others else literal(0, Integer)
-    keys = (which.label("calendar"), SENT, JapanDay(OPENED), JapanDay(Referral.answered_at))
+    keys = (which.label("calendar"), SENT, RECEIVED, ANSWERED)
     return select(*keys, func.count()).where(*sent(of_agency())).group_by(*keys)
 
 
 @cache
 def calendar_steps() -> Select[Any]:
     """Days from sending to the first contact and to the end, where it came so far: two numbers of days, number."""
-    contact: Any = DaysFrom(SENT, Referral.first_contact_on)
-    end: Any = DaysFrom(SENT, JapanDay(Referral.ended_at))
-    begun = or_(Referral.first_contact_on.is_not(None), Referral.ended_at.is_not(None))
+    contact_on: Any = case((Referral.first_contact_on <= TOLD_ON, Referral.first_contact_on))
+    contact: Any = DaysFrom(SENT, contact_on)
+    end: Any = DaysFrom(SENT, ENDED)
+    begun = or_(Referral.first_contact_on <= TOLD_ON, Referral.ended_at < TOLD)
     return select(contact, end, func.count()).where(*sent(begun, of_agency())).group_by(contact, end)

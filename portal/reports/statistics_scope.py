@@ -43,7 +43,9 @@ class Scope:
             "last": last,
             "since": clock.start_of_day(first),
             "until": clock.end_of_day(last),
-            "today": clock.today(),
+            "today": min(self.told_until + timedelta(days=1), clock.today()),
+            "told_on": self.told_until,
+            "told": clock.end_of_day(self.told_until),
             "agency": self.agency_id,
             "own": self.own_id,
         }

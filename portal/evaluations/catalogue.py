@@ -95,7 +95,11 @@ MEASURES = {
         True,
     ),
     Measure.PART_TIME_JOB: Spec(
-        PERSONS, N_("同じく、結果が「アルバイト・パート就労」になった人の数。同じ人は1と数えます。"), True
+        PERSONS,
+        N_(
+            "ケースの節目・終結、またはつなぎの完了で、結果が「アルバイト・パート就労」になった人の数。同じ人は1と数えます。"
+        ),
+        True,
     ),
     Measure.WITH_HELLO_WORK: Spec(
         PERSONS,
@@ -115,7 +119,9 @@ MEASURES = {
         True,
     ),
     Measure.JOINED_CARRIED_OVER: Spec(
-        MATTERS, N_("上のうち、その人のケースが前の年度から続いているものの数。"), True
+        MATTERS,
+        N_("同席から利用につながったもののうち、その人のケースが前の年度から続いているものの数。"),
+        True,
     ),
     Measure.JOINED: Spec(
         MATTERS, N_("種類を問わず、その年度に完了して「事業の利用開始」になったつなぎの数。"), True

@@ -143,13 +143,17 @@ def not_held(facts: Facts, kind: ActivityKind) -> list[str]:
     for one in facts.left_out:
         if one.kind is kind:
             month = month_word(one.on)
-            of_reason = months.setdefault(one.why.strip().removesuffix("。").removesuffix("のため"), [])
+            of_reason = months.setdefault(one.why.strip().removesuffix("。"), [])
             if month not in of_reason:
                 of_reason.append(month)
-    return [
-        gettext("%(months)sは、%(why)sのため開催しなかった。", months=gettext("・").join(when), why=why)
-        for why, when in months.items()
-    ]
+    return [because(why, gettext("・").join(when)) for why, when in months.items()]
+
+
+def because(why: str, months: str) -> str:
+    """A reason that is typed as one (〜ため) is not made one twice."""
+    if why.endswith(N_("ため")):
+        return str(gettext("%(months)sは、%(why)s開催しなかった。", months=months, why=why))
+    return str(gettext("%(months)sは、%(why)sのため開催しなかった。", months=months, why=why))
 
 
 def of_measures(facts: Facts) -> list[str]:

@@ -9,8 +9,9 @@ from sqlalchemy import Select, Uuid, bindparam, literal, null, select
 from sqlalchemy import case as when
 from sqlalchemy.sql import ColumnElement
 
+from portal.activities import queries as held
 from portal.activities.kinds import ActivityKind
-from portal.activities.models import Activity, ActivityAgency, ActivityAttendance, Agreement, Partner
+from portal.activities.models import Activity, ActivityAttendance, Agreement, Partner
 from portal.cases import queries as cases
 from portal.cases.codes import HeardBy, Milestone, Outcome
 from portal.cases.models import Case, CaseMilestone
@@ -102,13 +103,6 @@ def nobody() -> ColumnElement[Any]:
     return literal(None, Uuid())
 
 
-def is_held_by_reader() -> ColumnElement[bool]:
-    mine = select(ActivityAgency.activity_id).where(
-        ActivityAgency.activity_id == Activity.id, ActivityAgency.agency_id == READER.agency_id
-    )
-    return mine.correlate(Activity).exists()
-
-
 def activities(what: Count) -> Select[Any]:
     """Activities are their holders'; how many came to each stands on its page."""
     tests = {
@@ -124,7 +118,7 @@ def activities(what: Count) -> Select[Any]:
         Activity.area == bindparam("area"),
         Activity.kind == bindparam("kind", type_=Activity.kind.type),
         tests.get(what, activity_counts.HELD),
-        is_held_by_reader(),
+        held.visible_to(READER),
     )
 
 
@@ -139,7 +133,7 @@ def visits() -> Select[Any]:
         Activity.id == head.activity_id,
         head.agency_id == READER.agency_id,
         ~exclusions.is_excluded(READER, head.person_id),
-        is_held_by_reader(),
+        held.visible_to(READER),
     )
 
 

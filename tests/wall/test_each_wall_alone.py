@@ -12,6 +12,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, true
 
+from portal.activities import queries as activities
+from portal.activities import series_queries as activity_series
 from portal.cases import queries as cases
 from portal.consents.models import Consent
 from portal.db import db
@@ -39,6 +41,7 @@ OPEN: dict[Any, Any] = {
     **dict.fromkeys((referrals.visible_to, referrals.may_name), true()),
     **dict.fromkeys((meetings.visible_to, meetings.at_table, meetings.is_sworn, meetings.may_enter), true()),
     **dict.fromkeys((eyes.present, eyes.readable, eyes.named, eyes.is_party, eyes.is_own), true()),
+    **dict.fromkeys((activities.visible_to, activity_series.visible_to), true()),
     **dict.fromkeys((issue_queries.visible_to, promise_queries.known_to), true()),
     exclusions.is_excluded: ~true(),
     lines.consents_visible_to: select(Consent).order_by(Consent.valid_until.desc(), Consent.id.desc()),

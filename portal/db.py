@@ -198,6 +198,8 @@ class Database:
         self.read = scoped_session(sessionmaker(expire_on_commit=False, autoflush=False))
         self.across = scoped_session(sessionmaker(expire_on_commit=False, autoflush=False))
         self.reader: ContextVar[Any] = ContextVar("reader", default=None)
+        # How long the log was when the reading began, at the latest: `audit.outrunning` says what for.
+        self.log_length: ContextVar[int | None] = ContextVar("log_length", default=None)
 
     def init_app(self, app: Flask) -> None:
         self.bind(app.config["DATABASE_URL"], app.config.get("READER_DATABASE_URL"))
@@ -228,6 +230,7 @@ class Database:
         self.reader.set(None)
 
     def stop_reading(self) -> None:
+        self.log_length.set(None)
         self.read.remove()
         self.across.remove()
 

@@ -209,7 +209,9 @@ def before_postgresql(engine: Engine, who: Callable[[], Reader]) -> None:
 
 
 def refuse(engine: Engine, goes_round: Callable[[str], bool]) -> None:
+    looked_at = lru_cache(maxsize=2000)(goes_round)  # pages ask the same questions over and over
+
     @event.listens_for(engine, "before_cursor_execute")
     def look(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
-        if goes_round(statement):
+        if looked_at(statement):
             raise Refused("the reader session refuses this statement")

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from portal import clock
 from portal.accounts.models import Membership, SignInSession, Staff
 from portal.agencies.models import Agency
+from portal.audit import outrunning
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import db
@@ -85,6 +86,7 @@ LIVE = (
         Membership.administers,
         Membership.agency_id,
         Agency.name.label("agency_name"),
+        outrunning.LENGTH_THEN,
     )
     .join(Staff, Staff.id == SignInSession.staff_id)
     .join(Membership, Membership.id == SignInSession.membership_id)
@@ -104,6 +106,7 @@ def find(session: Session, token: str, limits: Limits) -> LiveSession | None:
     row = session.execute(LIVE, {"token_hash": hashed(token), "now": clock.now()}).one_or_none()
     if row is None:
         return None
+    db.log_length.set(row.log_length)
     idle_end = row.last_seen_at + limits.idle_of(row.role)
     if idle_end <= clock.now():
         return None

@@ -30,6 +30,8 @@ ENDINGS = (
     AuditEvent.STAFF_DISABLED,
 )
 LENGTH = select(AuditHead.seq)
+# For the first question of a request, which asks this too: it was then no longer than when the page was read.
+LENGTH_THEN = LENGTH.scalar_subquery().label("log_length")
 ENDED = (
     select(literal(1))
     .where(AuditEntry.seq > bindparam("seen"), AuditEntry.event.in_([one.value for one in ENDINGS]))
@@ -48,6 +50,8 @@ def seen() -> int | None:
     """
     if db.session.registry.has() and db.session().info.get("in_transaction"):
         return None
+    if (noted := db.log_length.get()) is not None:
+        return noted
     reading = [one for one in (db.read, db.across) if one.registry.has() and one().in_transaction()]
     lengths = [one.scalar(LENGTH) for one in reading]
     return min((length for length in lengths if length is not None), default=None)

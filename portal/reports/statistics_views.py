@@ -6,7 +6,7 @@ from io import BytesIO
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, redirect, render_template, request, send_file, url_for
+from flask import Blueprint, render_template, request, send_file
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, lazy_gettext
 from werkzeug.exceptions import NotFound
@@ -64,8 +64,8 @@ def asked(year: int) -> tuple[Period, UUID | None, Item]:
 
 @bp.get("/")
 def index() -> ResponseReturnValue:
-    require(signed_in(), Permission.STATISTICS_READ)
-    return redirect(url_for("statistics.show", year=clock.fiscal_year(clock.today())), 303)
+    """The running year."""
+    return show(clock.fiscal_year(clock.today()))
 
 
 @bp.get("/<int:year>")

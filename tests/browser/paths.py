@@ -19,6 +19,8 @@ from portal.db import Base, db
 SORTS = {"referral": ("status",), "person": ("is_identified",), "meeting": ("status", "kind")}
 # A page that so many rows do not open is taken for one that this reader may not open.
 MOST_TRIES = 25
+# Pages for rows of one sort only: a column that is filled there.
+FILLED = {"activities.unlink": "linked_at"}
 # What an address needs besides its path.
 QUERIES = {"referrals.follow_up": "?kind=meeting", "watch.behind": "?rule=night"}
 
@@ -44,7 +46,9 @@ def tables_of(argument: str) -> list[Table]:
     ]
 
 
-def rows_of(arguments: list[str], *, sorts: bool) -> Iterator[tuple[dict[str, Any], str]]:
+def rows_of(
+    arguments: list[str], *, sorts: bool, filled: str | None = None
+) -> Iterator[tuple[dict[str, Any], str]]:
     """Values for the ids of one rule, the newest rows first, and of what sort each is.
 
     The last id names the row; the ids before it are its columns, as in `/cases/<case_id>/notes/<note_id>`.
@@ -54,7 +58,10 @@ def rows_of(arguments: list[str], *, sorts: bool) -> Iterator[tuple[dict[str, An
         if not all(parent in table.c for parent in parents):
             continue
         columns = SORTS.get(table.name, ()) if sorts else ()
-        for row in db.read.execute(select(table).order_by(table.c.id.desc())).mappings():
+        wanted = select(table).order_by(table.c.id.desc())
+        for row in db.read.execute(
+            wanted.where(table.c[filled].is_not(None)) if filled else wanted
+        ).mappings():
             values = {last: row["id"]} | {parent: row[parent] for parent in parents}
             yield values, " ".join([table.name, *(str(row[column]) for column in columns)])
 
@@ -63,16 +70,20 @@ def values_of(rule: Rule, words: Mapping[str, str]) -> Iterator[tuple[dict[str, 
     """Everything to try for the arguments of a rule, with a word for the sort of page it would be."""
     ids = [name for name in rule._converters if name.endswith("_id")]  # noqa: SLF001 - there is no public way
     others = [name for name in rule._converters if name not in ids]  # noqa: SLF001
-    rows = list(rows_of(ids, sorts=rule.endpoint.endswith(".show"))) if ids else [({}, "")]
+    rows = (
+        list(rows_of(ids, sorts=rule.endpoint.endswith(".show"), filled=FILLED.get(rule.endpoint)))
+        if ids
+        else [({}, "")]
+    )
     for member in product(*(members_of(rule, other, words) for other in others)):
         for values, sort in rows:
             yield values | dict(zip(others, member, strict=True)), f"{sort} {member}"
 
 
 def members_of(rule: Rule, argument: str, words: Mapping[str, str]) -> list[str]:
-    """What stands in the place of an argument that is no id: a given word, or the members of its enum."""
+    """What stands in the place of an argument that is no id: given words, or the members of its enum."""
     if argument in words:
-        return [words[argument]]
+        return words[argument].split(",")
     converter = rule._converters[argument]  # noqa: SLF001
     if isinstance(converter, AnyConverter):
         return sorted(converter.items)

@@ -30,7 +30,9 @@ READERS = ("soudan", "madoguchi", "junbi", "hinata", "shuro-kanri", "kansa", "ka
 # Answers that are no pages; opened by its address, asking for an emergency access leads back to its beginning.
 NO_PAGES = {"web.healthz", "web.language", "emergency.ask"}
 FILES = (".pdf", ".ics", ".txt", ".csv", ".xlsx", ".zip", ".vkey")
-WORDS = {"key": "watch.people_per_day", "size": "1", "year": "2020", "month": "12"}
+# The demo's two years: one is written on, one is closed.
+WORDS = {"key": "watch.people_per_day", "size": "1", "year": "2020,2019", "month": "12"}
+WORDS |= {"area": "place", "figure": "cafe.visits"}
 # A label leads to the first element of an id, whichever was meant; axe does not look at that.
 TWICE = """
 [...document.querySelectorAll("[id]")].map((one) => one.id).filter((id, n, all) => all.indexOf(id) < n)

@@ -93,6 +93,8 @@ EVALUATION_READERS = {"agency_admin", "auditor"}
 def held_by(world: World, member: Member, *together: Member, **values: Any) -> Any:
     word = world.birds.word
     said = {"title": word(), "place": word(), "text": word(), "outcome": word()}
+    if "not_held_why" in values:
+        del said["outcome"]  # nothing came of it
     if values.get("kind") in OUTREACH:
         said["audience"] = word()
     activity_id = make_activity(member, together, **said | values)

@@ -58,8 +58,10 @@ def weekday(value: date | None) -> str:
     return format_date(day, "EEE", locale="en") if in_english() else WEEKDAYS[day.weekday()]
 
 
-def month_word(value: date, *, short: bool = False) -> str:
+def month_word(value: date | None, *, short: bool = False) -> str:
     """11月, in English November, or Nov."""
+    if value is None:
+        return ""
     pattern = "LLL" if short else "LLLL"
     return format_date(value, pattern, locale="en") if in_english() else f"{value.month}月"
 

@@ -95,7 +95,7 @@ def plain(session: Session, sql: str, **values: Any) -> str:
     return str(session.execute(text(sql), values).all())
 
 
-# The eighteen of ../shared/security.md, and what was found besides.
+# Eighteen ways round a wall in the ORM that are known, and what was found besides.
 
 Escape = Callable[[Session, Town], str]
 HIDDEN = "SELECT family FROM person"

@@ -71,6 +71,7 @@ def test_the_menu_folds_on_a_phone(visit: Visit, width: int) -> None:
     expect(nav.get_by_role("link")).to_have_count(0)
     button = page.get_by_role("button", name="メニュー")
     expect(button).to_have_attribute("aria-expanded", "false")
+    page.wait_for_load_state()  # the button is there before its script
     button.click()
     expect(button).to_have_attribute("aria-expanded", "true")
     axe.check(page)

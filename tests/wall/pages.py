@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from urllib.parse import urlencode, urljoin, urlsplit
 
-# New with every page: the token and the key of a form, and how long the session still lasts.
+# New with every page: the token and the key of a form, how long the session or an emergency access still lasts.
 NEW_EACH_TIME = re.compile(
-    r'<[^>]*name="(?:csrf[-_]token|idempotency_key|session-seconds-left)"[^>]*>|\d{1,2}時\d{2}分', re.DOTALL
+    r'<[^>]*name="(?:csrf[-_]token|idempotency_key|session-seconds-left)"[^>]*>|\d{1,2}時\d{2}分|あと\d+分',
+    re.DOTALL,
 )
 
 

@@ -130,6 +130,135 @@ STATUS: dict[str, dict[str, str]] = {
 FACTS = frozenset({"log:resealed", "log:rekeyed", "log:restored", "person:erased"})
 FACT_EVENTS = frozenset(event.encode() for event in FACTS)
 
+
+def typed(**names: str) -> dict[str, str]:
+    """Columns by kind, in the order in which a bound record is written down."""
+    return dict(sorted((name, kind) for kind, some in names.items() for name in some.split()))
+
+
+# The records that the log binds, column by column; `json` is compared as canonical JSON.
+BOUND: dict[str, dict[str, str]] = {
+    "person": typed(
+        id="home_agency_id id registered_by_id",
+        time="created_at erased_at",
+        int="version",
+        bool="contact_prohibited is_identified protected_address",
+        text="address age_band birth contact_prohibited_reason family family_kana given given_kana household number "
+        "pseudonym search_key sex telephone",
+    ),
+    "staff": typed(
+        id="id",
+        time="created_at disabled_at",
+        int="version",
+        text="email language name password_hash second_factor",
+    ),
+    "membership": typed(
+        id="agency_id id staff_id", time="created_at ended_at", bool="administers", text="role"
+    ),
+    "consent": typed(
+        id="agency_id id person_id recorded_by_id replaces_id",
+        time="created_at",
+        text="form_version given_by_name given_by_relation kept_at method purpose valid_from valid_until witness",
+    ),
+    "consent_category": typed(id="consent_id", text="category"),
+    "consent_recipient": typed(id="agency_id consent_id"),
+    "withdrawal": typed(
+        id="agency_id consent_id id recipient_id recorded_by_id",
+        time="created_at withdrawn_at",
+        text="reason",
+    ),
+    "disclosure": typed(
+        id="consent_id from_agency_id id made_by_id person_id source_id to_agency_id to_staff_id",
+        time="created_at ended_at ends_at starts_at",
+        text="basis channel",
+    ),
+    "disclosure_category": typed(id="disclosure_id", text="category"),
+    "stop_confirmation": typed(
+        id="agency_id confirmed_by_id disclosure_id id", time="created_at", text="note"
+    ),
+    "exclusion": typed(
+        id="agency_id id lifted_by_id made_by_id person_id staff_id",
+        time="created_at lifted_at",
+        text="conflict lifted_why reason",
+    ),
+    "emergency_access": typed(
+        id="agency_id approved_by_id disclosure_id home_agency_id id person_id reviewed_by_id staff_id",
+        time="approved_at created_at declined_at ended_at ends_at reviewed_at starts_at",
+        int="version",
+        bool="needs_second",
+        json="categories",
+        text="declined_why finding reason review_by review_text text",
+    ),
+    "referral": typed(
+        id="consent_id created_by_id from_agency_id id part_of_id person_id service_id to_agency_id worker_id",
+        time="answered_at appointment_at created_at ended_at listed_at received_at sent_at",
+        int="version",
+        text="acknowledge_by anonymous_age_band appointment_place basis first_contact_on kind need number outcome "
+        "reason refusal respond_by status",
+    ),
+    "referral_category": typed(id="referral_id", text="category"),
+    "referral_goal": typed(id="id referral_id", time="created_at", text="domain score text"),
+    "referral_event": typed(
+        id="agency_id id referral_id sequel_id staff_id", time="created_at", text="code text what"
+    ),
+    "attendance": typed(
+        id="agency_id id meeting_id staff_id",
+        time="created_at secrecy_at",
+        bool="on_paper was_there",
+        text="guest_from guest_name",
+    ),
+    "meeting": typed(
+        id="convener_id id presenter_agency_id series_id",
+        time="announced_at approved_at begun_at closed_at created_at starts_at",
+        int="calendar_sequence minutes version",
+        bool="is_moved",
+        text="cancelled_why kind link name place slot status",
+    ),
+    "agenda_item": typed(
+        id="brought_by_id id issue_id meeting_id outcome_id person_id presenter_agency_id referral_id shared_by_id "
+        "subject_id",
+        time="created_at postponed_at removed_at",
+        int="minutes position reason_count version",
+        bool="is_touched shared",
+        text="kind minutes_text postponed_why reason_on removed_why source text title",
+    ),
+    "agenda_item_category": typed(id="item_id", text="category"),
+    "meeting_member": typed(id="agency_id meeting_id"),
+    "meeting_outcome": typed(
+        id="done_by_id id item_id noted_by_id owner_agency_id owner_staff_id referral_id to_agency_id",
+        time="created_at done_at struck_at",
+        int="version",
+        text="done_note due_on kind referral_step text",
+    ),
+    "addendum": typed(id="id item_id meeting_id staff_id", time="created_at", text="text"),
+    "evaluation_closing": typed(
+        id="agency_id closed_by_id id reopened_by_id",
+        time="created_at reopened_at",
+        int="checkpoint_size year",
+        text="as_of digest reopened_why",
+    ),
+    "evaluation_addendum": typed(id="agency_id author_id id", time="created_at", int="year", text="text"),
+}
+# The tables whose rows are a part of a record, and the column that names it; a category names an item, which names
+# the meeting. All other tables of BOUND are records of their own.
+PARTS: dict[str, dict[str, str]] = {
+    "consent": {"consent_category": "consent_id", "consent_recipient": "consent_id"},
+    "disclosure": {"disclosure_category": "disclosure_id"},
+    "referral": {"referral_category": "referral_id", "referral_goal": "referral_id"},
+    "meeting": {
+        "agenda_item": "meeting_id",
+        "agenda_item_category": "item_id",
+        "meeting_member": "meeting_id",
+    },
+}
+THROUGH = {"agenda_item_category": "agenda_item"}
+# A record is bound only once this column holds something.
+ONCE = {"meeting": "approved_at"}
+SALTS = "record_salt"
+RECORDS = tuple(table for table in BOUND if not any(table in parts for parts in PARTS.values()))
+BOUND_EVENT = b"log:bound"
+UNBOUND = b"-"
+
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 NOTE_LIMIT = 64 * KIB
 LINE_LIMIT = 4 * MIB
@@ -433,6 +562,18 @@ USUAL = re.compile(
     rb'tcome":"(allow|deny)","request":' + SOME_WORD + rb',"role":' + SOME_WORD + rb'(,"sealed":' + SOME_HASH + rb')?'
     rb',"seq":([1-9][0-9]{0,17}),"staff":' + SOME_ID + rb',"subject":' + SOME_ID + rb',"v":([12])\}'
 )  # fmt: skip
+# An entry that binds records, which are many: read without parsing it.
+BINDING = re.compile(
+    rb'\{"agency":(null),"at":"('
+    + TIME
+    + rb')","bucket":null,"categories":(\[\]),"channel":"(?:portal|command)","co'
+    rb'mmitment":(null),"event":"(log:bound)","fact":\{"records":\["([a-z0-9_:",-]+)"\]\},"ground":null,"object":\[null,n'
+    rb'ull\],"outcome":"allow","request":'
+    + SOME_WORD
+    + rb',"role":null,"sealed":null,"seq":([1-9][0-9]{0,17}),"staff"'
+    rb':null,"subject":null,"v":2\}'
+)
+LINE = re.compile(rb"([a-z_]+:[0-9a-f]{32}):(-|[0-9a-f]{64}):(-|[0-9a-f]{64})")
 KEYS = frozenset(
     {
         *("v", "seq", "at", "event", "outcome", "staff", "agency", "role", "object", "subject", "categories"),
@@ -594,7 +735,7 @@ class SQLiteFile:
         names = self.connect().execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         found = {}
         for name in {shown(name) for (name,) in names}:
-            wanted = name in TABLES or name.startswith(("audit_", "subject_key", "disclosure_"))
+            wanted = name in TABLES or name in BOUND or name.startswith(("audit_", "subject_key", SALTS))
             if wanted and re.fullmatch(r"[a-z_]+", name):
                 columns = self.connect().execute(f'PRAGMA table_xinfo("{name}")')
                 found[name] = [shown(column[1]) for column in columns if column[6] == 0]
@@ -672,6 +813,8 @@ UNDO: dict[str, Callable[[bytes], Any]] = {
     "time": untime,
     "id": lambda field: field.replace(b"-", b""),
     "text": unescape,
+    "json": unescape,
+    "bool": lambda field: {b"t": 1, b"f": 0}[field],
 }
 
 
@@ -724,7 +867,9 @@ class Dump:
                 f"表 {name} が途中で終わっています。書き出しをやり直してください。",
                 f"table {name} is cut off: export it again",
             )
-        if name in self.sections and (name in TABLES or name.startswith(("audit_", "subject_key"))):
+        if name in self.sections and (
+            name in TABLES or name in BOUND or name.startswith(("audit_", "subject_key", SALTS))
+        ):
             raise Unreadable(f"表 {name} が二度出てきます。", f"table {name} stands there twice")
         self.sections[name] = Section(columns, head.end(), end + 1, self.path)
         return end + 1
@@ -759,7 +904,7 @@ class Dump:
                 yield tuple(
                     [None if cells[place] == b"\\N" else undo(cells[place]) for place, undo in places]
                 )
-            except (ValueError, OverflowError) as error:
+            except (ValueError, KeyError, OverflowError) as error:
                 raise Unreadable(
                     f"表 {table} に読めない値があります: {shown(cells[place])}",
                     f"a value in table {table} cannot be read",
@@ -820,6 +965,14 @@ class Piece(NamedTuple):
     latest: bytes
 
 
+class Binding(NamedTuple):
+    """What entries say of one bound record: its digest before the first of them and after the last, and which these are."""
+
+    first: int
+    before: bytes
+    after: bytes
+
+
 class EntryPart:
     """What one part of the entries gave."""
 
@@ -837,6 +990,8 @@ class EntryPart:
         }
         self.told: dict[bytes, Telling] = {}
         self.ended: dict[bytes, bytes] = {}
+        # record → how it was found first, how it was left last, and in which entry
+        self.bound: dict[bytes, Binding] = {}
         self.latest_at = b""
         self.report = Report()
 
@@ -902,6 +1057,25 @@ def check_entries(  # noqa: C901  one pass, a million times: calls would cost se
         match, fact = usual(body), None
         if match is not None and (match[10] is not None) == (match[15] == b"2"):
             fields = cast(Fields, match.groups())
+        elif (match := BINDING.fullmatch(body)) is not None:
+            fields = Fields(
+                None,
+                match[2],
+                b"[]",
+                None,
+                BOUND_EVENT,
+                None,
+                None,
+                None,
+                b"allow",
+                b"",
+                None,
+                match[7],
+                None,
+                None,
+                b"2",
+            )
+            bind(out, seq, match[6].split(b'","'))
         else:
             try:
                 fields, fact = read_body(body)
@@ -913,6 +1087,8 @@ def check_entries(  # noqa: C901  one pass, a million times: calls would cost se
                     f"entry {seq}: the body is not in canonical form",
                 )
                 continue
+            if fields.event == BOUND_EVENT:
+                bind(out, seq, lines_of(fact))
         (f_agency, f_at, _categories, commitment, f_event, f_ground, kind, f_object) = fields[:8]
         outcome, _has_sealed, sealed, f_seq, f_staff, subject, _version = fields[8:]
         key, person_key = undashed(f_object), undashed(subject)
@@ -967,6 +1143,45 @@ def check_entries(  # noqa: C901  one pass, a million times: calls would cost se
         out.latest_at = max(piece.latest for piece in out.pieces)
     out.leaves, out.tokens = b"".join(leaves), b"".join(tokens)
     return out
+
+
+def lines_of(fact: Any) -> list[bytes]:
+    """What an unusual entry `log:bound` says; a line that is none when it cannot be read."""
+    records = fact.get("records") if isinstance(fact, dict) else None
+    return [str(one).encode() for one in records] if isinstance(records, list) else [b"?"]
+
+
+def bind(out: EntryPart, seq: int, lines: Iterable[bytes]) -> None:
+    """Each record must be found as it was left before: else somebody changed it past the portal in between."""
+    book = out.bound
+    for line in lines:
+        match = LINE.fullmatch(line)
+        if match is None:
+            out.report.find(
+                "fact",
+                seq,
+                f"記録 {seq}: log:bound の内容を読めません",
+                f"entry {seq}: its fact cannot be read",
+            )
+            continue
+        record, before, after = match.groups()
+        known = book.get(record)
+        if known is None:
+            book[record] = Binding(seq, before, after)
+        else:
+            if known.after != before:
+                was_changed(out.report, seq, record)
+            book[record] = Binding(known.first, known.before, after)
+
+
+def was_changed(report: Report, seq: int, record: bytes) -> None:
+    kind, _colon, key = record.partition(b":")
+    report.find(
+        "forged",
+        f"{shown(kind)} {dashed(key)}",
+        f"{shown(kind)} {dashed(key)}: 記録 {seq} の前に、つなぐを通さずに変えられていました",
+        f"{shown(kind)} {dashed(key)}: was changed past the portal before entry {seq}",
+    )
 
 
 def went_back(report: Report, seq: int, at: bytes, high: bytes) -> None:
@@ -1155,8 +1370,14 @@ class Log:
         self.told: dict[bytes, Telling] = {}
         self.ended: dict[bytes, bytes] = {}
         self.closed: dict[bytes, Any] = {}
+        self.bound: dict[bytes, Binding] = {}
         found = []
         for part in parts:
+            for record, one in part.bound.items():
+                known = self.bound.setdefault(record, Binding(one.first, UNBOUND, UNBOUND))
+                if known.after != one.before:
+                    was_changed(report, one.first, record)
+                self.bound[record] = one
             self.closed.update(part.closed)
             self.seqs.extend(part.seqs)
             found += part.facts
@@ -1540,8 +1761,14 @@ class Checkpoints:
 class Domain:
     """Every record has an entry about it, and every entry that made a record has it."""
 
-    def __init__(self, source: Source, log: Log, report: Report) -> None:
+    def __init__(self, source: Source, log: Log, workers: Workers, report: Report) -> None:
         self.source, self.log, self.report = source, log, report
+        self.digests = workers.run(digests_of, [(source, kind) for kind in RECORDS]) if self.is_bound else []
+
+    @property
+    def is_bound(self) -> bool:
+        """Not in data from before migration 0005, whose log binds nothing."""
+        return bool(self.log.bound) or SALTS in self.source.tables()
 
     def run(self) -> None:
         for table in TABLES:
@@ -1550,6 +1777,13 @@ class Domain:
             self.check_status(table)
         self.check_ledger()
         self.check_closings()
+        if self.is_bound:
+            self.check_bound()
+        else:
+            self.report.remarks.append(
+                ("記録の内容は照合していません（0005 より前のデータです）",
+                 "what records say was not compared: the data are from before migration 0005")
+            )  # fmt: skip
 
     def check_table(self, table: str) -> None:
         keys = {key for (key,) in self.source.read(table, {KEY_COLUMN.get(table, "id"): "id"})}
@@ -1659,6 +1893,25 @@ class Domain:
                     f"evaluation_closing {dashed(key)}: what was frozen differs from the digest in its entry",
                 )
 
+    def check_bound(self) -> None:
+        """Every bound record is as the log says that it was left, and every one that it speaks of is there."""
+        unseen = {record for record, one in self.log.bound.items() if one.after != UNBOUND}
+        for future in self.digests:
+            for record, digest in future.result().items():
+                unseen.discard(record)
+                said = self.log.bound.get(record)
+                if said is None or said.after == UNBOUND:
+                    self.forged(record, "内容を控えた記録がありません", "no entry binds it")
+                elif said.after != digest:
+                    self.forged(record, "内容が記録と違います", "is not as the log says that it was left")
+        for record in sorted(unseen):
+            self.forged(record, "記録にある内容がありません", "is not there as the log says")
+
+    def forged(self, record: bytes, ja: str, en: str) -> None:
+        kind, _colon, key = record.partition(b":")
+        name = f"{shown(kind)} {dashed(key)}"
+        self.report.find("forged", name, f"{name}: {ja}", f"{name}: {en}")
+
     def wrong(self, line: dict[str, Any], ja: str, en: str) -> None:
         key = dashed(line["id"])
         self.report.find(
@@ -1667,6 +1920,70 @@ class Domain:
             f"開示先一覧 {key}: {ja}が記録と違います",
             f"disclosure {key}: {en} differs from its entries",
         )
+
+
+def written(value: Any, kind: str) -> bytes:
+    """A value as a bound record is hashed; nothing for what is empty."""
+    if value is None:
+        return b""
+    if kind == "json":
+        try:
+            return CANONICAL.encode(read_json(value)).encode()
+        except (ValueError, TypeError, UnicodeError):
+            return b"?"
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
+def state_of(table: str, columns: Iterable[tuple[str, str]], row: Row) -> bytes:
+    cells = [
+        b"%s=%d:%s;" % (name.encode(), len(text), text)
+        for (name, kind), value in zip(columns, row, strict=True)
+        if (text := written(value, kind))
+    ]
+    return b"%s{%s}" % (table.encode(), b"".join(cells))
+
+
+def digests_of(source: Source, kind: str) -> dict[bytes, bytes]:
+    """The digest of each bound record of one kind, as the data hold it now."""
+    tables = source.tables()
+    if SALTS not in tables or kind not in tables:
+        return {}
+    wanted = kind.encode()
+    salts = {
+        key: salt
+        for name, key, salt in source.read(SALTS, {"kind": "text", "record_id": "id", "salt": "bytes"})
+        if name == wanted
+    }
+    parts: dict[bytes, list[bytes]] = {}
+    for table, owner in PARTS.get(kind, {}).items():
+        columns = present(tables, table)
+        at = list(columns).index(owner)
+        between = owners_between(source, THROUGH[table]) if table in THROUGH else None
+        for row in source.read(table, columns):
+            key = row[at] if between is None else between.get(row[at])
+            if key is not None:
+                parts.setdefault(key, []).append(state_of(table, columns.items(), row))
+    columns = present(tables, kind)
+    place, once = list(columns).index("id"), list(columns).index(ONCE[kind]) if kind in ONCE else None
+    found = {}
+    for row in source.read(kind, columns):
+        if once is None or row[once] is not None:
+            key = row[place]
+            whole = state_of(kind, columns.items(), row) + b"".join(sorted(parts.get(key, ())))
+            salt = salts.get(key)
+            digest = hashlib.sha256(salt + whole).hexdigest().encode() if isinstance(salt, bytes) else b""
+            found[b"%s:%s" % (wanted, key if isinstance(key, bytes) else b"?")] = digest
+    return found
+
+
+def present(tables: dict[str, list[str]], table: str) -> Columns:
+    """The bound columns that these data have: an older revision lacks some, which then hold nothing."""
+    return {name: kind for name, kind in BOUND[table].items() if name in tables.get(table, ())}
+
+
+def owners_between(source: Source, table: str) -> dict[bytes, bytes]:
+    """Which meeting each agenda item belongs to."""
+    return dict(source.read(table, {"id": "id", "meeting_id": "id"}))
 
 
 def is_near(column: Any, at: bytes) -> bool:
@@ -1808,7 +2125,7 @@ def verify_database(source: Source, options: Options, report: Report) -> None:
             )
         check_erased(keys, log, report)
         if not options.log_only:
-            Domain(source, log, report).run()
+            Domain(source, log, workers, report).run()
         checkpoints = Checkpoints(options, log, tree, origin, report)
         checkpoints.run(data, signatures.gather(report))
         checkpoints.check_age()

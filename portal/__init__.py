@@ -14,7 +14,7 @@ from portal.accounts import gate
 from portal.accounts.views import bp as accounts
 from portal.activities.views import bp as activities
 from portal.agencies.views import bp as agencies
-from portal.audit import checkpoints, guard
+from portal.audit import binding, checkpoints, guard
 from portal.audit.vault import vault
 from portal.cases.views import bp as cases
 from portal.consents.views import bp as consents
@@ -105,6 +105,7 @@ def create_app(config: Any) -> Flask:
     again.init_app(app)
     gate.init_app(app)
     guard.install(db.session)
+    binding.install(db.session)
     vault.bind(Path(app.config["KEY_DIR"]))
     kept = app.config["CHECKPOINT_DIR"]
     checkpoints.install(db.session, Path(kept) if kept else None, is_strict=app.config["CHECKPOINT_STRICT"])

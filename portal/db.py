@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from datetime import UTC, date, datetime
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from pysqlite3 import dbapi2 as sound_sqlite
-from sqlalchemy import Date, DateTime, Engine, Enum, MetaData, Text, create_engine, event, make_url
+from sqlalchemy import Date, DateTime, Engine, Enum, MetaData, Text, create_engine, event, make_url, select
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, scoped_session, sessionmaker
@@ -130,6 +130,19 @@ class Versioned:
                 N_("入力している間に、ほかの人がこの記録を更新しました。内容を確認してください。")
             )
         self.version += 1
+
+
+def keep_only(
+    session: Session, model: type[Base], column: str, wanted: Collection[Any], **owner: Any
+) -> None:
+    """Make the rows of this owner those whose `column` is wanted, one by one, so that the session notes each change."""
+    missing = set(wanted)
+    for row in session.scalars(select(model).filter_by(**owner)):
+        if getattr(row, column) in missing:
+            missing.remove(getattr(row, column))
+        else:
+            session.delete(row)
+    session.add_all(model(**owner, **{column: value}) for value in sorted(missing, key=str))
 
 
 def prepare_sqlite(engine: Engine, *, readonly: bool) -> None:

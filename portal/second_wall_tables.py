@@ -44,6 +44,7 @@ RULES: Mapping[str, Rule] = {
     "audit_entry": Rule("(@auditor OR t.agency_id = @admin)"),
     "audit_detail": Rule(NOBODY),
     "subject_key": Rule(NOBODY),
+    "record_salt": Rule(NOBODY),
     # People.
     "person": rules.PERSON,
     "information": rules.INFORMATION,

@@ -162,7 +162,7 @@ def test_every_module_says_what_belongs_there() -> None:
 
 def test_no_module_of_the_portal_is_long() -> None:
     lines = {name(path): len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES}
-    assert {path: count for path, count in lines.items() if count > 300} == {}
+    assert {path: count for path, count in lines.items() if count > 600} == {}
 
 
 def test_no_drawer_for_odds_and_ends() -> None:

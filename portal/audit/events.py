@@ -120,6 +120,7 @@ class AuditEvent(Worded):
     LOG_EXPORTED = "log:exported", N_("監査記録を出力")
     CHECKPOINT_READ = "log:checkpoint", N_("記録の照合票を出力")
     LOG_RESEALED = "log:resealed", N_("これまでの記録の内容を人ごとの鍵で封印")
+    RECORDS_BOUND = "log:bound", N_("記録の内容を監査記録に控えた")
     LOG_REKEYED = "log:rekeyed", N_("照合票の署名鍵を交換")
     RESTORE_PROPOSED = "log:restoring", N_("バックアップからの復元を申告")
     RESTORE_DECLARED = "log:restored", N_("バックアップからの復元を二人で確認")

@@ -6,10 +6,11 @@ from sqlalchemy import TextClause, event
 from sqlalchemy.orm import ORMExecuteState, Session, scoped_session
 from sqlalchemy.sql.dml import UpdateBase
 
-from portal.audit.models import AuditCheckpoint, AuditDetail, Audited, AuditEntry, SubjectKey
+from portal.audit.bound import TABLES
+from portal.audit.models import AuditCheckpoint, AuditDetail, Audited, AuditEntry, RecordSalt, SubjectKey
 from portal.db import Base
 
-THE_LOG = (AuditEntry, AuditDetail, AuditCheckpoint, SubjectKey)
+THE_LOG = (AuditEntry, AuditDetail, AuditCheckpoint, SubjectKey, RecordSalt)
 
 
 class UnauditedChange(RuntimeError):
@@ -36,6 +37,8 @@ def refuse_bulk_change(state: ORMExecuteState) -> None:
             continue
         if issubclass(mapper.class_, Audited):
             raise UnauditedChange("change audited records one by one: a bulk change has no history")
+        if mapper.local_table.description in TABLES:
+            raise UnauditedChange("change what the log binds one by one: a bulk change is not noticed")
         if issubclass(mapper.class_, THE_LOG):
             raise UnauditedChange("audit entries are written by audit.services only, and never changed")
 

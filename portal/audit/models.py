@@ -88,3 +88,13 @@ class AuditCheckpoint(Base):
     root: Mapped[str]
     peaks: Mapped[bytes] = mapped_column(LargeBinary)
     note: Mapped[str]
+
+
+class RecordSalt(Base):
+    """What the digests of one bound record in the log are salted with; another one once its person is erased."""
+
+    __tablename__ = "record_salt"
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    record_id: Mapped[UUID] = mapped_column(primary_key=True)
+    salt: Mapped[bytes] = mapped_column(LargeBinary)

@@ -6,12 +6,13 @@ from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal import clock
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
+from portal.db import keep_only
 from portal.errors import Conflict, NotAllowed
 from portal.meetings import eyes, queries, services
 from portal.meetings.agenda_checks import ItemFacts
@@ -64,8 +65,7 @@ def note_step(actor: Actor, meeting: Meeting) -> None:
 
 
 def write_categories(session: Session, item: AgendaItem, categories: Collection[Category]) -> None:
-    session.execute(delete(ItemCategory).where(ItemCategory.item_id == item.id))
-    session.add_all(ItemCategory(item_id=item.id, category=category) for category in set(categories))
+    keep_only(session, ItemCategory, "category", categories, item_id=item.id)
 
 
 def changed(

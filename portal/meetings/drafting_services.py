@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal import clock
@@ -16,7 +16,7 @@ from portal.agencies.models import Agency
 from portal.agencies.queries import opening_days_by_agency
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import db, new_id
+from portal.db import db, keep_only, new_id
 from portal.disclosures import services as disclosures
 from portal.meetings import queries, services, setting
 from portal.meetings.agenda_models import AgendaItem, ItemCategory
@@ -204,7 +204,8 @@ def take_off(session: Session, actor: Actor, item: AgendaItem) -> None:
     """Its cause is gone and nobody has touched it: what it told ends, and it leaves no trace but in the log."""
     disclosures.end(actor, item.id)
     audit.record(AuditEvent.ITEM_DRAFTED, item, actor=actor, person_id=item.person_id, gone=item.source)
-    session.execute(delete(ItemCategory).where(ItemCategory.item_id == item.id))
+    keep_only(session, ItemCategory, "category", (), item_id=item.id)
+    session.flush()  # no relationship tells the session which of the two goes first
     session.delete(item)
 
 

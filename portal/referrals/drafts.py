@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal import clock
@@ -17,7 +17,7 @@ from portal.audit.events import AuditEvent
 from portal.cases.codes import Domain
 from portal.consents import services as consents
 from portal.consents.models import Consent
-from portal.db import db, new_id
+from portal.db import db, keep_only, new_id
 from portal.disclosures.models import Basis
 from portal.disclosures.services import known_categories, present_person
 from portal.errors import Conflict, Invalid, NoBasis
@@ -180,8 +180,7 @@ def write(session: Session, referral: Referral, proposal: Proposal) -> None:
     )
     session.add(referral)
     session.flush()
-    session.execute(delete(ReferralCategory).where(ReferralCategory.referral_id == referral.id))
-    session.add_all(ReferralCategory(referral_id=referral.id, category=c) for c in proposal.categories)
+    keep_only(session, ReferralCategory, "category", proposal.categories, referral_id=referral.id)
 
 
 def write_goals(session: Session, actor: Actor, referral: Referral, proposal: Proposal) -> None:

@@ -9,8 +9,8 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from portal import clock
+from portal.audit import binding, vault
 from portal.audit import services as audit
-from portal.audit import vault
 from portal.audit.events import AuditEvent
 from portal.audit.keeping import keeping
 from portal.audit.models import Audited, AuditHead
@@ -32,6 +32,7 @@ def erase(session: Session, actor: Actor | None, person: Person, *, ground: str 
     key_id = vault.destroy(session, person.id, now)
     for blank in BLANKED:
         for row in session.scalars(select(blank.model).where(blank.about(person.id))):
+            binding.renew(session, row)
             empty_out(actor, row, blank, person.id, channel)
     person.erased_at = now
     audit.record(

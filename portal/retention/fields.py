@@ -134,6 +134,7 @@ KEPT: Mapping[str, Mapping[str, str]] = {
     "form_key": {"key": CODE},
     "setting": {"key": CODE},
     "subject_key": {"master_id": CODE, "wrapped": "destroyed first"},
+    "record_salt": {"kind": CODE, "salt": "another one takes its place first"},
     "audit_head": {"origin": CODE},
     "audit_entry": dict.fromkeys(("event", "ground", "body"), THE_LOG),
     "audit_detail": dict.fromkeys(("salt", "details"), THE_LOG),

@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 from sqlalchemy.schema import AddConstraint, DropConstraint
 
 from portal import clock
-from portal.audit import checkpoints, notes
+from portal.audit import binding, checkpoints, notes
+from portal.audit.bound import BOUND, SALT, columns_of, digest_of, state_of
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditHead
 from portal.audit.services import entry_values
@@ -40,7 +41,7 @@ class Entry(NamedTuple):
     at: datetime
     order: int
     what: AuditEvent
-    kind: str
+    kind: str | None
     object_id: str | None
     who: Who | None
     person: str | None
@@ -137,6 +138,7 @@ class Bulk:
         self.log: dict[Month, list[Entry]] = {}
         self.order = count()
         self.seq = 0
+        self.last_at: datetime | None = None
         self.origin = checkpoints.head_of(session).origin
         self.tree = Growing()
         self.person_keys: dict[str, tuple[Any, bytes]] = {}
@@ -193,6 +195,7 @@ class Bulk:
         for month in sorted(self.log):
             if until is None or month < (until.year, until.month):
                 self.number(self.log.pop(month))
+        self.bind(until)
         for name, rows in self.rows.items():
             if rows:
                 self.targets[name].write(self.connection, rows)
@@ -229,7 +232,52 @@ class Bulk:
                 beside.append(detail)
 
         if entries:
-            self.sign(entries[-1].at)
+            self.last_at = entries[-1].at
+            self.sign(self.last_at)
+
+    def bind(self, until: datetime | None) -> None:
+        """Entries that bind the records about to be written, as they are: they are not changed any more."""
+        lines = []
+        for kind in BOUND:
+            for key, state in self.states(kind).items():
+                salt = self.random.randbytes(SALT)
+                self.add("record_salt", kind=kind, record_id=key, salt=salt)
+                lines.append(f"{kind}:{key}:{binding.NONE}:{digest_of(salt, *state)}")
+        entries = [
+            Entry(
+                self.last_at or until or clock.now(),
+                next(self.order),
+                AuditEvent.RECORDS_BOUND,
+                None,
+                None,
+                None,
+                None,
+                (),
+                None,
+                "command",
+                {"records": lines[at : at + binding.AT_ONCE]},
+                {},
+            )
+            for at in range(0, len(lines), binding.AT_ONCE)
+        ]
+        self.number(entries)
+
+    def states(self, kind: str) -> dict[str, tuple[bytes, list[bytes]]]:
+        """What `audit.bound.states` will find of the rows that are not written yet."""
+        bound, names = BOUND[kind], columns_of(kind, kind)
+        found: dict[str, tuple[bytes, list[bytes]]] = {
+            row["id"]: (state_of(kind, row, names), [])
+            for row in self.rows[kind]
+            if not bound.once or row[bound.once] is not None
+        }
+        for part in bound.parts if found else ():
+            names = columns_of(kind, part.table)
+            owners = {row["id"]: row[part.through_owner] for row in self.rows.get(part.through, ())}
+            for row in self.rows[part.table]:
+                owner = owners.get(row[part.owner]) if part.through else row[part.owner]
+                if owner in found:
+                    found[owner][1].append(state_of(part.table, row, names))
+        return found
 
     def key_of(self, person: str) -> tuple[Any, bytes]:
         """The key that this person's details are sealed with."""

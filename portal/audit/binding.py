@@ -44,12 +44,15 @@ class Touched:
     """The bound records of one transaction: new ones, and how each other one was found (its digest)."""
 
     def __init__(self) -> None:
-        self.made: set[Base] = set()
+        self.pending: list[Any] = []  # new ones that have no id before they are flushed
+        self.made: set[Key] = set()
         self.before: dict[Key, str] = {}
         self.renewed: set[Key] = set()
 
-    def made_keys(self) -> set[Key]:
-        return {(obj.__tablename__, key) for obj in self.made if (key := getattr(obj, "id", None))}
+    def number(self) -> None:
+        """Take up the new ones that have an id by now."""
+        self.made |= {(obj.__tablename__, obj.id) for obj in self.pending if obj.id}
+        self.pending = [obj for obj in self.pending if not obj.id]
 
 
 def install(session: scoped_session[Session]) -> None:
@@ -82,7 +85,7 @@ def note_changes(session: Session, _context: object, _instances: object) -> None
         table = obj.__tablename__
         if table in BOUND:
             if obj in session.new:
-                touched.made.add(obj)
+                touched.pending.append(obj)
             else:
                 keys.add((table, obj.id))
         keys |= owners_of(session, obj)
@@ -104,8 +107,9 @@ def owners_of(session: Session, obj: Any) -> set[Key]:
 
 
 def find(connection: Connection, touched: Touched, keys: Iterable[Key]) -> None:
-    known = touched.before.keys() | touched.made_keys()
-    for kind, ids in by_kind(set(keys) - known).items():
+    touched.number()
+    fresh = {key for key in keys if key not in touched.made and key not in touched.before}
+    for kind, ids in by_kind(fresh).items():
         salts, found = salts_of(connection, kind, ids), states(connection, kind, ids, locked=True)
         for key in ids:
             is_there = key in found and key in salts
@@ -130,7 +134,8 @@ def write(session: Session) -> None:
     if touched is None:
         return
     connection, lines = session.connection(), []
-    before = dict.fromkeys(touched.made_keys(), NONE) | touched.before
+    touched.number()
+    before = dict.fromkeys(touched.made, NONE) | touched.before
     for kind, ids in by_kind(before).items():
         found = states(connection, kind, ids)
         salts = fresh_salts(connection, kind, ids, found.keys(), touched.renewed)

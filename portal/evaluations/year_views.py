@@ -13,7 +13,7 @@ from portal.agencies.models import Agency
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import db
-from portal.evaluations import closing_queries, pictures, programmes, table, text_queries
+from portal.evaluations import closing_queries, pictures, programmes, table, telling, text_queries
 from portal.evaluations.asked import check_year, programme_of, shared
 from portal.evaluations.blueprint import bp
 from portal.evaluations.forms import DayForm
@@ -60,8 +60,11 @@ def asked_year(actor: Actor, programme: Agency, year: int) -> tuple[Year, DayFor
 
 
 def words(actor: Actor, view: Year) -> dict[str, Any]:
+    tells = view.eyes.is_inside
     return {
         "view": view,
+        "tellings": telling.of_year(view) if tells else {},
+        "tellings_added": [telling.of_text(view, one.text) if tells else None for one in view.additions],
         "may_write": can(actor, Permission.EVALUATION_WRITE, view.programme) and not view.closing,
         "may_close": can(actor, Permission.EVALUATION_CLOSE, view.programme),
         "may_add": can(actor, Permission.EVALUATION_WRITE, view.programme) and bool(view.closing),

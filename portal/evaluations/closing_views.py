@@ -77,7 +77,7 @@ def add(year: int) -> ResponseReturnValue:
     told = None
     if form.is_submitted():
         view = table.load(db.read(), actor, programme, year, compare=False)
-        told = telling.of_text(view, form.text.data or "")
+        (told,) = telling.of_additions(view, [form.text.data or ""])
     if form.validate_on_submit() and not form.must_point_out(told):
         with refusals(form):
             closing_services.add(

@@ -107,14 +107,19 @@ def of_year(view: Year) -> dict[tuple[str, Part], Telling]:
     return {which: Telling(found, small[which[0]]) for which, found in words.items() if small[which[0]]}
 
 
-def of_text(view: Year, text: str, area: str | None = None) -> Telling | None:
-    """The same of one text, of an area or, like an addition, of the whole year."""
+def of_text(view: Year, text: str, area: str) -> Telling | None:
+    """The same of one text of an area, saved or not."""
     words = few_people(text, view.eyes.least)
-    if not words:
-        return None
-    small = small_figures(view)
-    figures = small.get(area, []) if area else [key for keys in small.values() for key in keys]
+    figures = small_figures(view).get(area, []) if words else []
     return Telling(words, figures) if figures else None
+
+
+def of_additions(view: Year, texts: Sequence[str]) -> list[Telling | None]:
+    """The same of each of these additions, which belong to no area."""
+    words = [few_people(text, view.eyes.least) for text in texts]
+    small = small_figures(view) if any(words) else {}
+    figures = [key for keys in small.values() for key in keys]
+    return [Telling(found, figures) if found and figures else None for found in words]
 
 
 def small_figures(view: Year) -> dict[str, list[Key]]:

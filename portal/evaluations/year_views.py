@@ -60,11 +60,8 @@ def asked_year(actor: Actor, programme: Agency, year: int) -> tuple[Year, DayFor
 
 
 def words(actor: Actor, view: Year) -> dict[str, Any]:
-    tells = view.eyes.is_inside
     return {
         "view": view,
-        "tellings": telling.of_year(view) if tells else {},
-        "tellings_added": [telling.of_text(view, one.text) if tells else None for one in view.additions],
         "may_write": can(actor, Permission.EVALUATION_WRITE, view.programme) and not view.closing,
         "may_close": can(actor, Permission.EVALUATION_CLOSE, view.programme),
         "may_add": can(actor, Permission.EVALUATION_WRITE, view.programme) and bool(view.closing),
@@ -72,6 +69,14 @@ def words(actor: Actor, view: Year) -> dict[str, Any]:
         "goals_picture": pictures.of_goals(view),
         **shared(),
     }
+
+
+def pointed_out(view: Year) -> dict[str, Any]:
+    """What the texts tell of small numbers, for the programme that wrote them."""
+    if not view.eyes.is_inside:
+        return {"tellings": {}, "tellings_added": []}
+    additions = [one.text for one in view.additions]
+    return {"tellings": telling.of_year(view), "tellings_added": telling.of_additions(view, additions)}
 
 
 @bp.get("/<int:year>")
@@ -82,4 +87,4 @@ def show(year: int) -> ResponseReturnValue:
     audit.record_reading(
         AuditEvent.EVALUATION_READ, ("agency", programme.id), actor=actor, year=year, as_of=view.as_of
     )
-    return render_template("evaluations/show.html", form=form, **words(actor, view))
+    return render_template("evaluations/show.html", form=form, **pointed_out(view), **words(actor, view))

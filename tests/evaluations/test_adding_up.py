@@ -272,9 +272,10 @@ def in_both_worlds(
         it = make_programme()
         make(it, is_second)
         visit = browser(it.office)
-        # Numbered names of agencies, staff and activities differ from world to world.
+        # Numbers of agencies, staff, activities and referrals differ from world to world.
         words = [
-            re.sub(r"(見本機関|職員|見本カフェ) ?\d+", r"\1", words_of(visit.get(path))) for path in paths
+            re.sub(r"(見本機関|職員|見本カフェ|R2-)( ?\d+|見..-\d+)", r"\1", words_of(visit.get(path)))
+            for path in paths
         ]
         read.append(words)
     assert read[0] == read[1]

@@ -37,16 +37,24 @@ _BROKEN = re.compile(f"[\ud800-\udfff\ufdd0-\ufdef{_PLANE_ENDS}]")
 # Zero-width and bidirectional controls: they change what a reader sees, not what is said.
 # Variation selectors (U+FE00-FE0F, U+E0100-E01EF) stay: they choose the form of a character in a name.
 _INVISIBLE = re.compile("[\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+# Of these, only the zero-width joiner says something: it makes one picture of several emoji. It stays between two of them,
+# also behind the first one's form or colour of skin, and is taken out elsewhere. Python has no table of what Unicode calls
+# Extended_Pictographic; these blocks hold every emoji that is joined, and no letter, digit or kanji.
+_JOINER = "\u200d"
+_PICTURE = "[\u2190-\u21ff\u2600-\u2775\u2794-\u27bf\u2b00-\u2bff\U0001f300-\U0001faff]"
+_FORM = "[\ufe0f\U0001f3fb-\U0001f3ff]"
+_DISGUISES = re.compile(_INVISIBLE.pattern.replace("\u200b-\u200f", "\u200b\u200c\u200e\u200f"))
+_JOINERS = re.compile(f"((?:(?<={_PICTURE})|(?<={_PICTURE}{_FORM})){_JOINER}(?={_PICTURE}))|{_JOINER}")
 
 
 def clean_text(text: str) -> str:
-    """The text as it may be stored: newlines are \\n, without zero-width and bidirectional controls.
+    """The text as it may be stored: newlines are \\n, without zero-width and bidirectional controls; joined emoji stay joined.
 
     Everything else stays as typed, character forms, outer spaces and four-byte characters included. Raises
     UnusableText (a ValueError) for NUL and other control characters except newline and tab, and for what is
     no character at all.
     """
-    text = _NEWLINES.sub("\n", _INVISIBLE.sub("", text))
+    text = _NEWLINES.sub("\n", _without_invisible(text))
     if _CONTROLS.search(text):
         raise UnusableText(TextCode.CONTROL_CHARACTER)
     if _BROKEN.search(text):
@@ -56,8 +64,12 @@ def clean_text(text: str) -> str:
 
 def without_unusable(text: str) -> str:
     """The text without what `clean_text` refuses: to show a refused text again without losing the rest."""
-    text = _NEWLINES.sub("\n", _INVISIBLE.sub("", text))
+    text = _NEWLINES.sub("\n", _without_invisible(text))
     return clean_text(_BROKEN.sub("", _CONTROLS.sub("", text)))
+
+
+def _without_invisible(text: str) -> str:
+    return _JOINERS.sub(lambda found: found[1] or "", _DISGUISES.sub("", text))
 
 
 def is_blank(text: str) -> bool:

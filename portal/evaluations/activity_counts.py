@@ -6,7 +6,7 @@ from collections.abc import Collection
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, and_, case, extract, func, select
+from sqlalchemy import Select, and_, bindparam, case, extract, func, or_, select
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import ColumnElement
 
@@ -67,6 +67,37 @@ def heads() -> Select[*tuple[Any, ...]]:
     )
     counts = (func.sum(one.c.heads), func.sum(one.c.firsts), func.max(one.c.heads))
     return select(one.c.area, one.c.kind, *counts).group_by(one.c.area, one.c.kind)
+
+
+@cache
+def heads_by_activity() -> Select[*tuple[Any, ...]]:
+    """Of one area and kind, by activity: how many came, and how many of them count as persons there.
+
+    A named person counts where they came first in the period, an anonymous one where they came for the first time.
+    """
+    person = ActivityAttendance.person_id
+    in_order = (ActivityAgency.held_on, Activity.id, ActivityAttendance.id)
+    one = (
+        select(
+            Activity.id,
+            person,
+            ActivityAttendance.is_first,
+            func.row_number().over(partition_by=person, order_by=in_order).label("place"),
+        )
+        .where(
+            *within(),
+            HELD,
+            Activity.area == bindparam("area"),
+            Activity.kind == bindparam("kind", type_=Activity.kind.type),
+            ActivityAttendance.activity_id == Activity.id,
+            HEAD,
+        )
+        .subquery()
+    )
+    counts = or_(
+        and_(one.c.person_id.is_(None), one.c.is_first), and_(one.c.person_id.is_not(None), one.c.place == 1)
+    )
+    return select(one.c.id, func.count(), many(counts)).group_by(one.c.id)
 
 
 @cache

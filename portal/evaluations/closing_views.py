@@ -10,7 +10,7 @@ from portal import clock
 from portal.accounts.gate import refusals, signed_in
 from portal.db import db
 from portal.errors import Conflict
-from portal.evaluations import closing_queries, closing_services, table
+from portal.evaluations import closing_queries, closing_services, table, telling
 from portal.evaluations.asked import check_year, programme_of, shared, to, year_word
 from portal.evaluations.blueprint import bp
 from portal.evaluations.forms import AdditionForm, CloseForm, ReopenForm
@@ -37,7 +37,9 @@ def close(year: int) -> ResponseReturnValue:
             closing_services.check_day(year, as_of)
             if "checked" not in request.form:
                 view = table.load(db.read(), actor, programme, year, as_of)
-                return render_template("evaluations/close_check.html", view=view, **shown)
+                return render_template(
+                    "evaluations/close_check.html", view=view, tellings=telling.of_year(view), **shown
+                )
             closing_services.close(
                 actor, programme.id, year, as_of, idempotency_key=form.idempotency_key.data
             )
@@ -72,7 +74,11 @@ def add(year: int) -> ResponseReturnValue:
     check_year(year)
     form = AdditionForm()
     draft = f"evaluation-{programme.id.hex[-8:]}-{year}-add"
-    if form.validate_on_submit():
+    told = None
+    if form.is_submitted():
+        view = table.load(db.read(), actor, programme, year, compare=False)
+        (told,) = telling.of_additions(view, [form.text.data or ""])
+    if form.validate_on_submit() and not form.must_point_out(told):
         with refusals(form):
             closing_services.add(
                 actor, programme.id, year, form.text.data or "", idempotency_key=form.idempotency_key.data
@@ -80,9 +86,15 @@ def add(year: int) -> ResponseReturnValue:
             flash(draft, "draft-clear")
             flash(gettext("追記しました。"), "success")
             return redirect(to("show", year=year) + "#additions", 303)
-    elif not closing_queries.standing(db.read(), programme.id, year):
+    if not form.is_submitted() and not closing_queries.standing(db.read(), programme.id, year):
         raise Conflict(N_("この年度は確定していません。文章をそのまま直してください。"))
     page = render_template(
-        "evaluations/add.html", programme=programme, year=year, form=form, draft=draft, **shared()
+        "evaluations/add.html",
+        programme=programme,
+        year=year,
+        form=form,
+        draft=draft,
+        told=told,
+        **shared(),
     )
     return page, form.status

@@ -13,7 +13,7 @@ from portal.accounts.gate import signed_in
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import db
-from portal.evaluations import records_queries
+from portal.evaluations import adding_up, records_queries
 from portal.evaluations.asked import programme_of, shared
 from portal.evaluations.blueprint import bp
 from portal.evaluations.figures import Key
@@ -58,16 +58,15 @@ def figure(year: int, area: str, figure: str) -> ResponseReturnValue:
     view, _form = asked_year(actor, programme, year)
     row, one = found_in(view, Key(area, figure))
     begin = after()
+    values = records_queries.asked(actor, programme.id, Period(year, view.as_of), one.key, clock.now())
     found = records_queries.records(
         db.read(),
-        actor,
-        programme.id,
-        Period(year, view.as_of),
-        one.key,
-        clock.now(),
+        one.what,
+        values,
         after=(clock.japan_date(begin[0]), begin[1]) if begin else None,
         size=page_size() + 1,
     )
+    total = adding_up.add_up(db.read(), one, values, is_inside=view.eyes.is_inside)
     page = page_of(found, lambda record: (clock.start_of_day(record.mark[0]), record.mark[1]))
     named = [record for record in page.rows if record.person_id]
     audit.record_reading(
@@ -86,6 +85,7 @@ def figure(year: int, area: str, figure: str) -> ResponseReturnValue:
         row=row,
         figure=one,
         page=page,
+        sum=total,
         page_for=page_for,
         has_names=bool(named),
         day=request.args.get("as_of"),

@@ -12,6 +12,7 @@ from portal import clock
 from portal.activities.kinds import ActivityKind
 from portal.evaluations.area_services import LONGEST as LONGEST_NAME
 from portal.evaluations.catalogue import Measure
+from portal.evaluations.telling import Telling
 from portal.evaluations.text_services import LONGEST
 from portal.referrals.forms import ManyOf, choices_of
 from portal.web.base_form import BaseForm, VersionField
@@ -36,7 +37,19 @@ class DayForm(BaseForm):
         not_after_today(self, field)
 
 
-class TextForm(BaseForm):
+class TellingForm(BaseForm):
+    """A text that others read; `told` is what of it was pointed out to its writer already."""
+
+    told = HiddenField()
+
+    def must_point_out(self, telling: Telling | None) -> bool:
+        """Whether the writer has not seen yet what these words tell; once only, and they may stay."""
+        is_new = telling is not None and self.told.data != telling.mark
+        self.told.data = telling.mark if telling else ""
+        return is_new
+
+
+class TextForm(TellingForm):
     text = CleanText(lazy_gettext("文章"), [MaxLength(LONGEST)])
     seen = HiddenField()
 
@@ -97,7 +110,7 @@ class ReopenForm(BaseForm):
     )
 
 
-class AdditionForm(BaseForm):
+class AdditionForm(TellingForm):
     text = CleanText(
         lazy_gettext("追記"), [Required(lazy_gettext("内容を入力してください。")), MaxLength(LONGEST)]
     )

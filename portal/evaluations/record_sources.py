@@ -10,7 +10,7 @@ from sqlalchemy import case as when
 from sqlalchemy.sql import ColumnElement
 
 from portal.activities import queries as held
-from portal.activities.kinds import ActivityKind
+from portal.activities.kinds import ActivityKind, Mode
 from portal.activities.models import Activity, ActivityAttendance, Agreement, Partner
 from portal.cases import queries as cases
 from portal.cases.codes import HeardBy, Milestone, Outcome
@@ -87,7 +87,13 @@ CODES: dict[Source, type[Worded]] = {
 }
 
 
-def part(source: Source, page: Any, key: Any, day: Any, code: Any, label: Any, person: Any) -> Select[Any]:
+ONE = literal(1)
+
+
+def part(
+    source: Source, page: Any, key: Any, day: Any, code: Any, label: Any, person: Any, number: Any = ONE
+) -> Select[Any]:
+    """`number` is what a row counts by itself, before anybody is left out who was counted already."""
     return select(
         literal(source.value).label("source"),
         page.label("page_id"),
@@ -96,6 +102,7 @@ def part(source: Source, page: Any, key: Any, day: Any, code: Any, label: Any, p
         plain(code).label("code"),
         label.label("label"),
         person.label("person_id"),
+        number.label("number"),
     )
 
 
@@ -111,7 +118,8 @@ def activities(what: Count) -> Select[Any]:
         C.AUDIENCE: activity_counts.HELD & (Activity.audience_number > 0),
     }
     found = part(
-        S.ACTIVITY, Activity.id, Activity.id, Activity.held_on, Activity.kind, Activity.title, nobody()
+        *(S.ACTIVITY, Activity.id, Activity.id, Activity.held_on, Activity.kind, Activity.title, nobody()),
+        Activity.audience_number if what is C.AUDIENCE else ONE,
     )
     return found.where(
         *activity_counts.within(),
@@ -123,10 +131,14 @@ def activities(what: Count) -> Select[Any]:
 
 
 def visits() -> Select[Any]:
-    """Visits at home to those whose door opened, of whom the reader's agency wrote down that they were there."""
+    """Visits at home to those whose door opened, of whom the reader's agency wrote down that they were there.
+
+    Through the door nobody is counted.
+    """
     head = ActivityAttendance
     found = part(
-        *(S.ACTIVITY, Activity.id, head.id, Activity.held_on, Activity.kind, Activity.title, head.person_id)
+        *(S.ACTIVITY, Activity.id, head.id, Activity.held_on, Activity.kind, Activity.title, head.person_id),
+        when((Activity.mode == Mode.IN_PERSON, 1), else_=0),
     )
     return found.where(
         head.id.in_(bindparam("ids", expanding=True, type_=Uuid())),

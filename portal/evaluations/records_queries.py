@@ -48,6 +48,10 @@ class Record:
     def day(self) -> date:
         return self.mark[0]
 
+    @property
+    def key(self) -> UUID:
+        return self.mark[1]
+
 
 @cache
 def paging(what: Count | Measure, *, is_first: bool) -> Select[*tuple[Any, ...]]:
@@ -64,6 +68,13 @@ def paging(what: Count | Measure, *, is_first: bool) -> Select[*tuple[Any, ...]]
         .outerjoin(Person, Person.id == page.c.person_id)
         .order_by(page.c.day.desc(), page.c.key.desc())
     )
+
+
+@cache
+def everything(what: Count | Measure) -> Select[*tuple[Any, ...]]:
+    """All rows of the list, the earliest first, without names: what they add up to."""
+    rows = union_all(*parts_of(what)).subquery("rows")
+    return select(rows.c.key, rows.c.day, rows.c.person_id, rows.c.number).order_by(rows.c.day, rows.c.key)
 
 
 @cache
@@ -90,24 +101,26 @@ def counted(what: Count | Measure, values: dict[str, Any]) -> list[UUID]:
     return []
 
 
+def asked(actor: Actor, programme_id: UUID, period: Period, key: Key, now: datetime) -> dict[str, Any]:
+    """What the statements of a figure's list are run with."""
+    of_period = period.values(programme_id)
+    values = wall.bound(actor, now, **of_period, area=key.area, kind=key.kind)
+    return values | {"ids": counted(key.what, of_period)}
+
+
 def records(
     session: Session,
-    actor: Actor,
-    programme_id: UUID,
-    period: Period,
-    key: Key,
-    now: datetime,
+    what: Count | Measure,
+    values: dict[str, Any],
     *,
     after: tuple[date, UUID] | None = None,
     size: int = PAGE,
 ) -> Sequence[Record]:
     """One page of what lies behind a figure, the latest first, beginning behind the mark `after`.
 
-    There may be fewer than the figure says: the others are not this reader's to open.
+    `values` are those of `asked`. There may be fewer than the figure says: the others are not this reader's to open.
     """
-    what = key.what
-    values = wall.bound(actor, now, **period.values(programme_id), size=size, area=key.area, kind=key.kind)
-    values["ids"] = counted(what, period.values(programme_id))
+    values = values | {"size": size}
     if after:
         values |= {"after_day": after[0], "after_key": after[1]}
     return [

@@ -22,6 +22,8 @@ from portal.evaluations import (
     counting,
     suggest,
     suggest_queries,
+    table,
+    telling,
     text_queries,
     text_services,
 )
@@ -48,7 +50,10 @@ def text(year: int, area: str, part: str) -> ResponseReturnValue:
     versions = text_queries.versions(db.read(), programme.id, year, area, which)
     newest = versions[0] if versions else None
     form = TextForm(data={"text": newest.text if newest else "", "seen": str(newest.id) if newest else ""})
-    if form.validate_on_submit():
+    view = table.load(db.read(), actor, programme, year, compare=False)
+    if form.validate_on_submit() and not form.must_point_out(
+        telling.of_text(view, form.text.data or "", area)
+    ):
         with refusals(form):
             text_services.write(
                 actor,
@@ -74,6 +79,8 @@ def text(year: int, area: str, part: str) -> ResponseReturnValue:
     if suggestion and taken in {"1", "few"}:
         wording = suggestion["few" if taken == "few" else "full"]
         form.text.data = "\n".join(filter(None, [form.text.data, wording]))
+    told = telling.of_text(view, form.text.data or "", area)
+    form.must_point_out(told)
     before = text_queries.of_years(db.read(), programme.id, [year - 1])
     page = render_template(
         "evaluations/text.html",
@@ -85,6 +92,7 @@ def text(year: int, area: str, part: str) -> ResponseReturnValue:
         versions=versions,
         last={one: before.get((year - 1, area, one), "") for one in Part},
         suggestion=suggestion,
+        told=told,
         taken=taken,
         draft=draft_of(programme, year, area, which),
         **shared(),

@@ -13,7 +13,7 @@ from portal.agencies.models import Agency
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import db
-from portal.evaluations import closing_queries, pictures, programmes, table, text_queries
+from portal.evaluations import closing_queries, pictures, programmes, table, telling, text_queries
 from portal.evaluations.asked import check_year, programme_of, shared
 from portal.evaluations.blueprint import bp
 from portal.evaluations.forms import DayForm
@@ -71,6 +71,14 @@ def words(actor: Actor, view: Year) -> dict[str, Any]:
     }
 
 
+def pointed_out(view: Year) -> dict[str, Any]:
+    """What the texts tell of small numbers, for the programme that wrote them."""
+    if not view.eyes.is_inside:
+        return {"tellings": {}, "tellings_added": []}
+    additions = [one.text for one in view.additions]
+    return {"tellings": telling.of_year(view), "tellings_added": telling.of_additions(view, additions)}
+
+
 @bp.get("/<int:year>")
 def show(year: int) -> ResponseReturnValue:
     actor = signed_in()
@@ -79,4 +87,4 @@ def show(year: int) -> ResponseReturnValue:
     audit.record_reading(
         AuditEvent.EVALUATION_READ, ("agency", programme.id), actor=actor, year=year, as_of=view.as_of
     )
-    return render_template("evaluations/show.html", form=form, **words(actor, view))
+    return render_template("evaluations/show.html", form=form, **pointed_out(view), **words(actor, view))

@@ -21,7 +21,7 @@ from portal.evaluations.catalogue import Count, Measure
 from portal.evaluations.figures import Key, of_kind, of_measure
 from portal.evaluations.period import Period
 from portal.evaluations.record_sources import RecordKind
-from portal.evaluations.records_queries import Record, records
+from portal.evaluations.records_queries import Record, asked, records
 from portal.exclusions.models import Conflict
 from portal.meetings.states import MeetingKind
 from portal.policy import Role
@@ -56,9 +56,8 @@ def behind(
     try:
         while True:
             mark = found[-1].mark if found else None
-            page = records(
-                db.read(), actor, it.id, Period.whole(year), key, clock.now(), after=mark, size=size
-            )
+            values = asked(actor, it.id, Period.whole(year), key, clock.now())
+            page = records(db.read(), key.what, values, after=mark, size=size)
             found += page
             if len(page) < size:
                 return found

@@ -238,9 +238,67 @@ def test_text_is_kept_but_for_what_deceives(typed: str, kept: str | None) -> Non
     assert clean_text(typed) == (typed if kept is None else kept)
 
 
+JOINER = "\u200d"
+
+
+@pytest.mark.parametrize(
+    "emoji",
+    [
+        "👨\u200d👩\u200d👧",  # a family
+        "👩🏽\u200d💻",  # a colour of skin before the joiner
+        "🧑🏽\u200d🤝\u200d🧑🏻",
+        "🏳\ufe0f\u200d🌈",  # a form before the joiner
+        "❤\ufe0f\u200d🔥",
+        "👁\ufe0f\u200d🗨\ufe0f",
+        "🐻\u200d❄\ufe0f",
+        "🧑\u200d🦽\u200d➡\ufe0f",
+        "⛹🏻\u200d♀\ufe0f",
+        "1\ufe0f\u20e3",  # a keycap, no joiner in it
+        "🇯🇵",
+        "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
+    ],
+)
+def test_joined_emoji_stay_joined(emoji: str) -> None:
+    assert clean_text(emoji) == emoji
+    assert clean_text(f"カフェ{emoji}に来た") == f"カフェ{emoji}に来た"
+    assert clean_text(f"{emoji}\u200b{emoji}") == emoji + emoji
+    assert without_unusable(f"{emoji}\x00") == emoji
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("山\u200d田", "山田"),
+        ("a\u200db", "ab"),
+        ("1\u200d2", "12"),
+        ("葛\U000e0100\u200d城", "葛\U000e0100城"),  # a form of kanji is no emoji
+        ("a\ufe0f\u200d👧", "a\ufe0f👧"),
+        ("👨\u200d", "👨"),
+        ("\u200d👧", "👧"),
+        ("👨\u200d太郎", "👨太郎"),
+        ("太郎\u200d👧", "太郎👧"),
+        ("👨\u200d\u200d👧", "👨👧"),
+        ("👨\u200d\n\u200d👧", "👨\n👧"),
+        ("👨\u200b\u200d👧", "👨\u200d👧"),
+        ("©\u200d®", "©®"),
+        ("❶\u200d❷", "❶❷"),
+        ("👨\u200c👧", "👨👧"),
+    ],
+)
+def test_a_joiner_joins_nothing_but_emoji(typed: str, kept: str) -> None:
+    assert clean_text(typed) == kept
+    assert clean_text(kept) == kept
+
+
+def test_who_searches_need_not_type_the_joiner() -> None:
+    assert fold("👨\u200d👩見本") == fold("👨👩見本") == fold("見本")
+    assert is_blank(JOINER)
+
+
 @given(
     st.text(alphabet=st.characters(exclude_categories=()))
     | st.text(alphabet="\r\n\u200b\u2028a\x00\ud800\uffff")
+    | st.text(alphabet="\u200b\u200d\ufe0f\x00\uffffa👨👧🏽")
 )
 def test_clean_text_is_clean_or_refused(text: str) -> None:
     rescued = without_unusable(text)

@@ -10,6 +10,7 @@ from flask_babel import gettext
 from portal.accounts.failed_queries import Before
 from portal.policy import Actor
 from portal.web.formats import era_datetime
+from portal.web.language import in_english
 
 KEPT = "before"  # in the cookie of this session: it is about this sign-in, and ends with it
 
@@ -18,7 +19,7 @@ def tell(before: Before, actor: Actor) -> None:
     moments = (before.last_at, before.failed_at)
     session[KEPT] = [before.failures, *(moment and moment.isoformat() for moment in moments)]
     if before.failures:
-        flash(" ".join(words(before, actor)), "warning")
+        flash((" " if in_english() else "").join(words(before, actor)), "warning")
 
 
 def told() -> Before | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ ASKS_ONLY = {
     "portal/retention/commands.py": "a command of the machine: nobody was refused",
     "portal/scenario/play.py": "the whole file is given up, and with it the world in which it was refused",
 }
+MOST = 12  # addresses of one page that are tried until this reader is shown one
 # Fields of forms that are no ids of records, and are what they are on every page.
 OWN = {"csrf_token", "acting", "idempotency_key", "version", "seen", "was", "next", "searched"}
 
@@ -131,10 +133,12 @@ def is_id(text: str) -> bool:
 def forms(client: Browser, app: Flask, tables: Tables) -> Iterator[tuple[str, Form]]:
     """A form of each kind that this reader is shown."""
     seen: set[Any] = set()
+    opened: Counter[str] = Counter()
     adapter = app.url_map.bind("localhost")
     for address in addresses(app, tables):
         endpoint, _values = adapter.match(address.partition("?")[0])
-        if endpoint in seen or endpoint.startswith(("web.", "audit.")):
+        opened[endpoint] += 1
+        if endpoint in seen or opened[endpoint] > MOST or endpoint.startswith(("web.", "audit.")):
             continue
         answer = client.get(address)
         if answer.status_code != 200 or answer.mimetype != "text/html":

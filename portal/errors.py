@@ -29,7 +29,7 @@ class Lack(Worded):
     UNTOLD = "not-told", N_("自分の機関に提供されていない")
     ENDED = "basis-ended", N_("提供の根拠が終わっている")
     NOT_KEPT = "record-not-kept", N_("記録を所管していない")
-    ANONYMOUS = "anonymous", N_("匿名のため共有できない")
+    ANONYMOUS = "stays-anonymous", N_("匿名のため共有できない")
     NAMED = "named", N_("匿名の文章に本人がわかる言葉")
     PERMISSION = "no-permission", N_("権限なし")
     HIDDEN = "not-there", N_("見られない、または存在しない記録")

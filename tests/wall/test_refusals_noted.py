@@ -181,5 +181,5 @@ def test_a_foreign_id_in_any_form_is_noted(
                 answers.append((answer.status_code, len(noted)))
             assert answers[0] == answers[1], (address, field, answers)
             tried[field] = tried.get(field, 0) + 1
-    assert {"to", "recipients", "presenter"} <= set(tried), tried
+    assert {"worker", "recipients", "presenter"} <= set(tried), tried
     assert sum(tried.values()) >= 8

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
+from uuid import UUID
 
 from flask import Flask, render_template, request
 from flask.typing import ResponseReturnValue
@@ -16,20 +18,60 @@ from portal.words import N_, Worded
 PLUMBING = {"csrf_token", "acting", "password"}
 
 
+class Lack(Worded):
+    """What an act or a reader had not, so that the portal denied it. The codes stand in the audit log: never rename one."""
+
+    CONSENT = "no-consent", N_("同意なし")
+    EXPIRED = "consent-expired", N_("同意の期限切れ")
+    WITHDRAWN = "consent-withdrawn", N_("同意が撤回済み")
+    RECIPIENT = "not-a-recipient", N_("提供先に含まれない")
+    CATEGORY = "category-not-agreed", N_("区分が同意に含まれない")
+    UNTOLD = "not-told", N_("自分の機関に提供されていない")
+    ENDED = "basis-ended", N_("提供の根拠が終わっている")
+    NOT_KEPT = "record-not-kept", N_("記録を所管していない")
+    ANONYMOUS = "stays-anonymous", N_("匿名のため共有できない")
+    NAMED = "named", N_("匿名の文章に本人がわかる言葉")
+    PERMISSION = "no-permission", N_("権限なし")
+    HIDDEN = "not-there", N_("見られない、または存在しない記録")
+    NOT_OFFERED = "not-offered", N_("選択肢にない記録や機関・職員の指定")
+    EXCLUDED = "excluded", N_("利益相反による除外")
+    SECRECY = "no-oath", N_("守秘義務の確認なし")
+    REASON = "no-reason", N_("理由の記入なし")
+    ERASED = "erased", N_("消去済みの記録")
+    TRIES = "too-many-tries", N_("試した回数の上限")
+
+
 class PortalError(Exception):
     """A refusal that the user can understand: a message (msgid) with its values, and what to do next.
 
-    `status` is the HTTP status of its page; `field` names the form field it belongs to, if one does.
+    `status` is the HTTP status of its page; `field` names the form field it belongs to, if one does. One that denies
+    (`lack`) leaves a trace in the audit log: `about` is the record as the log names it (kind, id), `person_id` whom it
+    is about, `categories` what would have been told or read. What was only mistyped, or came too late, lacks nothing.
     """
 
     status = 400
     title = N_("手続きを完了できませんでした")
+    lack: Lack | None = None
 
-    def __init__(self, message: str = "", *, field: str | None = None, **values: Any) -> None:
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        field: str | None = None,
+        lack: Lack | None = None,
+        about: tuple[str, UUID | None] | None = None,
+        person_id: UUID | None = None,
+        categories: Collection[str] = (),
+        **values: Any,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.values = values
         self.field = field
+        self.lack = lack or self.lack
+        self.about = about
+        self.person_id = person_id
+        self.categories = categories
 
     def text(self) -> str:
         """The message in the reader's language; an enum among the values is printed by its word."""
@@ -39,6 +81,7 @@ class PortalError(Exception):
 
 class NotAllowed(PortalError):
     status = 403
+    lack = Lack.PERMISSION
     title = N_("この操作はできません")
 
 
@@ -56,6 +99,7 @@ class StaleForm(Conflict):
 class NoBasis(Conflict):
     """There is no live legal basis for what the act would tell."""
 
+    lack = Lack.CONSENT
     title = N_("情報を提供する根拠がありません")
 
 
@@ -63,6 +107,12 @@ class Invalid(PortalError):
     """A typed value that the rules refuse; `field` says where."""
 
     title = N_("入力を確認してください")
+
+
+class NotOffered(Invalid):
+    """A record, agency or member of staff that no list had offered: written in by hand, or from an old page."""
+
+    lack = Lack.NOT_OFFERED
 
 
 class TooMany(PortalError):
@@ -92,9 +142,7 @@ def missing_page() -> ResponseReturnValue:
 
 
 def init_app(app: Flask) -> None:
-    @app.errorhandler(PortalError)
-    def refused(error: PortalError) -> ResponseReturnValue:
-        return refusal_page(error)
+    # `PortalError` itself is answered at the door (`accounts.gate`), which knows who was refused.
 
     @app.errorhandler(CSRFError)
     def forged(_error: CSRFError) -> ResponseReturnValue:

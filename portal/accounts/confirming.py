@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from portal.accounts import attempts
-from portal.accounts.attempts import Device
+from portal.accounts.attempts import Device, TooSoon
 from portal.accounts.passwords import hashing
 from portal.accounts.signing_in import own_row
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import db
-from portal.errors import Invalid, TooMany
+from portal.errors import Invalid, Lack, TooMany
 from portal.policy import Actor
 from portal.words import N_
 
@@ -34,7 +34,11 @@ def confirm(actor: Actor, own: OwnPassword, *, field: str = "password") -> None:
         TooMany: too many passwords are being checked at this moment.
     """
     buckets = attempts.buckets_of(own.secret, f"own password {actor.staff_id}", own.device)
-    attempt_id = attempts.note(buckets)
+    try:
+        attempt_id = attempts.note(buckets)
+    except TooSoon as error:
+        error.lack = Lack.TRIES  # of a stranger who signs in there is nobody to name; of this member there is
+        raise
     with db.transaction() as session:
         stored = own_row(session, actor).password_hash
     try:

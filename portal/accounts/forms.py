@@ -60,6 +60,7 @@ class ChangePasswordForm(KeylessForm):
 class PostForm(BaseForm):
     """Name, role and agency; the choices are those that the person filling it in may give."""
 
+    guarded = frozenset({"role"})
     name = CleanString(lazy_gettext("氏名"), [Required(), MaxLength(LONGEST_NAME)])
     role = RadioField(lazy_gettext("役割"), [Required()], coerce=str)
     administers = BooleanField(lazy_gettext("機関の管理もする"))

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, TypeVar, cast
 from uuid import UUID, uuid4
 
-from flask import Flask, current_app, redirect, request, url_for
+from flask import Flask, Response, current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import UserMixin, current_user
 from sqlalchemy.exc import NoResultFound
@@ -17,13 +17,14 @@ from portal import clock, second_wall
 from portal.accounts import sessions
 from portal.accounts.passwords import hashing
 from portal.accounts.sessions import Limits, LiveSession
+from portal.audit import refusing
 from portal.audit import services as audit
-from portal.audit.events import AuditEvent
 from portal.db import db
-from portal.errors import Conflict, NotAllowed, PortalError, missing_page, refusal_page
+from portal.errors import Conflict, Lack, PortalError, missing_page, refusal_page
 from portal.extensions import login_manager
 from portal.policy import Actor
 from portal.second_wall import Reader
+from portal.web import unoffered
 from portal.words import N_
 
 View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
@@ -93,21 +94,29 @@ def readable(path: str) -> bool:
     return True
 
 
-def note_refusal(error: Exception) -> None:
-    """Write a refusal into the log, in a transaction of its own: the act it stopped was rolled back."""
-    if not current_user.is_authenticated or not isinstance(error, NotAllowed | NoResultFound | NotFound):
+def note_refusal(error: BaseException) -> None:
+    """Leave the trace of a refusal, once for each thing refused; what only went wrong, and strangers, leave none."""
+    if isinstance(error, NotFound):
+        error = NoResultFound()
+    if not current_user.is_authenticated or refusing.lack_of(error) is None:
         return
-    asked = [value for value in (request.view_args or {}).values() if isinstance(value, UUID)]
-    if not asked:
-        return
-    with db.transaction():
-        audit.record(
-            AuditEvent.ACCESS_REFUSED,
-            (request.endpoint, asked[0]),
-            actor=signed_in(),
-            allowed=False,
-            channel=request.method.lower(),
-        )
+    asked = g.get("asked_for") or next(
+        (value for value in reversed((request.view_args or {}).values()) if isinstance(value, UUID)), None
+    )
+    if asked is None and isinstance(error, NoResultFound):
+        return  # an address of nothing
+    about = getattr(error, "about", None) or (request.endpoint, asked)
+    if about in g.setdefault("refused", set()):
+        return  # the same again, said by the page that follows a refused form
+    g.refused.add(about)
+    refusing.note(error, actor=signed_in(), asked=about, channel=request.method.lower())
+
+
+def note_what_was_not_offered() -> None:
+    """Ids that came in a form and were on no list of it: somebody wrote them in, or the list was an old one."""
+    for one in unoffered.noted():
+        lack = Lack.PERMISSION if one is None else Lack.NOT_OFFERED
+        note_refusal(PortalError(lack=lack, about=(request.endpoint or "", one)))
 
 
 class refusals:  # noqa: N801 - reads as a word: with refusals(form)
@@ -162,8 +171,8 @@ def init_app(app: Flask) -> None:
         view = current_app.view_functions[request.endpoint]
         return None if getattr(view, "is_public", False) else to_sign_in()
 
-    @app.errorhandler(NotAllowed)
-    def not_allowed(error: NotAllowed) -> ResponseReturnValue:
+    @app.errorhandler(PortalError)
+    def refused(error: PortalError) -> ResponseReturnValue:
         note_refusal(error)
         return refusal_page(error)
 
@@ -172,6 +181,11 @@ def init_app(app: Flask) -> None:
     def not_found(error: Exception) -> ResponseReturnValue:
         note_refusal(error)
         return missing_page()
+
+    @app.after_request
+    def look_at_forms(response: Response) -> Response:
+        note_what_was_not_offered()
+        return response
 
     @app.context_processor
     def who() -> dict[str, Any]:

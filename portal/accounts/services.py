@@ -18,7 +18,7 @@ from portal.agencies.models import Agency
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import db, new_id
-from portal.errors import Conflict, Invalid, NotAllowed
+from portal.errors import Conflict, Invalid, Lack, NotAllowed
 from portal.policy import Actor, Permission, Role, require
 from portal.words import N_
 
@@ -65,7 +65,9 @@ def check_may_give(actor: Actor, post: Post) -> None:
         Invalid: the role is not his to give.
     """
     if post.role not in roles_to_give(actor):
-        raise Invalid(N_("この役割を決められるのは、システム管理者だけです。"), field="role")
+        raise Invalid(
+            N_("この役割を決められるのは、システム管理者だけです。"), field="role", lack=Lack.PERMISSION
+        )
     require(actor, Permission.STAFF_MANAGE, Invitation(id=new_id(), agency_id=post.agency_id))
 
 

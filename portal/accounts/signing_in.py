@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from portal.accounts import attempts, sessions
 from portal.accounts.attempts import Device
+from portal.accounts.failed_queries import Before, failures_since, last_sign_in
 from portal.accounts.models import Membership, Staff
 from portal.accounts.passwords import check_new, hashing
 from portal.accounts.sessions import Limits
@@ -46,6 +47,7 @@ class Entrance:
 
     token: str
     language: str
+    before: Before
 
 
 def address_of(typed: str) -> str:
@@ -101,9 +103,10 @@ def sign_in(
             if renewed and soundness.present(session) is None and staff.apply(password_hash=renewed):
                 audit.record(AuditEvent.STAFF_UPDATED, staff, actor=actor, rehashed=True)
             if next_step(staff) is NextStep.DONE:
-                return Entrance(
-                    sessions.start(session, actor, limits=limits, user_agent=user_agent), staff.language
-                )
+                last_at = last_sign_in(session, staff.id)
+                token = sessions.start(session, actor, limits=limits, user_agent=user_agent)
+                # Counted while the log's head is held: a failure at this very moment comes before or after, never lost.
+                return Entrance(token, staff.language, failures_since(session, staff.id, last_at))
         audit.record(AuditEvent.SIGN_IN_FAILED, ("staff", known), actor=None, allowed=False)
     raise Invalid(N_("メールアドレスまたはパスワードが違います。"))
 

@@ -20,10 +20,18 @@ from flask_babel import gettext
 from flask_login import current_user, login_user, logout_user
 
 from portal import second_wall
-from portal.accounts import devices, invitations, sessions, signing_in, staff_views
+from portal.accounts import devices, invitations, sessions, signing_in, staff_views, telling
 from portal.accounts.attempts import TooSoon
 from portal.accounts.forms import ChangePasswordForm, LanguageForm, NewPasswordForm, SignInForm
-from portal.accounts.gate import limits, live_session, load_user, public, refusals, signed_in
+from portal.accounts.gate import (
+    limits,
+    live_session,
+    load_user,
+    note_refusal,
+    public,
+    refusals,
+    signed_in,
+)
 from portal.accounts.models import Staff
 from portal.accounts.passwords import LONGEST, SHORTEST
 from portal.db import db
@@ -72,7 +80,10 @@ def enter(form: SignInForm) -> ResponseReturnValue:
         sessions.end(signed_in(), live_session().id)
     leave_session()
     session.setdefault("language", entrance.language)
-    login_user(load_user(entrance.token))
+    user = load_user(entrance.token)
+    login_user(user)
+    if user:
+        telling.tell(entrance.before, user.live.actor)
     response = make_response(redirect(local_path(form.next.data), 303))
     devices.remember(response, email)
     return response
@@ -82,6 +93,7 @@ def wait(
     form: Any, error: TooSoon, template: str = "accounts/sign_in.html", **page: Any
 ) -> ResponseReturnValue:
     """The same page again, and when to try once more. No worker sleeps for it."""
+    note_refusal(error)
     form.refuse(error.text())
     answer = make_response(render_template(template, form=form, **page), error.status)
     answer.headers["Retry-After"] = str(error.seconds)
@@ -107,6 +119,8 @@ def account() -> ResponseReturnValue:
         email=db.read.get_one(Staff, actor.staff_id).email,
         sessions=shown,
         here=live_session().id,
+        before=telling.told(),
+        advice=telling.advice(actor),
         language_form=LanguageForm(language=live_session().language),
     )
 

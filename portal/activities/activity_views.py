@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from flask import abort, flash, redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
@@ -36,6 +36,7 @@ from portal.db import db
 from portal.errors import Conflict
 from portal.people.categories import Category
 from portal.policy import Actor, Permission, can, require
+from portal.web.asked import asked
 from portal.web.pagination import page_of, page_size
 from portal.words import N_
 
@@ -78,17 +79,6 @@ def kind_asked() -> ActivityKind | None:
     return next((kind for kind in ActivityKind if kind.value == request.args.get("kind")), None)
 
 
-def id_asked(name: str) -> UUID | None:
-    """An id in the query; what is none is like a page that does not exist."""
-    typed = request.args.get(name)
-    if not typed:
-        return None
-    try:
-        return UUID(typed)
-    except ValueError:
-        abort(404)
-
-
 def day_asked() -> date | None:
     try:
         return date.fromisoformat(request.args.get("date", ""))
@@ -113,7 +103,7 @@ def new() -> ResponseReturnValue:
     """One afternoon, with who came, on one page; without a kind, which kind."""
     actor, now = signed_in(), clock.now()
     require(actor, Permission.ACTIVITY_RECORD)
-    series_id = id_asked("series")
+    series_id = asked("series")
     series = series_queries.detail(db.read(), actor, series_id, now) if series_id else None
     kind = series.kind if series else kind_asked()
     if kind is None:

@@ -19,7 +19,7 @@ from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import db, new_id
 from portal.disclosures import wall
-from portal.errors import Conflict, Invalid, StaleForm
+from portal.errors import Conflict, Invalid, Lack, NotOffered, StaleForm
 from portal.once import claim
 from portal.people.names import search_key
 from portal.policy import Actor, Permission, require
@@ -69,7 +69,9 @@ def lock_nameable(session: Session, actor: Actor, ids: Collection[UUID]) -> list
     values = wall.bound(actor, clock.now())
     found = session.execute(attendance_queries.nameable_for_update(ids), values).all()
     if len(found) < len(set(ids)):
-        raise Invalid(NOT_NAMEABLE, field="people")
+        known = {one.id for one in found}
+        strange = min(one for one in ids if one not in known)
+        raise NotOffered(NOT_NAMEABLE, field="people", about=("person", strange))
     return list(found)
 
 
@@ -87,6 +89,7 @@ def require_nameless(people: Collection[Any], words: Mapping[str, str]) -> None:
             raise Invalid(
                 N_("参加した人の氏名が入っています。その人のことは、参加者ごとのメモに書いてください。"),
                 field=name,
+                lack=Lack.NAMED,
             )
 
 

@@ -19,7 +19,7 @@ from portal.activities.attendance_queries import HeadRow
 from portal.activities.blueprint import bp
 from portal.activities.kinds import OUTREACH
 from portal.activities.picking_forms import offered, wants_search
-from portal.errors import Conflict
+from portal.errors import Conflict, missing_page
 from portal.policy import Actor
 from portal.web.base_form import BaseForm
 from portal.words import N_
@@ -137,7 +137,7 @@ def link(activity_id: UUID, activity_attendance_id: UUID) -> ResponseReturnValue
         with refusals(form):
             chosen = next((p for p in people.everybody() if str(p.id) == form.people.data), None)
             if chosen is None:
-                raise NoResultFound
+                return missing_page()  # the form has kept the id that it had not offered
             head_services.link(actor, activity_id, activity_attendance_id, chosen.id)
             flash(gettext("匿名の参加者を「%(name)s」さんと結びつけました。", name=chosen.label), "success")
             return redirect(url_for(".show", activity_id=activity_id))

@@ -20,7 +20,7 @@ from portal.audit.events import AuditEvent
 from portal.audit.models import AuditDetail, AuditEntry, AuditHead
 from portal.audit.vault import seal, vault
 from portal.db import Base, db
-from portal.errors import Conflict
+from portal.errors import Conflict, Lack
 from portal.words import N_
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class ErasedPerson(Conflict):
     """Somebody would write about a person whose record has been erased (retention)."""
 
     title = N_("この人の記録は消去されています")
+    lack = Lack.ERASED
 
 
 BUCKETS = ((0, "0"), (1, "1"), (5, "2-5"), (25, "6-25"), (100, "26-100"))
@@ -137,7 +138,9 @@ def record(
         key = vault.key_for(connection, person_id) if details and person_id else None
         if details and person_id and key is None:
             if allowed and not is_reading and has_words(details):
-                raise ErasedPerson(N_("この人の記録は消去されています。書き足すことはできません。"))
+                raise ErasedPerson(
+                    N_("この人の記録は消去されています。書き足すことはできません。"), person_id=person_id
+                )
             details = {}  # erased: nothing more is kept about him, sealed or not
         entry, detail = entry_values(
             head.seq,

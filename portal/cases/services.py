@@ -19,7 +19,7 @@ from portal.cases.codes import Domain, HeardBy, Method, Outcome, Score
 from portal.cases.models import Case, CaseGoal, ProgressNote
 from portal.db import db, new_id
 from portal.disclosures.services import present_person
-from portal.errors import Conflict, Invalid, NotAllowed
+from portal.errors import Conflict, Invalid, NotAllowed, NotOffered
 from portal.exclusions.queries import is_out
 from portal.once import claim
 from portal.people.categories import Category
@@ -58,7 +58,8 @@ def require_colleague(session: Session, actor: Actor, worker_id: UUID | None, pe
     if person_id:
         here = here.where(~is_out(Membership.staff_id, person_id))
     if session.scalar(here) is None:
-        raise Invalid(N_("担当者は自分の機関の職員から選んでください。"), field="worker")
+        message, about = N_("担当者は自分の機関の職員から選んでください。"), ("staff", worker_id)
+        raise NotOffered(message, field="worker", about=about, person_id=person_id)
 
 
 def open_case(

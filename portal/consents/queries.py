@@ -6,9 +6,12 @@ from datetime import date
 from uuid import UUID
 
 from sqlalchemy import Select, and_, exists, or_, select
+from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql import ColumnElement
 
+from portal import clock
 from portal.consents.models import Consent, ConsentCategory, ConsentRecipient, Withdrawal
+from portal.errors import Lack
 from portal.people.categories import Category
 
 
@@ -50,3 +53,27 @@ def covering(person_id: UUID, recipient_id: UUID, today: date) -> Select[Consent
         .where(Consent.person_id == person_id, stands(today), named, ~taken_out)
         .order_by(Consent.valid_until.desc(), Consent.id)
     )
+
+
+def what_lacks(session: Session, person_id: UUID, recipient_id: UUID) -> Lack:
+    """Why no consent of this person lets this recipient be told: what became of the newest that named it.
+
+    For the audit log alone: it looks at consents that the reader may not know of.
+    """
+    newer = aliased(Consent)
+    given = (
+        select(Consent)
+        .where(Consent.person_id == person_id, ~exists().where(newer.replaces_id == Consent.id))
+        .order_by(Consent.created_at.desc(), Consent.id.desc())
+    )
+    named = exists().where(
+        ConsentRecipient.consent_id == Consent.id, ConsentRecipient.agency_id == recipient_id
+    )
+    last = session.scalars(given.where(named).limit(1)).first()
+    if last is None:
+        alive = session.scalars(given.where(stands(clock.today())).limit(1)).first()
+        return Lack.RECIPIENT if alive else Lack.CONSENT
+    for withdrawal in session.scalars(withdrawals_of(last.id)):
+        if withdrawal.recipient_id in {None, recipient_id}:
+            return Lack.WITHDRAWN
+    return Lack.EXPIRED if last.valid_until < clock.today() else Lack.CONSENT

@@ -17,7 +17,7 @@ from portal.audit.events import AuditEvent
 from portal.consents import queries
 from portal.consents.models import Consent, ConsentCategory, ConsentMethod, ConsentRecipient, Withdrawal
 from portal.db import db, new_id
-from portal.errors import Conflict, Invalid, NoBasis
+from portal.errors import Conflict, Invalid, Lack, NoBasis, NotOffered
 from portal.once import claim
 from portal.people.categories import Category
 from portal.people.models import Person
@@ -95,7 +95,9 @@ def record(
             )
         known = session.scalars(select(Agency.id).where(Agency.id.in_(terms.recipients))).all()
         if len(known) != len(terms.recipients):
-            raise Invalid(N_("提供先の機関を選び直してください。"), field="recipients")
+            raise NotOffered(
+                N_("提供先の機関を選び直してください。"), field="recipients", person_id=person.id
+            )
         consent = Consent(
             id=consent_id,
             person_id=person.id,
@@ -158,7 +160,12 @@ def withdraw(
             raise Conflict(N_("この同意は更新されています。更新後の同意を開いて撤回してください。"))
         named = set(session.scalars(queries.recipients_of(consent_id)))
         if set(recipients) - named:
-            raise Invalid(N_("この同意に含まれていない機関です。"), field="recipients")
+            raise NotOffered(
+                N_("この同意に含まれていない機関です。"),
+                field="recipients",
+                about=("consent", consent_id),
+                person_id=consent.person_id,
+            )
         done = {w.recipient_id for w in session.scalars(queries.withdrawals_of(consent_id))}
         if None in done or (recipients and set(recipients) <= done):
             raise Conflict(N_("この同意はすでに撤回されています。"))
@@ -207,6 +214,9 @@ def cover(
         raise NoBasis(
             N_("この機関への提供について、有効な本人の同意がありません。同意を記録してから送ってください。"),
             field="to",
+            lack=queries.what_lacks(session, person_id, recipient_id),
+            person_id=person_id,
+            categories=categories,
         )
     missing: set[Category] = set(categories)
     for consent in found:
@@ -216,5 +226,8 @@ def cover(
     raise NoBasis(
         N_("「%(category)s」は同意に含まれていません。区分を外すか、同意を取り直してください。"),
         field="categories",
+        lack=Lack.CATEGORY,
+        person_id=person_id,
+        categories=missing,
         category=min(missing, key=list(Category).index),
     )

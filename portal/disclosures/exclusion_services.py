@@ -14,7 +14,7 @@ from portal.consents.services import lock_person
 from portal.db import db, new_id
 from portal.disclosures import exclusion_list
 from portal.disclosures.services import present_person
-from portal.errors import Conflict, Invalid
+from portal.errors import Conflict, Invalid, NotOffered
 from portal.exclusions.models import Conflict as Why
 from portal.exclusions.models import Exclusion
 from portal.once import claim
@@ -52,7 +52,12 @@ def shut_out(
         found = exclusion_list.candidates(session, actor, person_id, clock.now())
         member = next((one for one in found if one.id == staff_id), None)
         if member is None:
-            raise Invalid(N_("職員を一覧から選び直してください。"), field="staff")
+            raise NotOffered(
+                N_("職員を一覧から選び直してください。"),
+                field="staff",
+                about=("staff", staff_id),
+                person_id=person_id,
+            )
         require(actor, Permission.EXCLUSION_MAKE, member)
         row = Exclusion(
             id=exclusion_id,

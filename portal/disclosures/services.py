@@ -23,7 +23,7 @@ from portal.db import db, new_id
 from portal.disclosures import person_view, queries, wall
 from portal.disclosures.models import Basis, Channel, Disclosure, DisclosureCategory, StopConfirmation
 from portal.disclosures.person_view import PersonView
-from portal.errors import Conflict
+from portal.errors import Conflict, Lack
 from portal.once import made_by
 from portal.people.categories import Category
 from portal.people.models import Person
@@ -74,7 +74,9 @@ def present_person(session: Session, actor: Actor, person_id: UUID) -> Person:
     values = wall.bound(actor, clock.now(), person_id=person_id)
     person = session.scalars(present_for_update(), values, execution_options=options).one()
     if person.erased_at is not None:
-        raise audit.ErasedPerson(N_("この人の記録は消去されています。新しく登録してください。"))
+        raise audit.ErasedPerson(
+            N_("この人の記録は消去されています。新しく登録してください。"), person_id=person_id
+        )
     return person
 
 
@@ -181,12 +183,19 @@ def record_consent(
         if earlier := made_by(session, actor, idempotency_key):
             return earlier
         if Category.BASIC not in known_categories(session, actor, person_id):
-            raise Conflict(N_("本人の基本情報を見られない機関では、同意を記録できません。"))
+            raise Conflict(
+                N_("本人の基本情報を見られない機関では、同意を記録できません。"),
+                lack=Lack.UNTOLD,
+                person_id=person_id,
+                categories=[Category.BASIC],
+            )
         live: list[Disclosure] = []
         if replaces:
             old = session.scalars(queries.consents_visible_to(actor).where(Consent.id == replaces)).one()
             if old.person_id != person_id:
-                raise Conflict(N_("別の人の同意は更新できません。"))
+                raise Conflict(
+                    N_("別の人の同意は更新できません。"), lack=Lack.NOT_OFFERED, about=("consent", replaces)
+                )
             if session.scalar(select(Consent.id).where(Consent.replaces_id == replaces)):
                 raise Conflict(N_("この同意はすでに更新されています。"))
             live = list(session.scalars(live_lines_on(replaces, clock.now())))

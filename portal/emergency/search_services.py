@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -18,7 +19,7 @@ from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
 from portal.db import db
 from portal.disclosures import wall
-from portal.errors import NotAllowed
+from portal.errors import Lack, NotAllowed
 from portal.people.categories import Category
 from portal.people.models import Person
 from portal.people.names import identity_keys, search_key
@@ -47,19 +48,21 @@ class Wanted:
 class Match:
     """A person who fits, of whom no more is told than who keeps the record.
 
-    `is_known`: this member may see him anyway; `sees_all`: with nothing withheld.
+    `is_known`: this member may see him anyway; `sees_all`: with nothing withheld; `is_shut_out`: not for him at all.
     """
 
     person_id: UUID
     agency_name: str
     is_known: bool
     sees_all: bool
+    is_shut_out: bool = False
 
 
 class NoMoreTries(NotAllowed):
     """Too many misses today."""
 
     status = 429
+    lack = Lack.TRIES
     title = N_("きょうは、これ以上探せません")
 
 
@@ -73,9 +76,10 @@ def find(actor: Actor, wanted: Wanted) -> list[Match]:
     require(actor, Permission.EMERGENCY_USE)
     with db.transaction() as session:
         check_tries(session, actor)
-        found = matches(session, actor, wanted)
+        fit = all_matches(session, actor, wanted)
+        found = [match for match in fit if not match.is_shut_out]
         if not found:
-            note_miss(actor, wanted)
+            note_miss(actor, wanted, fit)
         for match in found:
             audit.record(
                 AuditEvent.EMERGENCY_SEARCHED,
@@ -96,10 +100,11 @@ def check(actor: Actor, wanted: Wanted, person_id: UUID) -> Match | None:
     require(actor, Permission.EMERGENCY_USE)
     with db.transaction() as session:
         check_tries(session, actor)
-        for match in matches(session, actor, wanted):
-            if match.person_id == person_id:
+        fit = all_matches(session, actor, wanted)
+        for match in fit:
+            if match.person_id == person_id and not match.is_shut_out:
                 return match
-        note_miss(actor, wanted)
+        note_miss(actor, wanted, [one for one in fit if one.person_id == person_id], asked=person_id)
     return None
 
 
@@ -126,16 +131,35 @@ def hold_member(session: Session, staff_id: UUID) -> None:
     session.execute(select(Staff.id).where(Staff.id == staff_id).with_for_update(key_share=True))
 
 
-def note_miss(actor: Actor, wanted: Wanted) -> None:
-    """Nobody fits: what was typed is kept nowhere."""
-    audit.record(AuditEvent.EMERGENCY_MISSED, ("emergency", None), actor=actor, allowed=False, by=wanted.by)
+def note_miss(
+    actor: Actor, wanted: Wanted, shut_out: Sequence[Match] = (), *, asked: UUID | None = None
+) -> None:
+    """Nobody fits: what was typed is kept nowhere. To who is shut out from the one who fits it is the same miss.
+
+    `asked` is the id that a later page sent, as it was sent.
+    """
+    found = shut_out[0].person_id if shut_out else None
+    audit.record(
+        AuditEvent.EMERGENCY_MISSED,
+        ("emergency", found or asked),
+        actor=actor,
+        person_id=found,
+        ground=Lack.EXCLUDED if found else Lack.HIDDEN,
+        allowed=False,
+    )
 
 
 def matches(session: Session, actor: Actor, wanted: Wanted) -> list[Match]:
+    """Who fits, and is not one from whom this member is shut out."""
+    return [match for match in all_matches(session, actor, wanted) if not match.is_shut_out]
+
+
+def all_matches(session: Session, actor: Actor, wanted: Wanted) -> list[Match]:
+    """Those too from whom he is shut out: the log names them, and looking takes no other time for them."""
     now = clock.now()
     seen = [wall.sees(actor, category, now).label(category.value) for category in Category]
     rows = session.execute(
-        fitting(actor, wanted)
+        fitting(wanted)
         .join(Agency, Agency.id == Person.home_agency_id)
         .with_only_columns(
             Person.id,
@@ -145,6 +169,7 @@ def matches(session: Session, actor: Actor, wanted: Wanted) -> list[Match]:
             Person.given_kana,
             Agency.name.label("agency_name"),
             wall.present(actor, now).label("is_known"),
+            wall.is_shut_out(actor).label("is_shut_out"),
             *seen,
         )
         .order_by(Agency.name, Person.id)
@@ -155,21 +180,22 @@ def matches(session: Session, actor: Actor, wanted: Wanted) -> list[Match]:
             row.agency_name,
             is_known=row.is_known,
             sees_all=all(getattr(row, category.value) for category in Category),
+            is_shut_out=row.is_shut_out,
         )
         for row in rows
         if wanted.by == "number" or is_called(row, wanted.name)
     ]
 
 
-def fitting(actor: Actor, wanted: Wanted) -> Select[Person]:
-    """By number the one; by name all of that birthday, of whom `is_called` chooses. Never one he is shut out from."""
-    open_to_him = select(Person).where(~wall.is_shut_out(actor))
+def fitting(wanted: Wanted) -> Select[Person]:
+    """By number the one; by name all of that birthday, of whom `is_called` chooses."""
+    anybody = select(Person)
     if wanted.by == "number":
         number = unicodedata.normalize("NFKC", wanted.number).strip()
-        return open_to_him.where(Person.home_agency_id == wanted.agency_id, Person.number == number)
+        return anybody.where(Person.home_agency_id == wanted.agency_id, Person.number == number)
     if wanted.birth is None:
-        return open_to_him.where(false())
-    return open_to_him.where(Person.birth == wanted.birth, Person.is_identified)
+        return anybody.where(false())
+    return anybody.where(Person.birth == wanted.birth, Person.is_identified)
 
 
 def is_called(row: object, name: str) -> bool:

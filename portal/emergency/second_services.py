@@ -19,7 +19,7 @@ from portal.disclosures.models import Basis
 from portal.emergency import queries, services
 from portal.emergency.models import EmergencyAccess
 from portal.emergency.states import State, state_of
-from portal.errors import Conflict, Invalid
+from portal.errors import Conflict, Invalid, Lack
 from portal.exclusions import queries as exclusions
 from portal.people.categories import Category
 from portal.people.models import Person
@@ -137,8 +137,13 @@ def check_asker(session: Session, access: EmergencyAccess, person: Person) -> No
             Staff.disabled_at.is_(None),
         )
     )
-    shut_out = select(exclusions.is_out(access.staff_id, access.person_id))
-    if session.scalar(works) is None or session.scalar(shut_out):
-        raise Conflict(N_("申請した人は、いまはこの人の情報を見られない立場です。承認できません。"))
+    shut_out = session.scalar(select(exclusions.is_out(access.staff_id, access.person_id)))
+    if session.scalar(works) is None or shut_out:
+        raise Conflict(
+            N_("申請した人は、いまはこの人の情報を見られない立場です。承認できません。"),
+            lack=Lack.EXCLUDED if shut_out else Lack.PERMISSION,
+            about=("emergency_access", access.id),
+            person_id=access.person_id,
+        )
     if person.home_agency_id == access.agency_id:
         raise Conflict(N_("この人の記録は、申請した人の機関に移りました。緊急閲覧は要りません。"))

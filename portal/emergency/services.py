@@ -84,7 +84,7 @@ def file(actor: Actor, wish: Wish, *, idempotency_key: str | None = None) -> UUI
         searching.hold_member(session, actor.staff_id)
         if earlier := made_by(session, actor, idempotency_key):
             return earlier
-        found = searching.fitting(actor, wish.wanted).where(Person.id == wish.person_id)
+        found = searching.fitting(wish.wanted).where(Person.id == wish.person_id)
         person = session.scalars(found.with_for_update(of=Person)).one()
         fits = {match.person_id: match for match in searching.matches(session, actor, wish.wanted)}
         if person.id not in fits:

@@ -8,7 +8,6 @@ from uuid import UUID
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
-from sqlalchemy.exc import NoResultFound
 
 from portal import clock
 from portal.accounts.attempts import TooSoon
@@ -23,7 +22,9 @@ from portal.emergency.forms import AskForm, FindByNameForm, FindByNumberForm
 from portal.emergency.queries import Box
 from portal.emergency.search_services import Match
 from portal.emergency.states import State
+from portal.errors import missing_page
 from portal.policy import Permission, require
+from portal.web.asked import asking
 from portal.web.formats import era_datetime
 
 __all__ = ["bp", "review_views"]
@@ -78,7 +79,8 @@ def ask() -> ResponseReturnValue:
         return redirect(url_for(".index"), 303)
     match = search_services.check(actor, form.wanted(), form.person_id())
     if match is None:
-        raise NoResultFound
+        return missing_page()  # noted as a miss already
+    asking(match.person_id)
     if match.sees_all:
         flash(gettext("この人の情報は、すでに見られます。"), "info")
         return redirect(url_for("people.show", person_id=match.person_id), 303)

@@ -15,6 +15,7 @@ from portal.evaluations.catalogue import AREAS, MATTERS, PERSONS, TIMES
 from portal.evaluations.models import Part
 from portal.policy import Actor, Permission, require
 from portal.referrals.forms import uuid_or_none
+from portal.web.asked import asking
 from portal.web.formats import t
 from portal.web.language import in_english
 
@@ -36,7 +37,7 @@ def programme_of(actor: Actor) -> Agency:
     wanted = uuid_or_none(asked) if asked else None
     if asked and wanted is None:
         raise NotFound
-    return programmes.chosen(db.read(), actor, wanted)
+    return programmes.chosen(db.read(), actor, asking(wanted))
 
 
 def check_year(year: int) -> None:

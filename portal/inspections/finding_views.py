@@ -20,6 +20,7 @@ from portal.inspections.finding_queries import FindingView, Standing
 from portal.inspections.sample_queries import ItemView
 from portal.policy import Actor, Permission, can, require
 from portal.referrals.forms import uuid_or_none
+from portal.web.asked import asking
 from portal.web.pagination import after, page_of, page_size
 
 DAYS_TO_ANSWER = 14
@@ -45,7 +46,7 @@ def finding_new() -> ResponseReturnValue:
     actor = signed_in()
     require(actor, Permission.INSPECT)
     item_id = uuid_or_none(request.args.get("item"))
-    item = sample_queries.load_item(actor, item_id) if item_id else None
+    item = sample_queries.load_item(actor, asking(item_id)) if item_id else None
     due_on = clock.today() + timedelta(days=DAYS_TO_ANSWER)
     given = {"due_on": due_on, "check": request.args.get("check", ""), "text": item.note if item else ""}
     form = FindingForm(names(item), data=given)

@@ -11,7 +11,7 @@ from portal import clock
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import db, new_id
-from portal.errors import Conflict, Invalid
+from portal.errors import Conflict, Invalid, Lack
 from portal.inspections import name_queries
 from portal.inspections.models import NameOpening
 from portal.once import claim
@@ -35,14 +35,19 @@ def open_name(actor: Actor, person_id: UUID, reason: str, *, idempotency_key: st
     """
     require(actor, Permission.AUDIT_READ)
     if is_blank(reason):
-        raise Invalid(N_("氏名を表示する理由を入力してください。"), field="reason")
+        raise unreasoned(person_id)
     if len(reason) > LONGEST_REASON:
         raise Invalid(N_("500文字以内で入力してください。"), field="reason")
     with db.transaction() as session:
         # Locked, so that two forms sent at once make one opening.
         person = session.scalars(select(Person).where(Person.id == person_id).with_for_update()).one()
         if person.erased_at is not None:
-            raise Conflict(N_("この相談者の記録は消去されています。表示できる氏名はありません。"))
+            raise Conflict(
+                N_("この相談者の記録は消去されています。表示できる氏名はありません。"),
+                lack=Lack.ERASED,
+                about=("person", person_id),
+                person_id=person_id,
+            )
         now = clock.now()
         if session.scalar(name_queries.live(actor, person_id, now)):
             return False
@@ -67,6 +72,18 @@ def open_name(actor: Actor, person_id: UUID, reason: str, *, idempotency_key: st
             reason=reason,
         )
         return True
+
+
+def unreasoned(person_id: UUID) -> Invalid:
+    """What is said to who wants to see a name and does not say why; it leaves a trace, for a name was asked for."""
+    return Invalid(
+        N_("氏名を表示する理由を入力してください。"),
+        field="reason",
+        lack=Lack.REASON,
+        about=("person", person_id),
+        person_id=person_id,
+        categories=[Category.BASIC],
+    )
 
 
 def read_openings(

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from portal import clock
 from portal.disclosures import services as disclosures
 from portal.disclosures.models import Basis
-from portal.errors import Invalid
+from portal.errors import Invalid, Lack, NotOffered
 from portal.meetings import coverage, queries
 from portal.meetings.agenda_models import LocalIssue
 from portal.meetings.models import Meeting
@@ -88,7 +88,13 @@ def check(
     if meeting.basis is Basis.ANONYMOUS:
         check_nameless(session, actor, person_id, facts.title, facts.text)
         if facts.categories - {Category.BASIC}:
-            raise Invalid(N_("事例検討会では、情報の区分は共有できません。"), field="categories")
+            raise Invalid(
+                N_("事例検討会では、情報の区分は共有できません。"),
+                field="categories",
+                lack=Lack.ANONYMOUS,
+                person_id=person_id,
+                categories=facts.categories,
+            )
         return
     if facts.shared:
         check_sharing(session, actor, person_id, facts.referral_id, facts.categories)
@@ -100,7 +106,11 @@ def check_place(session: Session, meeting: Meeting, minutes: int, presenter_agen
     if not 0 <= minutes <= LONGEST:
         raise Invalid(N_("時間は分で、0 から 480 までの数字を入力してください。"), field="minutes")
     if presenter_agency_id not in session.scalars(queries.members_of(meeting.id)).all():
-        raise Invalid(N_("説明する機関は、出席する機関から選んでください。"), field="presenter")
+        raise NotOffered(
+            N_("説明する機関は、出席する機関から選んでください。"),
+            field="presenter",
+            about=("agency", presenter_agency_id),
+        )
 
 
 def check_nameless(session: Session, actor: Actor, person_id: UUID, title: str, text: str) -> None:
@@ -118,7 +128,13 @@ def check_sharing(
 ) -> None:
     asked = select(Referral.basis).where(Referral.id == referral_id)
     if referral_id and session.scalar(asked) is Basis.ANONYMOUS:
-        raise Invalid(ANONYMOUS_STAYS, field="shared")
+        raise Invalid(
+            ANONYMOUS_STAYS,
+            field="shared",
+            lack=Lack.ANONYMOUS,
+            about=("referral", referral_id),
+            person_id=person_id,
+        )
     if Category.BASIC not in categories:
         raise Invalid(BASIC_FIRST, field="categories")
     unknown = set(categories) - disclosures.known_categories(session, actor, person_id)
@@ -126,6 +142,9 @@ def check_sharing(
         raise Invalid(
             N_("「%(category)s」は自分の機関に提供されていないため、ほかの機関へ提供できません。"),
             field="categories",
+            lack=Lack.UNTOLD,
+            person_id=person_id,
+            categories=unknown,
             category=min(unknown, key=list(Category).index),
         )
 
@@ -139,4 +158,7 @@ def check_covered(
         raise Invalid(
             N_("出席する機関のどこにも、本人の同意がありません。同意を記録してから、議題に加えてください。"),
             field="shared",
+            lack=Lack.CONSENT,
+            person_id=person_id,
+            categories=[Category.BASIC],
         )

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from portal import clock
-from portal.accounts.gate import signed_in
+from portal.accounts.gate import note_refusal, signed_in
 from portal.audit.events import AuditEvent
 from portal.db import db
 from portal.disclosures import services as disclosures
@@ -83,6 +83,8 @@ def items_share(meeting_id: UUID) -> ResponseReturnValue:
         try:
             agenda_services.share_item(actor, item.id, [Category.BASIC])
         except PortalError as problem:
+            problem.about = problem.about or ("agenda_item", item.id)
+            note_refusal(problem)
             kept.append(f"{name_of(item)}（{problem.text()}）")
     if kept:
         flash(gettext("次の議題は共有できませんでした：%(items)s", items=gettext("、").join(kept)), "warning")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from flask import abort, flash, redirect, render_template, request, url_for
+from flask import abort, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
@@ -28,22 +28,14 @@ from portal.meetings.states import ItemKind, MeetingKind, Source
 from portal.people.categories import Category
 from portal.policy import Actor, Permission, require
 from portal.referrals import reading as referral_reading
-from portal.referrals.forms import SearchForm, choices_of, uuid_or_none
+from portal.referrals.forms import SearchForm, choices_of
+from portal.web.asked import asked
 
 FIRST_KIND = {
     MeetingKind.COORDINATION: ItemKind.PLAN_CHECK,
     MeetingKind.CASE_STUDY: ItemKind.CASE,
     MeetingKind.STATUTORY: ItemKind.CASE,
 }
-
-
-def asked(name: str) -> UUID | None:
-    """An id in the address or in the form; what is none leads nowhere."""
-    text = request.values.get(name, "")
-    found = uuid_or_none(text)
-    if text and found is None:
-        abort(404)
-    return found
 
 
 def back(meeting_id: UUID) -> ResponseReturnValue:

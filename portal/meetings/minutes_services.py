@@ -12,7 +12,7 @@ from portal import clock
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import db, new_id
-from portal.errors import Conflict, Invalid, NotAllowed, PortalError, StaleForm
+from portal.errors import Conflict, Invalid, Lack, NotAllowed, PortalError, StaleForm
 from portal.meetings import eyes, queries
 from portal.meetings.agenda_models import Addendum, AgendaItem, MinutesRevision
 from portal.meetings.models import Meeting
@@ -55,7 +55,12 @@ def held(session: Session, actor: Actor, item_id: UUID) -> tuple[Meeting, Agenda
     )
     item, is_readable = session.execute(known).one()
     if not is_readable:
-        raise NotAllowed(N_("提供の根拠が終わっているため、この議題の内容は扱えません。"))
+        raise NotAllowed(
+            N_("提供の根拠が終わっているため、この議題の内容は扱えません。"),
+            lack=Lack.ENDED,
+            about=("agenda_item", item_id),
+            person_id=item.person_id,
+        )
     return meeting, item
 
 
@@ -237,11 +242,17 @@ def amend(
             require(actor, Permission.MEETING_ARRANGE, meeting)
             entered = select(Meeting.id).where(Meeting.id == meeting_id, queries.may_enter(actor))
             if session.scalar(entered) is None:
-                raise NotAllowed(N_("守秘義務を確認した方だけが、この会議の議事録を扱えます。"))
+                raise NotAllowed(
+                    N_("守秘義務を確認した方だけが、この会議の議事録を扱えます。"), lack=Lack.SECRECY
+                )
         else:
             meeting, item = held(session, actor, item_id)
             if meeting.id != meeting_id:
-                raise Conflict(N_("この議題は、この会議のものではありません。"))
+                raise Conflict(
+                    N_("この議題は、この会議のものではありません。"),
+                    lack=Lack.NOT_OFFERED,
+                    about=("agenda_item", item_id),
+                )
             require_hand(actor, meeting, item)
             person_id = item.person_id
         if meeting.status is not MeetingStatus.APPROVED:

@@ -14,7 +14,7 @@ from portal.accounts.gate import note_refusal, refusals, signed_in
 from portal.audit.events import AuditEvent
 from portal.db import db
 from portal.disclosures.reading import open_heading
-from portal.errors import Conflict, NotAllowed, PortalError, StaleForm
+from portal.errors import Conflict, Lack, NotAllowed, PortalError, StaleForm
 from portal.meetings import (
     agenda_reading,
     extract_reading,
@@ -34,6 +34,7 @@ from portal.meetings.session_views import back_to_item, find, load_at_table, may
 from portal.meetings.states import MeetingStatus
 from portal.policy import Permission, can
 from portal.referrals.forms import uuid_or_none
+from portal.web.asked import asking
 from portal.web.formats import era_datetime
 from portal.web.pdf import pdf_response, render_pdf
 from portal.words import N_
@@ -145,7 +146,7 @@ def minutes_of(meeting_id: UUID, channel: str) -> dict[str, Any]:
     meeting = load_at_table(actor, meeting_id)
     require_held(meeting)
     if meeting.needs_oath:
-        raise NotAllowed(N_("支援会議の議事録は、守秘義務を確認した方だけが開けます。"))
+        raise NotAllowed(N_("支援会議の議事録は、守秘義務を確認した方だけが開けます。"), lack=Lack.SECRECY)
     now = clock.now()
     found = agenda_reading.load_items(db.read(), actor, meeting_id, now, with_fallen=True)
     items = [item for item in found if item.stands or item.postponed_why]
@@ -205,7 +206,7 @@ def amend(meeting_id: UUID) -> ResponseReturnValue:
     if asked and item_id is None:
         abort(404)
     if item_id is not None:
-        meeting, item = find(actor, meeting_id, item_id)
+        meeting, item = find(actor, meeting_id, asking(item_id))
         is_mine = may_write(actor, meeting, item)
     else:
         meeting, item = load_at_table(actor, meeting_id), None

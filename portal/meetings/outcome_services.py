@@ -16,7 +16,7 @@ from portal.agencies.models import Agency
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import db, new_id
-from portal.errors import Conflict, Invalid
+from portal.errors import Conflict, Invalid, NotOffered
 from portal.exclusions.queries import is_out
 from portal.meetings import eyes
 from portal.meetings.agenda_models import AgendaItem, MeetingOutcome
@@ -194,7 +194,12 @@ def check_owner(session: Session, meeting: Meeting, item: AgendaItem, facts: Out
     if facts.owner_agency_id is None:
         raise Invalid(N_("宿題には、担当する機関を選んでください。"), field="owner")
     if facts.owner_agency_id not in set(session.scalars(members_of(meeting.id))):
-        raise Invalid(N_("参加機関から選んでください。"), field="owner")
+        raise NotOffered(
+            N_("参加機関から選んでください。"),
+            field="owner",
+            about=("agency", facts.owner_agency_id),
+            person_id=item.person_id,
+        )
     if facts.owner_staff_id is None:
         return
     works_there = (
@@ -210,7 +215,12 @@ def check_owner(session: Session, meeting: Meeting, item: AgendaItem, facts: Out
         )
     )
     if session.scalars(works_there).first() is None:
-        raise Invalid(N_("担当する機関の職員から選んでください。"), field="staff")
+        raise NotOffered(
+            N_("担当する機関の職員から選んでください。"),
+            field="staff",
+            about=("staff", facts.owner_staff_id),
+            person_id=item.person_id,
+        )
 
 
 def check_due(meeting: Meeting, facts: OutcomeFacts, former: MeetingOutcome | None) -> None:

@@ -20,7 +20,7 @@ from portal.db import db
 from portal.disclosures import services as disclosures
 from portal.disclosures import wall
 from portal.disclosures.models import Basis, Channel, Disclosure
-from portal.errors import Conflict, NotAllowed
+from portal.errors import Conflict, Lack, NotAllowed
 from portal.meetings import agenda_reading, eyes, queries
 from portal.meetings.agenda_models import AgendaItem, ItemCategory
 from portal.meetings.agenda_view import ItemView, MeetingView
@@ -48,7 +48,8 @@ def check_open(actor: Actor, meeting: MeetingView) -> None:
         raise NotAllowed(
             N_(
                 "支援会議の資料は、名簿に名前があり、守秘義務を確認した方だけが開けます。会議のページで確認してください。"
-            )
+            ),
+            lack=Lack.SECRECY,
         )
 
 

@@ -13,7 +13,7 @@ from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import db, new_id
 from portal.disclosures.models import Basis, Disclosure
-from portal.errors import Conflict, Invalid, NotAllowed
+from portal.errors import Conflict, Invalid, NotAllowed, NotOffered
 from portal.meetings.agenda_models import AgendaItem
 from portal.meetings.models import Attendance, Meeting
 from portal.meetings.queries import members_of
@@ -65,7 +65,9 @@ def name_member(actor: Actor, meeting_id: UUID, staff_id: UUID) -> UUID:
         )
         agency_id = session.scalars(working).one_or_none()
         if agency_id is None:
-            raise Invalid(N_("参加機関の職員から選んでください。"), field="staff")
+            raise NotOffered(
+                N_("参加機関の職員から選んでください。"), field="staff", about=("staff", staff_id)
+            )
         check_hand(actor, meeting, agency_id)
         same = (Attendance.meeting_id == meeting_id, Attendance.staff_id == staff_id)
         if earlier := session.scalars(select(Attendance.id).where(*same)).one_or_none():
@@ -93,7 +95,7 @@ def name_guest(
         if not name.strip():
             raise Invalid(N_("氏名を入力してください。"), field="name")
         if agency_id and agency_id not in set(session.scalars(members_of(meeting_id))):
-            raise Invalid(N_("参加機関から選んでください。"), field="agency")
+            raise NotOffered(N_("参加機関から選んでください。"), field="agency", about=("agency", agency_id))
         made = new_id()
         if earlier := claim(actor, idempotency_key, made):
             return earlier

@@ -16,7 +16,7 @@ from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import db, new_id
 from portal.disclosures.models import Disclosure
-from portal.errors import Conflict, Invalid
+from portal.errors import Conflict, Invalid, NotOffered
 from portal.meetings import queries, services
 from portal.meetings.agenda_models import AgendaItem
 from portal.meetings.models import Attendance, Meeting, MeetingMember
@@ -69,7 +69,11 @@ def check_table(
     if session.scalar(usable) != len(set(members)):
         raise Invalid(N_("参加機関を選び直してください。利用を終えた機関が含まれています。"), field="members")
     if presenter_agency_id not in members:
-        raise Invalid(N_("説明する機関は、参加機関から選んでください。"), field="presenter")
+        raise NotOffered(
+            N_("説明する機関は、参加機関から選んでください。"),
+            field="presenter",
+            about=("agency", presenter_agency_id),
+        )
 
 
 def schedule(actor: Actor, facts: MeetingFacts, *, idempotency_key: str | None = None) -> UUID:

@@ -17,11 +17,12 @@ from portal.db import db
 from portal.disclosures import people_list
 from portal.disclosures import services as disclosures
 from portal.disclosures.person_view import PersonView
-from portal.errors import NotAllowed
+from portal.errors import NotAllowed, missing_page
 from portal.people import families, queries, services
 from portal.people.categories import Category
 from portal.people.forms import RelativeForm, TieForm
 from portal.policy import Actor
+from portal.web.asked import asking
 from portal.web.base_form import BaseForm
 from portal.words import N_
 
@@ -35,10 +36,11 @@ def at_home(actor: Actor, person_id: UUID) -> PersonView:
         NoResultFound: none that this reader may know of.
         NotAllowed: the record is kept by another agency.
     """
-    view = disclosures.show(actor, person_id)
+    view = disclosures.show(actor, asking(person_id))
     if not view.is_home:
         raise NotAllowed(
             N_("この人の記録は%(agency)sが管理しています。変更が必要なときは、その機関に連絡してください。"),
+            person_id=person_id,
             agency=view.home_agency_name,
         )
     return view
@@ -63,7 +65,7 @@ def new(person_id: UUID) -> ResponseReturnValue:
     if form.is_submitted() and "find" not in request.form and form.validate():
         with refusals(form):
             if (chosen := form.chosen()) is None:
-                raise NoResultFound
+                return missing_page()  # the form has kept the id that it had not offered
             key = form.idempotency_key.data
             services.tie_family(actor, person_id, *chosen, idempotency_key=key)
             flash(gettext("家族関係を登録しました。"), "success")

@@ -115,7 +115,12 @@ def send_message(actor: Actor, referral_id: UUID, text: str, *, idempotency_key:
         if not referral.is_sent or referral.status is ReferralStatus.ENTERED_IN_ERROR:
             raise Conflict(N_("送付していないつなぎ、誤登録のつなぎには連絡を書けません。"))
         if not holding.is_live(session, referral):
-            raise NoBasis(N_("情報を提供する根拠が終わっているため、連絡を送れません。"))
+            raise NoBasis(
+                N_("情報を提供する根拠が終わっているため、連絡を送れません。"),
+                lack=holding.what_lacks(session, referral),
+                about=("referral", referral_id),
+                person_id=referral.person_id,
+            )
         if referral.basis is Basis.ANONYMOUS and actor.agency_id == referral.from_agency_id:
             require_nameless(session, actor, referral.person_id, text, field="text")
         write_line(session, actor, referral, Happening.MESSAGE, text=text)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from flask import abort, flash, redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from portal import clock
-from portal.accounts.gate import refusals, signed_in
+from portal.accounts.gate import note_refusal, refusals, signed_in
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import db
@@ -18,7 +18,7 @@ from portal.disclosures import people_list
 from portal.disclosures import services as disclosures
 from portal.disclosures.models import Basis
 from portal.disclosures.person_view import PersonView
-from portal.errors import Conflict
+from portal.errors import Conflict, Lack
 from portal.people.categories import Category
 from portal.policy import Actor, Permission, require
 from portal.referrals import choices, drafts, preview, reading, services
@@ -28,17 +28,9 @@ from portal.referrals.forms import GOALS, ProposalForm, SearchForm, SendForm, uu
 from portal.referrals.referral_view import ReferralView
 from portal.referrals.show_views import whole
 from portal.referrals.states import ENDED, FLOW, ReferralAction, ReferralKind, ReferralStatus
+from portal.web.asked import asked
 from portal.web.formats import era_datetime
 from portal.words import N_
-
-
-def asked(name: str) -> UUID | None:
-    """An id in the address or in the form. One that is none leads nowhere, as one of nothing does."""
-    text = request.values.get(name, "")
-    found = uuid_or_none(text)
-    if text and found is None:
-        abort(404)
-    return found
 
 
 @bp.route("/new", methods=["GET", "POST"])
@@ -64,7 +56,11 @@ def former_of(actor: Actor, referral_id: UUID) -> ReferralView:
     if not former.is_sender or former.status not in ENDED or not former.is_sent:
         raise Conflict(N_("元のつなぎがまだ終わっていないため、つなぎ直せません。"))
     if former.person_id is None:
-        raise Conflict(N_("この人の情報が自分の機関では見られないため、つなぎ直せません。"))
+        raise Conflict(
+            N_("この人の情報が自分の機関では見られないため、つなぎ直せません。"),
+            lack=Lack.UNTOLD,
+            about=("referral", referral_id),
+        )
     return former
 
 
@@ -237,7 +233,11 @@ def edit(referral_id: UUID) -> ResponseReturnValue:
     if draft.status is not ReferralStatus.DRAFT:
         raise Conflict(N_("送付した後は変更できません。連絡で伝えるか、取り下げて送り直してください。"))
     if draft.person is None:
-        raise Conflict(N_("この人の情報が自分の機関では見られないため、下書きを変更できません。"))
+        raise Conflict(
+            N_("この人の情報が自分の機関では見られないため、下書きを変更できません。"),
+            lack=Lack.UNTOLD,
+            about=("referral", referral_id),
+        )
     return proposal_page(actor, ProposalForm(data=filled(draft)), draft.person, draft=draft)
 
 
@@ -265,11 +265,14 @@ def send(referral_id: UUID) -> ResponseReturnValue:
         draft, _row = reading.load(actor, referral_id)
     FLOW.check(ReferralAction.SEND, draft.status)
     form.version.data = str(draft.version)
+    ahead = preview.look_ahead(db.read(), actor, draft, clock.now())
+    if ahead.problem:
+        note_refusal(ahead.problem)  # this page has no button to send: here the hand-over ends
     page = render_template(
         "referrals/send.html",
         view=draft,
         form=form,
-        ahead=preview.look_ahead(db.read(), actor, draft, clock.now()),
+        ahead=ahead,
         is_transfer=draft.kind is ReferralKind.TRANSFER,
     )
     return page, form.status

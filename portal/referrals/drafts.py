@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -20,10 +19,10 @@ from portal.consents.models import Consent
 from portal.db import db, keep_only, new_id
 from portal.disclosures.models import Basis
 from portal.disclosures.services import known_categories, present_person
-from portal.errors import Conflict, Invalid, NoBasis
+from portal.errors import Conflict, Invalid, Lack, NoBasis
 from portal.once import claim
 from portal.people.categories import Category
-from portal.people.models import Information, Person
+from portal.people.models import Person
 from portal.people.names import search_key
 from portal.policy import Actor, Permission, require
 from portal.referrals import holding, queries
@@ -126,6 +125,8 @@ def require_nameless(session: Session, actor: Actor, person_id: UUID, words: str
                 "匿名の依頼に、氏名・住所・電話番号・生年月日のいずれかが含まれています。取り除いてください。"
             ),
             field=field,
+            lack=Lack.NAMED,
+            person_id=person_id,
         )
 
 
@@ -143,23 +144,6 @@ def choose_consent(session: Session, proposal: Proposal) -> Consent | None:
         )
     except NoBasis:
         return None
-
-
-def standing_consent(session: Session, referral: Referral, categories: set[Category]) -> Consent:
-    """The consent a draft can be sent on now: the one it was written on or, if that has ended, another.
-
-    Raises:
-        NoBasis: none covers this recipient and these categories.
-    """
-    wanted: dict[str, Any] = {
-        "person_id": referral.person_id,
-        "recipient_id": referral.to_agency_id,
-        "categories": categories,
-    }
-    try:
-        return consents.cover(session, **wanted, consent_id=referral.consent_id)
-    except NoBasis:
-        return consents.cover(session, **wanted)
 
 
 def write(session: Session, referral: Referral, proposal: Proposal) -> None:
@@ -268,29 +252,3 @@ def edit(actor: Actor, referral_id: UUID, proposal: Proposal, *, version: int | 
             ground=proposal.basis,
             need=proposal.need,
         )
-
-
-def check_tellable(session: Session, actor: Actor, referral: Referral, categories: set[Category]) -> None:
-    """Raise unless the sender may see all it is about to tell, and a transfer leaves nothing behind."""
-    unknown = categories - known_categories(session, actor, referral.person_id)
-    if unknown:
-        raise NoBasis(
-            N_("「%(category)s」は自分の機関に提供されていないため、ほかの機関へ提供できません。"),
-            field="categories",
-            category=min(unknown, key=list(Category).index),
-        )
-    if referral.kind is ReferralKind.TRANSFER:
-        person = session.scalars(select(Person).where(Person.id == referral.person_id)).one()
-        if person.home_agency_id != actor.agency_id:
-            raise Conflict(N_("移管できるのは、記録を所管している機関だけです。"))
-        filed = session.scalars(
-            select(Information.category).where(
-                Information.person_id == referral.person_id, Information.text != ""
-            )
-        )
-        if missing := set(filed) - categories:
-            raise NoBasis(
-                N_("移管では記録全体が移ります。「%(category)s」にも同意が必要です。"),
-                field="categories",
-                category=min(missing, key=list(Category).index),
-            )

@@ -9,9 +9,11 @@ from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from portal import clock
+from portal.consents import queries as consents
 from portal.disclosures import wall
 from portal.disclosures.models import Basis
 from portal.disclosures.queries import lives_for
+from portal.errors import Lack
 from portal.people.models import Person
 from portal.policy import Actor
 from portal.referrals.models import Referral
@@ -50,6 +52,14 @@ def locked(session: Session, actor: Actor, referral_id: UUID) -> Referral:
 def named_to_recipient(referral: Referral) -> UUID | None:
     """Whom it is about, as far as the agency that was asked may know."""
     return None if referral.basis is Basis.ANONYMOUS else referral.person_id
+
+
+def what_lacks(session: Session, referral: Referral) -> Lack:
+    """Why what it told may not be read any longer, for the audit log."""
+    if referral.basis is not Basis.CONSENT:
+        return Lack.ENDED
+    lack = consents.what_lacks(session, referral.person_id, referral.to_agency_id)
+    return Lack.ENDED if lack is Lack.CONSENT else lack
 
 
 def is_live(session: Session, referral: Referral) -> bool:

@@ -20,11 +20,12 @@ from portal.people.categories import FILED, Category
 from portal.policy import Actor
 from portal.referrals import choices, queries
 from portal.referrals.choices import Recipient
-from portal.referrals.drafts import check_anonymous_draft, check_tellable, standing_consent
+from portal.referrals.drafts import check_anonymous_draft
 from portal.referrals.models import Referral
 from portal.referrals.referral_view import ReferralView
 from portal.referrals.services import ACKNOWLEDGE_DAYS, RESPOND_DAYS
 from portal.referrals.states import ReferralStatus
+from portal.referrals.tellable import check_tellable, standing_consent
 from portal.words import N_
 
 

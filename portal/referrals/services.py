@@ -21,14 +21,14 @@ from portal.cases.codes import HeardBy, Outcome, Score
 from portal.db import db
 from portal.disclosures import services as disclosures
 from portal.disclosures.models import Basis, Channel
-from portal.errors import Conflict, Invalid, NoBasis
+from portal.errors import Conflict, Invalid, Lack, NoBasis
 from portal.once import claim
 from portal.people import services as people
 from portal.people.models import Person
 from portal.policy import Actor, can, require
 from portal.referrals import holding, queries
 from portal.referrals.conversation import tell_other_side, write_line
-from portal.referrals.drafts import check_anonymous_draft, check_tellable, standing_consent
+from portal.referrals.drafts import check_anonymous_draft
 from portal.referrals.models import Happening, Referral, ReferralCategory
 from portal.referrals.referral_view import ReferralView
 from portal.referrals.states import (
@@ -39,6 +39,7 @@ from portal.referrals.states import (
     ReferralStatus,
     Refusal,
 )
+from portal.referrals.tellable import check_tellable, standing_consent
 from portal.words import N_
 
 # A recipient acknowledges within two of its own business days and answers within five (design, section 5).
@@ -93,7 +94,12 @@ def perform(
         if action is ReferralAction.SEND:
             send(session, actor, referral)
         elif step.needs_basis and not holding.is_live(session, referral):
-            raise NoBasis(BASIS_ENDED)
+            raise NoBasis(
+                BASIS_ENDED,
+                lack=holding.what_lacks(session, referral),
+                about=("referral", referral_id),
+                person_id=referral.person_id,
+            )
         before = referral.status
         referral.status = step.target
         note_answer(referral, action, answer)
@@ -236,7 +242,10 @@ def take_on(
         if person.home_agency_id != referral.from_agency_id:
             # Two transfers were open: what the sender no longer keeps is not the sender's to hand over.
             raise Conflict(
-                N_("この人の記録は、すでに別の機関へ移管されています。受入不可と回答してください。")
+                N_("この人の記録は、すでに別の機関へ移管されています。受入不可と回答してください。"),
+                lack=Lack.NOT_KEPT,
+                about=("referral", referral.id),
+                person_id=person.id,
             )
         people.move_home(session, actor, person)
         former = cases.open_case_of(session, referral.from_agency_id, referral.person_id)
@@ -268,4 +277,5 @@ def check_open(actor: Actor, action: ReferralAction, view: ReferralView) -> None
     require(actor, FLOW[action].permission, view)
     FLOW.check(action, view.status)
     if FLOW[action].needs_basis and view.status is not ReferralStatus.DRAFT and not view.is_live:
-        raise NoBasis(BASIS_ENDED)
+        about = ("referral", view.id)
+        raise NoBasis(BASIS_ENDED, lack=Lack.ENDED, about=about, person_id=view.person_id)

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from portal import clock
-from portal.accounts.gate import refusals, signed_in
+from portal.accounts.gate import note_refusal, refusals, signed_in
 from portal.db import db
 from portal.errors import Conflict, NoBasis
 from portal.referrals import choices, reading, services
@@ -105,6 +105,7 @@ def step_page(view: ReferralView, action: ReferralAction, form: StepForm) -> Res
     try:
         services.check_open(actor, action, view)
     except (Conflict, NoBasis) as problem:
+        note_refusal(problem)
         typed = [form[name].data for name in ("text",) if name in form and form[name].data]
         page = render_template(
             "referrals/closed_step.html", **shown, problem=problem, typed=typed, entries=meanwhile(view, form)

@@ -8,12 +8,13 @@ from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from portal.accounts.gate import refusals, signed_in
+from portal.accounts.gate import note_refusal, refusals, signed_in
 from portal.inspections import name_services
 from portal.policy import Permission, can
 from portal.reports import audit_people
 from portal.reports.audit_blueprint import bp
 from portal.reports.forms import NameForm
+from portal.text import is_blank
 from portal.web.pagination import after, page_of, page_size
 
 
@@ -34,6 +35,8 @@ def open_name(person_id: UUID) -> ResponseReturnValue:
             flash(gettext("氏名を表示しました。今日の24時に自動で閉じます。"), "success")
             flash(f"name-{person_id}", "draft-clear")
             return redirect(back, 303)
+    elif form.is_submitted() and is_blank(form.reason.data or ""):
+        note_refusal(name_services.unreasoned(person_id))
     page = render_template("audit/name.html", form=form, number=number, person_id=person_id, back=back)
     return page, form.status
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from portal.audit.events import AuditEvent
 from portal.disclosures.models import Basis, Channel
+from portal.errors import Lack
 from portal.people.categories import Category
 from portal.policy import Role
 from portal.words import N_, Worded
@@ -13,6 +14,8 @@ from portal.words import N_, Worded
 GROUNDS = {"home": N_("記録を持つ機関として"), "own_work": N_("自分の機関の業務")} | {
     b.value: b.word for b in Basis
 }
+# Of a refusal: what was lacking.
+GROUNDS |= {lack.value: lack.word for lack in Lack}
 CHANNELS = {
     "portal": N_("画面"),
     "get": N_("画面"),

@@ -31,6 +31,8 @@ def uuid_of(text: str) -> UUID | None:
 class AuditFilterForm(BaseForm):
     """Sent by POST, answered by an address that holds codes and random ids."""
 
+    notes_unoffered = False  # the staff of one agency are still chosen when another agency is
+
     class Meta:
         csrf = False  # it changes nothing; the portal checks the token of every POST besides
 

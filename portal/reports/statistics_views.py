@@ -23,6 +23,7 @@ from portal.reports.statistics_items import DEFINITIONS, UNITS, Item
 from portal.reports.statistics_pairs import FEW_AGENCIES, MOST
 from portal.reports.statistics_words import month_word, number, picture, share_word, year_word
 from portal.web import charts
+from portal.web.asked import asking
 from portal.web.base_form import BaseForm
 from portal.web.pdf import pdf_response, render_pdf
 
@@ -49,7 +50,7 @@ def asked(year: int) -> tuple[Period, UUID | None, Item]:
         agency = request.args.get("agency")
         found = (
             Period(year, month),
-            UUID(agency) if agency else None,
+            asking(UUID(agency)) if agency else None,
             Item(request.args.get("item") or "opened"),
         )
     except ValueError as error:

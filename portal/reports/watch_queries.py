@@ -35,6 +35,7 @@ from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
 from portal.cases.models import Case
 from portal.db import JapanDay
+from portal.errors import Lack
 from portal.people.models import Person
 from portal.people.names import LIKE_ESCAPE
 from portal.referrals.models import Referral
@@ -53,6 +54,10 @@ READINGS = tuple(
         AuditEvent.MINUTES_READ,
     )
 )
+
+
+# Refusals that come of opening what one may not see. Those for want of a consent come of honest work.
+REACHED_FOR = (Lack.PERMISSION, Lack.HIDDEN, Lack.NOT_OFFERED, Lack.SECRECY, Lack.TRIES)
 
 
 class JapanHour(FunctionElement[Any]):
@@ -132,11 +137,17 @@ def beyond_work(session: Session, scope: list[ColumnElement[bool]], most: int) -
     ).all()
 
 
+def is_refusal() -> ColumnElement[bool]:
+    """Of those written before refusals said what was lacking, all."""
+    lacked = or_(AuditEntry.ground.is_(None), AuditEntry.ground.in_([lack.value for lack in REACHED_FOR]))
+    return and_(AuditEntry.event == AuditEvent.ACCESS_REFUSED.value, lacked)
+
+
 def refused(session: Session, scope: list[ColumnElement[bool]], most: int) -> Rows:
     """Of each member and day: how often he was refused, where more than `most`."""
     return session.execute(
         select(AuditEntry.staff_id, AuditEntry.agency_id, DAY.label("day"), func.count().label("times"))
-        .where(*scope, AuditEntry.event == AuditEvent.ACCESS_REFUSED.value)
+        .where(*scope, is_refusal())
         .group_by(AuditEntry.staff_id, AuditEntry.agency_id, DAY)
         .having(func.count() > most)
     ).all()
@@ -168,7 +179,7 @@ def readings_of(
     session: Session, scope: list[ColumnElement[bool]], staff_id: UUID, *, of_refusals: bool, most: int
 ) -> Rows:
     """The entries themselves, the newest first, with the number of the person and of whose record he is."""
-    what = AuditEntry.event == AuditEvent.ACCESS_REFUSED.value if of_refusals else is_reading()
+    what = is_refusal() if of_refusals else is_reading()
     return session.execute(
         select(
             AuditEntry.seq,

@@ -12,6 +12,7 @@ from flask_wtf import FlaskForm
 from wtforms import HiddenField
 from wtforms.i18n import get_translations
 
+from portal.web import unoffered
 from portal.web.language import in_english
 
 _KEY = re.compile("[0-9a-f]{32}")
@@ -72,6 +73,10 @@ class BaseForm(FlaskForm):
             """Of the reader's language."""
             return own_words("en" if in_english() else "ja")
 
+    # Fields whose every value that was not offered is a refusal, and not ids alone: a role, say.
+    guarded: frozenset[str] = frozenset()
+    # Not for forms whose lists depend on one another: there an honest choice may be on no list any more.
+    notes_unoffered = True
     idempotency_key = IdempotencyKeyField()
     form_problem: str | None = None
     status: int = 200
@@ -81,6 +86,12 @@ class BaseForm(FlaskForm):
         sent = self.meta.wrap_formdata(self, formdata)
         if sent and "idempotency_key" in self:  # a form that only asks has none
             self.idempotency_key.tie_to(sent)
+
+    def validate(self, *args: Any, **more: Any) -> bool:
+        is_valid: bool = super().validate(*args, **more)
+        if self.notes_unoffered:
+            unoffered.note(self, self.guarded)
+        return is_valid
 
     def refuse(self, message: str, field: str | None = None) -> None:
         """Show a refusal, in the reader's language: at the named field when the form has it, else on top.

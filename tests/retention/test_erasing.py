@@ -16,7 +16,7 @@ from flask.testing import FlaskCliRunner
 from sqlalchemy import JSON, Date, Enum, LargeBinary, Text, make_url, select
 from sqlalchemy.exc import DatabaseError
 
-from portal.audit import checkpoints, notes, vault
+from portal.audit import checkpoints, notes, refusing, vault
 from portal.audit.keeping import keeping
 from portal.audit.models import AuditDetail, AuditEntry, AuditHead
 from portal.cases import services as cases
@@ -24,19 +24,22 @@ from portal.cases.models import Case, CaseGoal, ProgressNote
 from portal.consents.models import Consent
 from portal.db import db
 from portal.disclosures.models import Disclosure
-from portal.errors import Conflict
+from portal.errors import Conflict, Lack
+from portal.inspections import name_services
 from portal.meetings.agenda_models import AgendaItem
 from portal.people import services as people
 from portal.people.categories import Category
 from portal.people.models import FamilyTie, Person
 from portal.people.services import Basics
+from portal.policy import Role
 from portal.referrals.models import Referral
 from portal.retention import erasing, services
 from portal.retention.fields import BLANKED, KEPT
 from portal.retention.models import Erasure
+from tests.audit import denied
 from tests.browsers import PASSWORD, Browser
 from tests.databases import Databases
-from tests.factories import make_consent, make_referral
+from tests.factories import make_consent, make_member, make_referral
 from tests.retention import raw
 from tests.retention.lives import WORDS, Office, erase, make_office, old_life, propose, years_ago
 from tests.wall.canaries import CANARY
@@ -348,3 +351,13 @@ def test_a_name_alone_is_no_erasure(office: Office) -> None:
     with db.engine.connect() as connection, pytest.raises(DatabaseError, match="append-only"):
         connection.exec_driver_sql("UPDATE consent SET purpose = ''")
     assert db.read.scalars(select(Consent.purpose).where(Consent.person_id == who)).one() != ""
+
+
+def test_an_auditor_who_asks_for_the_name_of_somebody_erased_is_noted(office: Office) -> None:
+    auditor, who = make_member(role=Role.AUDITOR), old_life(office)
+    erase(office, who)
+    before = denied.length()
+    with pytest.raises(Conflict) as caught:
+        name_services.open_name(auditor.actor, who, "申立てのため")
+    refusing.note(caught.value, actor=auditor.actor, asked=(None, None))
+    denied.one_of(denied.since(before), by=auditor, lack=Lack.ERASED, about=("person", who), person=who)

@@ -20,6 +20,7 @@ ON_BOTH = {
     "test_canary_sweep": {"b", "d", "a's admin", "auditor"},
     "test_two_worlds": {"b", "d"},
     "test_nothing_there": {"b", "a's admin", "auditor"},
+    "test_refusals_noted": {"b"},
     "test_each_wall_alone": {"b", "auditor"},
     "test_exclusions_wall": {"a's coordinator"},
 }

@@ -20,10 +20,13 @@ class PortalError(Exception):
     """A refusal that the user can understand: a message (msgid) with its values, and what to do next.
 
     `status` is the HTTP status of its page; `field` names the form field it belongs to, if one does.
+    `next_step` (msgid) stands in place of the usual advice; `repeats_typed` is whether the page shows the typed text.
     """
 
     status = 400
     title = N_("手続きを完了できませんでした")
+    next_step = ""
+    repeats_typed = True
 
     def __init__(self, message: str = "", *, field: str | None = None, **values: Any) -> None:
         super().__init__(message)
@@ -81,7 +84,11 @@ def typed() -> list[tuple[str, str]]:
 
 def refusal_page(error: PortalError) -> ResponseReturnValue:
     page = render_template(
-        "errors/problem.html", title=gettext(error.title), detail=error.text(), typed=typed()
+        "errors/problem.html",
+        title=gettext(error.title),
+        detail=error.text(),
+        next_step=gettext(error.next_step) if error.next_step else None,
+        typed=typed() if error.repeats_typed else [],
     )
     return page, error.status
 
@@ -106,9 +113,19 @@ def init_app(app: Flask) -> None:
         if status == 500:
             return render_template("errors/500.html"), 500
         title = HTTP_TITLES.get(status, N_("手続きを完了できませんでした"))
-        kept = [] if status == 413 else typed()  # what is too large cannot be read here either
-        page = render_template("errors/problem.html", title=gettext(title), detail="", typed=kept)
+        if status == 413:
+            return too_large_page(gettext(title)), status
+        page = render_template("errors/problem.html", title=gettext(title), detail="", typed=typed())
         return page, status
+
+
+def too_large_page(title: str) -> str:
+    """What is too large has not been read, so it cannot be shown again; the page before still has it."""
+    detail = gettext("長すぎるか、項目が多すぎるため、受け取れませんでした。何も保存されていません。")
+    next_step = gettext(
+        "ブラウザーの「戻る」を押すと、入力した内容が残っています。短くするか、いくつかに分けて、もう一度送信してください。"
+    )
+    return render_template("errors/problem.html", title=title, detail=detail, next_step=next_step, typed=[])
 
 
 HTTP_TITLES = {

@@ -51,7 +51,7 @@ class Config:
 
     # The names the portal answers to, with blanks between; others are refused. Unset: any name.
     TRUSTED_HOSTS: list[str] | None = os.environ.get("TRUSTED_HOSTS", "").split() or None
-    # How many proxies of our own stand in front, as nginx: their word is taken for the visitor's address.
+    # How many proxies of our own stand in front, as nginx: their word is taken for the address and for https.
     PROXY_HOPS = int(os.environ.get("PROXY_HOPS", "0"))
     MAX_CONTENT_LENGTH = 2 * 1024 * 1024
     # 100,000 Japanese characters are 900 kB once they are URL-encoded; Flask's own limit is 500 kB.

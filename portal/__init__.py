@@ -7,7 +7,6 @@ from typing import Any
 
 from flask import Flask
 from jinja2 import StrictUndefined
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from portal import cli, errors, policy, second_wall
 from portal.accounts import gate
@@ -40,8 +39,20 @@ from portal.reports.views import bp as today
 from portal.reports.watch_views import bp as watch
 from portal.retention.views import bp as retention
 from portal.settings.views import bp as settings
-from portal.web import again, assets, formats, halt, headers, language, navigation
+from portal.web import (
+    again,
+    assets,
+    formats,
+    halt,
+    headers,
+    language,
+    logs,
+    navigation,
+    origins,
+    proxies,
+)
 from portal.web import views as web
+from portal.web.bodies import DrainedBodies, Request
 from portal.web.converters import enum_converter
 from portal.web.logs import Portal
 
@@ -84,13 +95,15 @@ def create_app(config: Any) -> Flask:
     if not app.config["SECRET_KEY"]:
         raise RuntimeError("SECRET_KEY is not set")
 
-    if hops := app.config["PROXY_HOPS"]:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
-
+    proxies.init_app(app)
+    app.request_class = Request
+    app.wsgi_app = DrainedBodies(app.wsgi_app)  # type: ignore[method-assign]
+    logs.init_app(app)
     if app.config["SECOND_WALL"]:
         second_wall.install(db)
     db.init_app(app)
     migrate.init_app(app, db, directory="migrations")
+    origins.init_app(app)  # before the token of the form: a stolen one is worth nothing
     csrf.init_app(app)
     babel.init_app(app, locale_selector=language.chosen, default_translation_directories="translations")
     language.init_app(app)

@@ -47,11 +47,14 @@ class PortalError(Exception):
     `status` is the HTTP status of its page; `field` names the form field it belongs to, if one does. One that denies
     (`lack`) leaves a trace in the audit log: `about` is the record as the log names it (kind, id), `person_id` whom it
     is about, `categories` what would have been told or read. What was only mistyped, or came too late, lacks nothing.
+    `next_step` (msgid) stands in place of the usual advice; `repeats_typed` is whether the page shows the typed text.
     """
 
     status = 400
     title = N_("手続きを完了できませんでした")
     lack: Lack | None = None
+    next_step = ""
+    repeats_typed = True
 
     def __init__(
         self,
@@ -131,7 +134,11 @@ def typed() -> list[tuple[str, str]]:
 
 def refusal_page(error: PortalError) -> ResponseReturnValue:
     page = render_template(
-        "errors/problem.html", title=gettext(error.title), detail=error.text(), typed=typed()
+        "errors/problem.html",
+        title=gettext(error.title),
+        detail=error.text(),
+        next_step=gettext(error.next_step) if error.next_step else None,
+        typed=typed() if error.repeats_typed else [],
     )
     return page, error.status
 
@@ -154,9 +161,19 @@ def init_app(app: Flask) -> None:
         if status == 500:
             return render_template("errors/500.html"), 500
         title = HTTP_TITLES.get(status, N_("手続きを完了できませんでした"))
-        kept = [] if status == 413 else typed()  # what is too large cannot be read here either
-        page = render_template("errors/problem.html", title=gettext(title), detail="", typed=kept)
+        if status == 413:
+            return too_large_page(gettext(title)), status
+        page = render_template("errors/problem.html", title=gettext(title), detail="", typed=typed())
         return page, status
+
+
+def too_large_page(title: str) -> str:
+    """What is too large has not been read, so it cannot be shown again; the page before still has it."""
+    detail = gettext("長すぎるか、項目が多すぎるため、受け取れませんでした。何も保存されていません。")
+    next_step = gettext(
+        "ブラウザーの「戻る」を押すと、入力した内容が残っています。短くするか、いくつかに分けて、もう一度送信してください。"
+    )
+    return render_template("errors/problem.html", title=title, detail=detail, next_step=next_step, typed=[])
 
 
 HTTP_TITLES = {

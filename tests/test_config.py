@@ -32,3 +32,12 @@ def test_no_key_is_known_to_whoever_reads_the_source(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(DevelopmentConfig, "SECRET_KEY", "")
     with pytest.raises(RuntimeError, match="SECRET_KEY"):
         create_app(DevelopmentConfig)
+
+
+def test_production_without_proxy_hops_says_so_once_at_start_up() -> None:
+    production = {"PORTAL_ENV": "production", "SECRET_KEY": "a key of the office's own"}
+    assert start(**production, PROXY_HOPS="0").stderr.count("PROXY_HOPS is not set") == 1
+    assert "PROXY_HOPS" not in start(**production, PROXY_HOPS="1").stderr
+    assert "PROXY_HOPS" not in start(PORTAL_ENV="development", SECRET_KEY="x", PROXY_HOPS="0").stderr
+    # Nor in the mail that cron makes of what a command says.
+    assert "PROXY_HOPS" not in start(**production, FLASK_RUN_FROM_CLI="true").stderr

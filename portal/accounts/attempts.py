@@ -1,4 +1,4 @@
-"""Failed sign-ins and the delays they bring: by account and by device, and never a lock."""
+"""Failed sign-ins and the delays they bring, so counted that nobody's failures lock others out (docs/decisions/026)."""
 
 from __future__ import annotations
 
@@ -20,10 +20,14 @@ from portal.words import N_
 
 # A slip of the hand costs nothing; then 5, 10, 20, 40 seconds, and never more than a minute below 100.
 FREE_PER_ACCOUNT = 5
-# A whole office may sit behind one address.
 FREE_PER_DEVICE = 20
 FIRST_DELAY = 5
 LONGEST_DELAY = 60
+# A whole city hall may sit behind one address: what one of them does costs the others seconds.
+LONGEST_DELAY_OF_ADDRESS = 5
+# An account tried from many addresses. One address alone counts for less than what is free.
+FREE_PER_ACCOUNT_ANYWHERE = 20
+MOST_PER_ADDRESS = 10
 MANY = 100
 DELAY_OF_MANY = 15 * 60
 REMEMBERED = timedelta(hours=24)
@@ -45,18 +49,37 @@ class TooSoon(PortalError):
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """What a sign-in comes from: its network address, and the mark of an earlier success of this account."""
+    """What a sign-in comes from: its network address, and the mark of an earlier success of this account.
+
+    The address is empty where it cannot be told from a proxy's.
+    """
 
     address: str
     mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """Failures that are counted together, and what they cost."""
+
+    counted: ColumnElement[bool]
+    free: int
+    longest: int = LONGEST_DELAY
+    of_many: int = DELAY_OF_MANY
+    most_per_source: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Buckets:
-    """Where failures are counted. A device known to the account has its own, so a stranger slows nobody."""
+    """Under which hashes an attempt is noted, and what slows it down."""
 
     account: str
     device: str
+    limits: tuple[Limit, ...]
+
+    def own(self) -> ColumnElement[bool]:
+        """The failures that a success of this account from here makes good."""
+        return (SignInAttempt.account_hash == self.account) & (SignInAttempt.device_hash == self.device)
 
 
 def keyed(secret: str, *parts: str) -> str:
@@ -65,39 +88,75 @@ def keyed(secret: str, *parts: str) -> str:
 
 
 def buckets_of(secret: str, account: str, device: Device) -> Buckets:
+    """Where a sign-in counts. A device known to the account has buckets of its own, so a stranger slows nobody there.
+
+    Of strangers an address is counted with the account, and alone, for those who try many accounts; where the
+    address is not known, by the account only: all strangers would share the other.
+    """
     if device.mark:
+        by_account = keyed(secret, "account on device", account, device.mark)
+        by_device = keyed(secret, "device", device.mark)
         return Buckets(
-            keyed(secret, "account on device", account, device.mark), keyed(secret, "device", device.mark)
+            by_account,
+            by_device,
+            (
+                Limit(SignInAttempt.account_hash == by_account, FREE_PER_ACCOUNT),
+                Limit(SignInAttempt.device_hash == by_device, FREE_PER_DEVICE),
+            ),
         )
-    return Buckets(keyed(secret, "account", account), keyed(secret, "address", device.address))
+    by_account = keyed(secret, "account", account)
+    by_address = keyed(secret, "address", device.address)
+    here = (SignInAttempt.account_hash == by_account) & (SignInAttempt.device_hash == by_address)
+    if not device.address:
+        return Buckets(by_account, by_address, (Limit(here, FREE_PER_ACCOUNT),))
+    anywhere = SignInAttempt.account_hash == by_account
+    everybody = SignInAttempt.device_hash == by_address
+    brief = LONGEST_DELAY_OF_ADDRESS
+    return Buckets(
+        by_account,
+        by_address,
+        (
+            Limit(here, FREE_PER_ACCOUNT),
+            Limit(anywhere, FREE_PER_ACCOUNT_ANYWHERE, most_per_source=MOST_PER_ADDRESS),
+            Limit(everybody, FREE_PER_DEVICE, longest=brief, of_many=brief),
+        ),
+    )
 
 
-def delay(failures: int, free: int) -> int:
+def buckets_of_own(secret: str, staff_id: UUID) -> Buckets:
+    """Where somebody who is signed in is counted when asked for their own password: nobody else's failures matter."""
+    account = keyed(secret, "account", f"own password {staff_id}")
+    limit = Limit(SignInAttempt.account_hash == account, FREE_PER_ACCOUNT)
+    return Buckets(account, keyed(secret, "own password", str(staff_id)), (limit,))
+
+
+def delay(failures: int, free: int, longest: int = LONGEST_DELAY, of_many: int = DELAY_OF_MANY) -> int:
     """Seconds to wait after so many failures."""
     if failures < free:
         return 0
     if failures >= MANY:
-        return DELAY_OF_MANY
-    return min(LONGEST_DELAY, int(FIRST_DELAY * 2 ** min(failures - free, 10)))
+        return of_many
+    return min(longest, int(FIRST_DELAY * 2 ** min(failures - free, 10)))
 
 
 def seconds_left(session: Session, buckets: Buckets) -> int:
-    asked = (
-        (SignInAttempt.account_hash == buckets.account, FREE_PER_ACCOUNT),
-        (SignInAttempt.device_hash == buckets.device, FREE_PER_DEVICE),
-    )
-    return max(_left(session, condition, free) for condition, free in asked)
+    return max(_left(session, limit) for limit in buckets.limits)
 
 
-def _left(session: Session, condition: ColumnElement[bool], free: int) -> int:
-    since = clock.now() - REMEMBERED
-    counted = select(func.count(), func.max(SignInAttempt.created_at)).where(
-        condition, SignInAttempt.created_at > since
+def _left(session: Session, limit: Limit) -> int:
+    by_source = (
+        select(func.count().label("failures"), func.max(SignInAttempt.created_at).label("last"))
+        .where(limit.counted, SignInAttempt.created_at > clock.now() - REMEMBERED)
+        .group_by(SignInAttempt.device_hash)
     )
-    failures, last = session.execute(counted).one()
-    if not failures:
+    failures, last = 0, None
+    for of_source, last_of_source in session.execute(by_source):
+        failures += min(of_source, limit.most_per_source or of_source)
+        last = max(last or last_of_source, last_of_source)
+    if last is None:
         return 0
-    return max(0, math.ceil(delay(failures, free) - (clock.now() - last).total_seconds()))
+    wait = delay(failures, limit.free, limit.longest, limit.of_many)
+    return max(0, math.ceil(wait - (clock.now() - last).total_seconds()))
 
 
 def note(buckets: Buckets) -> UUID:
@@ -121,6 +180,6 @@ def take_back(attempt_id: UUID) -> None:
 
 
 def clear(session: Session, buckets: Buckets) -> None:
-    """Success: the account begins anew. What the device did to other accounts stays counted."""
+    """Success: the account begins anew from here. What others tried, and what was tried elsewhere, stays counted."""
     old = SignInAttempt.created_at < clock.now() - REMEMBERED
-    session.execute(delete(SignInAttempt).where((SignInAttempt.account_hash == buckets.account) | old))
+    session.execute(delete(SignInAttempt).where(buckets.own() | old))

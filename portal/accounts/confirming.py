@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from portal.accounts import attempts
-from portal.accounts.attempts import Device, TooSoon
+from portal.accounts.attempts import TooSoon
 from portal.accounts.passwords import hashing
 from portal.accounts.signing_in import own_row
 from portal.audit import services as audit
@@ -18,11 +18,10 @@ from portal.words import N_
 
 @dataclass(frozen=True, slots=True)
 class OwnPassword:
-    """What was typed, and what it came from: attempts are counted by both, as in signing in."""
+    """What was typed, and the key under which attempts are counted, as in signing in."""
 
     typed: str
     secret: str
-    device: Device
 
 
 def confirm(actor: Actor, own: OwnPassword, *, field: str = "password") -> None:
@@ -33,7 +32,7 @@ def confirm(actor: Actor, own: OwnPassword, *, field: str = "password") -> None:
         TooSoon: the delay of earlier failures is not over.
         TooMany: too many passwords are being checked at this moment.
     """
-    buckets = attempts.buckets_of(own.secret, f"own password {actor.staff_id}", own.device)
+    buckets = attempts.buckets_of_own(own.secret, actor.staff_id)
     try:
         attempt_id = attempts.note(buckets)
     except TooSoon as error:

@@ -11,6 +11,7 @@ from itsdangerous import BadData, URLSafeSerializer
 
 from portal.accounts.attempts import Device, keyed
 from portal.accounts.signing_in import address_of
+from portal.web import proxies
 
 KEPT = timedelta(days=365)
 # The computer at the counter is shared; who has not signed in there for long makes room.
@@ -62,7 +63,7 @@ def tag(email: str) -> str:
 def device_for(email: str) -> Device:
     """What this request is counted as when it tries this account."""
     mark, accounts = known()
-    return Device(request.remote_addr or "", mark if tag(email) in accounts else "")
+    return Device(proxies.source(), mark if tag(email) in accounts else "")
 
 
 def remember(response: Response, email: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, TypeVar, cast
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from flask import Flask, Response, current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -157,7 +157,6 @@ def init_app(app: Flask) -> None:
 
     @app.before_request
     def shut_the_door() -> ResponseReturnValue | None:
-        audit.request_id.set(uuid4().hex)
         if db.reader.get() is None:
             second_wall.read_as(db, second_wall.NOBODY)
         if request.endpoint == "static":

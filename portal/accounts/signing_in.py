@@ -127,9 +127,7 @@ def own_row(session: Session, actor: Actor) -> Staff:
     return session.scalars(select(Staff).where(Staff.id == actor.staff_id).with_for_update()).one()
 
 
-def change_password(
-    actor: Actor, session_id: UUID, *, current: str, new: str, secret: str, device: Device
-) -> None:
+def change_password(actor: Actor, session_id: UUID, *, current: str, new: str, secret: str) -> None:
     """Change one's own password. Every other session of this person ends.
 
     Raises:
@@ -139,7 +137,7 @@ def change_password(
     with db.transaction() as session:
         staff = own_row(session, actor)
     check_new(new, email=staff.email, name=staff.name, field="new")
-    buckets = attempts.buckets_of(secret, f"own password {actor.staff_id}", device)
+    buckets = attempts.buckets_of_own(secret, actor.staff_id)
     attempt_id = attempts.note(buckets)
     try:
         fits = hashing.fits(staff.password_hash, current)

@@ -146,7 +146,6 @@ def change_password() -> ResponseReturnValue:
                     current=form.current.data or "",
                     new=form.new.data or "",
                     secret=devices.secret(),
-                    device=devices.device_for(""),
                 )
             except TooSoon as error:
                 return wait(form, error, "accounts/password.html", **limit)

@@ -33,7 +33,7 @@ def waiting() -> Waiting:
 
 
 def own_password(typed: str | None) -> OwnPassword:
-    return OwnPassword(typed or "", devices.secret(), devices.device_for(""))
+    return OwnPassword(typed or "", devices.secret())
 
 
 @bp.app_context_processor

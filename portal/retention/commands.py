@@ -7,7 +7,7 @@ from flask.cli import AppGroup
 
 from portal.db import db
 from portal.errors import PortalError
-from portal.retention import services
+from portal.retention import leftovers, services
 
 retention = AppGroup("retention", help="Erased people: see docs/operations.md.")
 
@@ -22,3 +22,17 @@ def reapply(context: click.Context) -> None:
     except PortalError as error:
         raise click.ClickException(error.message) from error
     click.echo(f"{count} erased again")
+
+
+@retention.command("clear-files")
+@click.option(
+    "--rebuild", is_flag=True, help="Write the whole file anew: once, when it is older than migration 0003."
+)
+@click.pass_context
+def clear_files(context: click.Context, rebuild: bool) -> None:
+    """SQLite: what was erased leaves the write-ahead log, too. The portal may go on running."""
+    context.call_on_close(db.dispose)
+    try:
+        leftovers.clear_files(rebuild=rebuild)
+    except PortalError as error:
+        raise click.ClickException(error.message) from error

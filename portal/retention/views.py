@@ -107,7 +107,7 @@ def agree(erasure_id: UUID) -> ResponseReturnValue:
     actor, form = signed_in(), AgreeForm()
     if form.validate_on_submit():
         with refusals(form):
-            own = OwnPassword(form.password.data or "", devices.secret(), devices.device_for(""))
+            own = OwnPassword(form.password.data or "", devices.secret())
             try:
                 services.agree(actor, erasure_id, own)
             except TooSoon as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from types import TracebackType
 from typing import Any
+from uuid import uuid4
 
 from flask import Flask, request
 
@@ -28,3 +29,10 @@ class Portal(Flask):
             request_id.get(),
             places,
         )
+
+
+def init_app(app: Flask) -> None:
+    @app.before_request
+    def name_the_request() -> None:
+        """Before anything can refuse it: what is logged of one request bears one name."""
+        request_id.set(uuid4().hex)

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import subprocess
-from contextlib import closing
 from pathlib import Path
 
-from pysqlite3 import dbapi2 as sqlite
 from sqlalchemy import make_url, text
 
 from portal.db import db, make_engine
-from tests.databases import PostgreSQLServer
+from tests.databases import PostgreSQLServer, flask
 
 
 def tidy(url: str) -> None:
     """What docs/operations.md asks for after an erasure."""
     db.dispose()
     if make_url(url).get_backend_name() == "sqlite":
-        with closing(sqlite.connect(make_url(url).database)) as connection:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        flask(url, "retention", "clear-files")
         db.bind(url)
         return
     engine = make_engine(url, readonly=False)

@@ -18,7 +18,6 @@ from portal.accounts import sessions
 from portal.accounts.passwords import hashing
 from portal.accounts.sessions import Limits, LiveSession
 from portal.audit import refusing
-from portal.audit import services as audit
 from portal.db import db
 from portal.errors import Conflict, Lack, PortalError, missing_page, refusal_page
 from portal.extensions import login_manager

@@ -14,6 +14,7 @@ from uuid import UUID
 from pysqlite3 import dbapi2 as sound_sqlite
 from sqlalchemy import Date, DateTime, Engine, Enum, MetaData, Text, create_engine, event, make_url, select
 from sqlalchemy.engine import Dialect
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, scoped_session, sessionmaker
 from sqlalchemy.sql.functions import FunctionElement
@@ -191,6 +192,17 @@ def make_engine(url: str, *, readonly: bool) -> Engine:
     return create_engine(url, pool_pre_ping=True, hide_parameters=True)
 
 
+def close_reading(reading: scoped_session[Session]) -> None:
+    """Give a reading session back. It ends by COMMIT: psycopg forgets its prepared statements at each ROLLBACK."""
+    if reading.registry.has():
+        try:
+            reading().commit()
+        except SQLAlchemyError:
+            reading().rollback()  # the statement before had failed, or the database is gone
+        finally:
+            reading.remove()
+
+
 class Database:
     """The engines and the sessions. Knows nothing of requests, so services run anywhere.
 
@@ -244,8 +256,8 @@ class Database:
 
     def stop_reading(self) -> None:
         self.log_length.set(None)
-        self.read.remove()
-        self.across.remove()
+        for reading in (self.read, self.across):
+            close_reading(reading)
 
     def dispose(self) -> None:
         self.end()

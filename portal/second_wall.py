@@ -21,7 +21,7 @@ from sqlalchemy import Engine, event
 
 from portal import clock
 from portal import second_wall_postgresql as postgresql
-from portal.db import Database
+from portal.db import Database, close_reading
 from portal.policy import Actor, Permission, Role, can
 from portal.second_wall_text import columns_of, tables_in, text_of
 
@@ -67,7 +67,7 @@ class Refused(RuntimeError):
 def read_as(database: Database, reader: Reader) -> None:
     """From now on, until `database.end()`, this reads; what was open for another reader is closed."""
     if database.reader.get() != reader:
-        database.read.remove()
+        close_reading(database.read)
         database.reader.set(reader)
 
 

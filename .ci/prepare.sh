@@ -68,14 +68,13 @@ install_locked() {
     printf '%s\n' "$sum" >"$stamp"
 }
 
-# Catalogues that are newer than what was compiled from them.
+# The words of every language, as the portal reads them. Nothing is served without them.
 compile_words() {
-    local words
-    for words in portal/translations/*/LC_MESSAGES/messages.po; do
-        [ -f "$words" ] || continue
-        [ "${words%.po}.mo" -nt "$words" ] ||
-            .venv/bin/pybabel --quiet compile --input-file "$words" --output-file "${words%.po}.mo" || return 1
-    done
+    .venv/bin/python .ci/compile_words.py || {
+        say "✗ 言葉が足りないまま動かすことはできません。上の台帳を直してください（git checkout で元に戻せます）"
+        say "  Set-up stops: without its words the portal would be Japanese only. Mend the catalogue named above."
+        return 1
+    }
 }
 
 # A folder of this machine's own: the database and a random key that nobody else knows.

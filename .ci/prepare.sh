@@ -4,7 +4,7 @@
 say() { printf '%s\n' "$*" >&2; }
 
 RUN_PACKAGES=(python3-venv libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0)
-TEST_PACKAGES=("${RUN_PACKAGES[@]}" chromium poppler-utils postgresql fonts-noto-cjk)
+TEST_PACKAGES=("${RUN_PACKAGES[@]}" chromium poppler-utils postgresql fonts-noto-cjk git make)
 
 # Installs the Debian packages named that are missing; a hint when this user may not.
 system_packages() {

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import shutil
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Page, expect
 
@@ -20,7 +23,7 @@ LATIN = re.compile(r"(?!PDF|CSV|Excel|ZIP)\b[A-Za-z]{2,}")
 READERS = {"madoguchi@example.jp": "staff", "soudan@example.jp": "coordinator", "kansa@example.jp": "auditor"}
 SCENARIO = """
 agencies:
-  - {key: a, name: みほん相談室, short_name: みほん, kind: self_reliance}
+  - {key: a, name: みほん相談室, short: みほん, kind: self_reliance}
 staff:
   - {email: hitori@example.jp, name: 見本 一人, agency: a, role: staff, password: "tsunagu no tameno aikotoba"}
 events: []
@@ -71,9 +74,14 @@ def modes(folder: Path) -> set[int]:
     return {stat.S_IMODE(path.stat().st_mode) for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_clone_serves_both_languages_and_verifies(chromium: Chromium, tmp_path: Path) -> None:
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    yield Machine(tmp_path)
+    shutil.rmtree(tmp_path / "tsunagu")  # 270 MB of libraries
+
+
+def test_a_clone_serves_both_languages_and_verifies(chromium: Chromium, machine: Machine) -> None:
     """The only installation of a whole run of the tests: all that wants a clone stands here."""
-    machine = Machine(tmp_path)
     with machine.run() as started:
         assert "installing the libraries of requirements.lock" in started.said
         assert len(started.sign_ins) > 20
@@ -95,7 +103,7 @@ def test_a_clone_serves_both_languages_and_verifies(chromium: Chromium, tmp_path
     instance = machine.checkout / "instance"
     assert {"secret_key", "keys", "tsunagu.db"} <= {path.name for path in instance.iterdir()}
     assert modes(instance) == {0o600}
-    assert modes(tmp_path / "home" / "state" / "tsunagu" / "checkpoints") == {0o600}
+    assert modes(machine.folder / "home" / "state" / "tsunagu" / "checkpoints") == {0o600}
 
     later_starts(chromium, machine, started)
     commands_of_documents(machine)

@@ -57,7 +57,7 @@ def test_whoever_opens_it_first_makes_it_private(tmp_path: Path, readonly: bool)
 
 @pytest.mark.usefixtures("open_umask")
 def test_an_older_file_is_taken_back_from_others(tmp_path: Path) -> None:
-    """Also what lies beside it while somebody is working; nobody loses his hold on the file by that."""
+    """Also what lies beside it while somebody is working; nobody loses their hold on the file by that."""
     url = f"sqlite:///{tmp_path}/old.db"
     working, opening = make_engine(url, readonly=False), make_engine(url, readonly=False)
     with working.connect() as first:

@@ -1,13 +1,16 @@
 .DEFAULT_GOAL := help
-.PHONY: help install run dev test lint fix types templates check lock words bench
+.PHONY: help tools install run dev test lint fix types templates check lock words bench
 BIN := .venv/bin
 export PORTAL_ENV ?= development
 
 help: ## この一覧を表示 / show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: ## .venv に必要なものをそろえる / install the app and the tools
-	@bash -c '. .ci/prepare.sh && install_locked requirements-dev.lock && compile_words && make_instance'
+install: tools ## .venv に必要なものをそろえる / install the app and the tools
+	@bash -c '. .ci/prepare.sh && compile_words'
+
+tools:
+	@bash -c '. .ci/prepare.sh && install_locked requirements-dev.lock && make_instance'
 
 run: ## 準備して http://127.0.0.1:8000 で動かす / set up and serve
 	@./run
@@ -32,12 +35,15 @@ templates: install ## テンプレートの検査 / check the templates
 
 check: lint types templates test ## コミット前にすべて / all that must pass before a commit
 
-words: install ## 訳文の台帳を新しくする / refresh the catalogue of words
+# Without a header, an update would put one there that is marked fuzzy, and no word of the catalogue would count.
+words: tools ## 訳文の台帳を新しくする / refresh the catalogue of words
+	@test ! -f $(ENGLISH) || $(BIN)/python .ci/compile_words.py --untranslated-may-wait
 	$(BIN)/pybabel --quiet extract --mapping pyproject.toml --keywords N_ --keywords lazy_gettext \
 		--no-location --sort-output --omit-header --output-file instance/words.pot .
 	@test -f $(ENGLISH) || $(BIN)/pybabel --quiet init -i instance/words.pot -d portal/translations -l en
 	$(BIN)/pybabel --quiet update --input-file instance/words.pot --output-file $(ENGLISH) --locale en \
 		--no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --no-wrap
+	@$(BIN)/python .ci/compile_words.py --untranslated-may-wait
 ENGLISH := portal/translations/en/LC_MESSAGES/messages.po
 
 lock: install ## 依存の版を固定しなおす / pin the dependencies anew

@@ -4,7 +4,7 @@
 say() { printf '%s\n' "$*" >&2; }
 
 RUN_PACKAGES=(python3-venv libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0)
-TEST_PACKAGES=("${RUN_PACKAGES[@]}" chromium poppler-utils postgresql fonts-noto-cjk nginx-light systemd)
+TEST_PACKAGES=("${RUN_PACKAGES[@]}" chromium poppler-utils postgresql fonts-noto-cjk nginx-light systemd git make)
 
 # Installs the Debian packages named that are missing; a hint when this user may not.
 system_packages() {
@@ -68,14 +68,13 @@ install_locked() {
     printf '%s\n' "$sum" >"$stamp"
 }
 
-# Catalogues that are newer than what was compiled from them.
+# The words of every language, as the portal reads them. Nothing is served without them.
 compile_words() {
-    local words
-    for words in portal/translations/*/LC_MESSAGES/messages.po; do
-        [ -f "$words" ] || continue
-        [ "${words%.po}.mo" -nt "$words" ] ||
-            .venv/bin/pybabel --quiet compile --input-file "$words" --output-file "${words%.po}.mo" || return 1
-    done
+    .venv/bin/python .ci/compile_words.py || {
+        say "✗ 言葉が足りないまま動かすことはできません。上の台帳を直してください（git checkout で元に戻せます）"
+        say "  Set-up stops: without its words the portal would be Japanese only. Mend the catalogue named above."
+        return 1
+    }
 }
 
 # A folder of this machine's own: the database and a random key that nobody else knows.

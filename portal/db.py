@@ -22,6 +22,7 @@ from sqlalchemy.types import TypeDecorator
 from uuid_utils.compat import uuid7
 
 from portal import clock
+from portal.database_files import keep_private
 from portal.errors import StaleForm
 from portal.words import N_
 
@@ -147,7 +148,11 @@ def keep_only(
 
 
 def prepare_sqlite(engine: Engine, *, readonly: bool) -> None:
-    """Durable, strict, and with a BEGIN of our own: writers take their turn before they read."""
+    """Private, durable, strict, and with a BEGIN of our own: writers take their turn before they read."""
+
+    @event.listens_for(engine, "do_connect")
+    def before_connect(_dialect: object, _record: object, given: list[Any], _more: object) -> None:
+        keep_private(given[0])
 
     @event.listens_for(engine, "connect")
     def connect(connection: Any, _record: object) -> None:

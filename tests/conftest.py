@@ -25,6 +25,7 @@ from portal import create_app
 from portal.db import db
 from tests.browsers import PASSWORD, Browser
 from tests.databases import Databases, NoServer, PostgreSQLDatabases, PostgreSQLServer, SQLiteFiles, flask
+from tests.words import COMPILED
 
 JAPAN = ZoneInfo("Asia/Tokyo")
 KINDS = ("sqlite", "postgresql")
@@ -149,6 +150,7 @@ def look_at_everything() -> None:
 
 @pytest.fixture(scope="session")
 def _application() -> Flask:
+    assert COMPILED.is_file(), f"{COMPILED} is missing: set up first, by ./test, ./run or `make install`"
     look_at_everything()
     settings = type("Settings", (TestConfig,), {"DATABASE_URL": NOWHERE})
     application = create_app(settings)

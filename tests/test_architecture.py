@@ -14,7 +14,7 @@ SECOND_WALL = [
 ]
 # Imports only ever point up this list.
 ORDER = [
-    *("words", "text", "errors", "clock", "db", "audit", "policy", *SECOND_WALL),
+    *("words", "text", "errors", "clock", "database_files", "db", "audit", "policy", *SECOND_WALL),
     *("once", "workflow", "extensions", "web"),
     *("agencies", "settings", "accounts", "exclusions", "people", "consents", "disclosures", "emergency"),
     *("cases", "referrals", "meetings", "activities", "evaluations", "inspections", "retention", "reports"),

@@ -11,6 +11,8 @@ from config import DevelopmentConfig
 from portal import create_app
 
 ROOT = Path(__file__).resolve().parent.parent
+# `wsgi` cannot be imported here: it refuses.
+WILL_NOT_START = 3
 
 
 def start(**environment: str) -> subprocess.CompletedProcess[str]:
@@ -26,6 +28,41 @@ def test_production_refuses_to_start_without_a_key() -> None:
 
     served = start(PORTAL_ENV="production", SECRET_KEY="a key of the office's own")
     assert served.stdout.strip() == "__Host-session", served.stderr
+
+
+def test_unset_means_production() -> None:
+    """Whoever forgets the setting must not serve an office with the settings of a desk."""
+    served = start(SECRET_KEY="a key of the office's own")
+    assert served.stdout.strip() == "__Host-session", served.stderr
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [({"SECRET_KEY": ""}, "SECRET_KEY"), ({"PORTAL_ENV": "prodction", "SECRET_KEY": "a key"}, "prodction")],
+)
+def test_what_is_missing_is_said_in_plain_words(environment: dict[str, str], said: str) -> None:
+    refused = start(**environment)
+    assert refused.returncode == WILL_NOT_START
+    assert said in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert "起動しません" in refused.stderr or "です" in refused.stderr
+
+
+def test_gunicorn_ends_rather_than_try_again_and_again() -> None:
+    command = (sys.executable, "-m", "gunicorn", "wsgi:app", "--bind", "127.0.0.1:0", "--no-control-socket")
+    environment = {name: value for name, value in os.environ.items() if name != "PORTAL_ENV"}
+    ended = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=environment | {"SECRET_KEY": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ended.returncode == WILL_NOT_START
+    assert "SECRET_KEY" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def test_no_key_is_known_to_whoever_reads_the_source(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import html
 import io
 import re
+from pathlib import Path
 from typing import Any
 
 from pypdf import PdfReader
+
+TRANSLATIONS = Path(__file__).resolve().parent.parent / "portal" / "translations"
+COMPILED = TRANSLATIONS / "en" / "LC_MESSAGES" / "messages.mo"
 
 
 def words_of(answer: Any) -> str:

@@ -37,6 +37,12 @@ WORDS |= {"area": "place", "figure": "cafe.visits"}
 TWICE = """
 [...document.querySelectorAll("[id]")].map((one) => one.id).filter((id, n, all) => all.indexOf(id) < n)
 """
+# What other tests send without a token, which theirs do not ask for, an office would refuse.
+TOKENLESS = """
+[...document.querySelectorAll("form[method=post]")]
+  .filter((form) => ![...form.elements].some((one) => one.name === "csrf_token" && one.value))
+  .map((form) => form.action)
+"""
 
 
 @pytest.fixture
@@ -100,6 +106,7 @@ def problems_of(page: Page, found: Found) -> list[str]:
     assert answer
     wrong = [] if answer.status == 200 else [f"answers {answer.status}"]
     wrong += [f"the id {name} stands twice" for name in page.evaluate(TWICE)]
+    wrong += [f"no token in the form to {action}" for action in page.evaluate(TOKENLESS)]
     for width in (DESKTOP, PHONE):
         page.set_viewport_size(SIZES[width])
         too_wide = page.evaluate(

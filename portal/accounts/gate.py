@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, TypeVar, cast
 from uuid import UUID, uuid4
@@ -19,6 +20,7 @@ from portal.accounts.passwords import hashing
 from portal.accounts.sessions import Limits, LiveSession
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
+from portal.audit.jumps import ClockBehind
 from portal.db import db
 from portal.errors import Conflict, NotAllowed, PortalError, missing_page, refusal_page
 from portal.extensions import login_manager
@@ -100,7 +102,10 @@ def note_refusal(error: Exception) -> None:
     asked = [value for value in (request.view_args or {}).values() if isinstance(value, UUID)]
     if not asked:
         return
-    with db.transaction():
+    with (
+        suppress(ClockBehind),
+        db.transaction(),
+    ):  # nothing was shown; the page refuses, and every page says why
         audit.record(
             AuditEvent.ACCESS_REFUSED,
             (request.endpoint, asked[0]),

@@ -20,11 +20,29 @@ from portal.audit import jumps
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditCheckpoint, AuditEntry
 from portal.db import db
+from portal.inspections import clock_services, restoring_services
 from portal.policy import Role
+from tests.audit.test_checkpoints import (
+    Machine,
+    at_office,
+    checkpoint,
+    facts,
+    kept,
+    machine,
+    outside,
+    place,
+    proposal_seq,
+    write,
+)
 from tests.audit.worlds import World
 from tests.browsers import PASSWORD, Browser
 from tests.factories import Member, make_case, make_member
 from verify_audit import SOUND, TAMPERED
+
+assert machine  # fixtures: the database as it lies on the disk,
+assert outside  # and a portal that keeps its checkpoints in a folder
+
+pytestmark = pytest.mark.usefixtures("strict_clock")
 
 Visit = Callable[..., Browser]
 At = Callable[..., None]
@@ -277,3 +295,51 @@ def test_without_the_check_the_verifier_finds_it(
     found = world.verdict()
     assert found.exit == TAMPERED
     assert "clock" in found.codes
+
+
+def test_a_backup_put_back_over_what_a_clock_wrote_that_was_ahead(
+    outside: Path, machine: Machine, at: At, tmp_path: Path
+) -> None:
+    """What is lost is dated after the restore that lost it: no reason to suspect anybody."""
+    at(START)
+    admin, auditor = at_office()
+    checkpoint()
+    backup = machine.back_up()
+    at(START + YEAR)
+    write(3)
+    checkpoint()
+    lost = [(place(outside) / name).read_text() for name in kept(outside)]
+    at(START + HOUR)
+    machine.restore(backup)
+    machine.restart()
+    restoring_services.propose(admin.actor, "時計が進んでいたので、控えから戻した。")
+    restoring_services.declare(auditor.actor, proposal_seq())
+    write()
+    world = World(machine.app, tmp_path)
+    world.kept += lost
+    found = world.verdict()
+    assert found.exit == SOUND, found.text
+    assert found.result["summary"]["kept_lost"] > 0
+    assert datetime.fromisoformat(facts(AuditEvent.RESTORE_DECLARED)[-1]["kept_at"]) > clock.now()
+
+
+def test_a_restored_database_and_a_clock_that_is_behind(outside: Path, machine: Machine, at: At) -> None:
+    """First the clock, then the restore: each by its own declaration, and the halted log takes the first."""
+    at(START)
+    admin, auditor = at_office()
+    checkpoint()
+    backup = machine.back_up()
+    write(3)
+    checkpoint()
+    machine.restore(backup)
+    machine.restart()
+    at(START - DAY)
+    with pytest.raises(jumps.ClockBehind):
+        restoring_services.propose(admin.actor, "控えから戻した。")
+    with db.transaction() as session:
+        clock_services.write(session, admin.actor, REASON)
+    restoring_services.propose(admin.actor, "控えから戻した。")
+    restoring_services.declare(auditor.actor, proposal_seq())
+    write()
+    with db.transaction() as session:
+        assert jumps.present(session) is None

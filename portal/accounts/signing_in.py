@@ -122,7 +122,8 @@ def sign_in(
                 return Entrance(
                     sessions.start(session, actor, limits=limits, user_agent=user_agent), staff.language
                 )
-        if first is None:  # else the clock is behind, and nothing can be logged but what `first` writes
+        # While the clock is behind nothing can be logged but what `first` writes.
+        if first is None or jumps.present(session) is None:
             audit.record(AuditEvent.SIGN_IN_FAILED, ("staff", known), actor=None, allowed=False)
     raise Invalid(WRONG)
 

@@ -127,8 +127,9 @@ STATUS: dict[str, dict[str, str]] = {
         "meeting:cancelled": "cancelled",
     },
 }
-FACTS = frozenset({"log:resealed", "log:rekeyed", "log:restored", "person:erased"})
+FACTS = frozenset({"log:resealed", "log:rekeyed", "log:restored", "log:clock", "person:erased"})
 FACT_EVENTS = frozenset(event.encode() for event in FACTS)
+JUMP = b"log:clock"
 
 
 def typed(**names: str) -> dict[str, str]:
@@ -267,6 +268,7 @@ MOST_FILES = 100_000
 SHOWN = 30  # findings of one kind that are printed
 SMALL = 20_000  # entries that are not worth a second process
 DAY = timedelta(days=1)
+MARGIN = timedelta(minutes=5)  # so far the portal lets its clock stand before the last entry
 LAPSE = timedelta(hours=1)  # between a record and its entry, which are written in one transaction
 NEVER = timedelta(days=365_000)
 
@@ -560,7 +562,7 @@ USUAL = re.compile(
     rb'(\[(?:"[a-z_]+"(?:,"[a-z_]+")*)?\]),"channel":' + SOME_WORD + rb',"commitment":' + SOME_HASH + rb',"event":"('
     rb'[a-z:_]+)","ground":(?:null|"(' + WORD + rb')"),"object":\[(?:null|"(' + WORD + rb')"),' + SOME_ID + rb'\],"ou'
     rb'tcome":"(allow|deny)","request":' + SOME_WORD + rb',"role":' + SOME_WORD + rb'(,"sealed":' + SOME_HASH + rb')?'
-    rb',"seq":([1-9][0-9]{0,17}),"staff":' + SOME_ID + rb',"subject":' + SOME_ID + rb',"v":([12])\}'
+    rb',"seq":([1-9][0-9]{0,17}),"staff":' + SOME_ID + rb',"subject":' + SOME_ID + rb',"v":([123])\}'
 )  # fmt: skip
 # An entry that binds records, which are many: read without parsing it.
 BINDING = re.compile(
@@ -571,7 +573,7 @@ BINDING = re.compile(
     rb'ull\],"outcome":"allow","request":'
     + SOME_WORD
     + rb',"role":null,"sealed":null,"seq":([1-9][0-9]{0,17}),"staff"'
-    rb':null,"subject":null,"v":2\}'
+    rb':null,"subject":null,"v":([23])\}'
 )
 LINE = re.compile(rb"([a-z_]+:[0-9a-f]{32}):(-|[0-9a-f]{64}):(-|[0-9a-f]{64})")
 KEYS = frozenset(
@@ -643,7 +645,7 @@ def read_body(body: bytes) -> tuple[Fields, Any]:
     value = read_json(body)
     need(isinstance(value, dict) and value.keys() >= KEYS and value.keys() - KEYS <= {"sealed", "fact"})
     need(CANONICAL.encode(value).encode() == body)
-    need(value["v"] in (1, 2) and ("sealed" in value) == (value["v"] == 2))
+    need(value["v"] in (1, 2, 3) and ("sealed" in value) == (value["v"] != 1))
     need(type(value["seq"]) is int and 0 < value["seq"] < 10**18 and value["outcome"] in ("allow", "deny"))
     need(isinstance(value["object"], list) and len(value["object"]) == 2)
     need(isinstance(value["at"], str) and isinstance(value["event"], str))
@@ -957,12 +959,16 @@ class Telling(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """The times of the entries of one part between two checkpoints: which, from when to when at the earliest, latest."""
+    """The times of the entries of one part between two checkpoints: which, from when to when at the earliest, latest.
+
+    With a declared jump of the clock times begin anew.
+    """
 
     number: int
     seq: int
     earliest: bytes
     latest: bytes
+    is_anew: bool
 
 
 class Binding(NamedTuple):
@@ -992,16 +998,45 @@ class EntryPart:
         self.ended: dict[bytes, bytes] = {}
         # record → how it was found first, how it was left last, and in which entry
         self.bound: dict[bytes, Binding] = {}
-        self.latest_at = b""
+        self.first: tuple[int, Fields, Any] | None = None  # its step is from the part before
+        self.final_at = b""
+        self.loaded = [0, 0]  # with times that somebody gave: before the first `v` 3, and after it
+        self.is_strict = False
         self.report = Report()
 
 
-def a_day_before(at: bytes) -> bytes:
+def a_day_before(at: bytes, by: timedelta = DAY) -> bytes:
     try:
         moment = datetime.fromisoformat(at.decode())
-        return (moment - DAY).isoformat(timespec="microseconds").encode()
+        return (moment - by).isoformat(timespec="microseconds").encode()
     except (ValueError, OverflowError):
         return b""
+
+
+def check_step(report: Report, seq: int, fields: Fields, fact: Any, before: bytes) -> bool:
+    """Whether this entry declares the step back from the entry before it, whose time is `before`.
+
+    Finds a step that nobody declared, and a declaration that is not of just this step.
+    """
+    is_back = fields.at < a_day_before(before, MARGIN)
+    if fields.event == JUMP:
+        covered = {"before": before.decode(), "last": seq - 1}
+        if is_back and fact == covered and (fields.outcome, fields.version) == (b"allow", b"3"):
+            return True
+        report.find(
+            "clock",
+            seq,
+            f"記録 {seq}: 時計のずれの申告が、前の記録からの戻りと合いません（{shown(fields.at)}、前は {shown(before)}）",
+            f"entry {seq}: the declared jump of the clock is not the step from the entry before",
+        )
+    elif is_back and fields.version == b"3":
+        report.find(
+            "clock",
+            seq,
+            f"記録 {seq}: 日時が前の記録より前に戻っていますが、時計のずれの申告がありません（{shown(fields.at)}、前は {shown(before)}）",
+            f"entry {seq}: its time goes back, and no jump of the clock is declared there",
+        )
+    return False
 
 
 def compare_columns(row: Row, fields: Fields, report: Report) -> None:
@@ -1040,8 +1075,8 @@ def check_entries(  # noqa: C901  one pass, a million times: calls would cost se
         rows = sorted(rows, key=lambda row: row[0] if row[0] is not None else -1)
     sha256, pack, unhex, usual = hashlib.sha256, TOKEN.pack, binascii.unhexlify, USUAL.fullmatch
     number, edge = -1, -(2**63)
-    low = high = b""
-    first = 0
+    low = high = previous = b""
+    first, is_anew, is_strict, loaded = 0, False, False, out.loaded
     for row in rows:
         seq, at, event, staff, agency, object_id, person, ground, body = row
         if type(seq) is not int or not isinstance(body, bytes):
@@ -1055,7 +1090,7 @@ def check_entries(  # noqa: C901  one pass, a million times: calls would cost se
         out.seqs.append(seq)
         leaves.append(sha256(b"\x00" + body).digest())
         match, fact = usual(body), None
-        if match is not None and (match[10] is not None) == (match[15] == b"2"):
+        if match is not None and (match[10] is not None) == (match[15] != b"1"):
             fields = cast(Fields, match.groups())
         elif (match := BINDING.fullmatch(body)) is not None:
             fields = Fields(
@@ -1073,7 +1108,7 @@ def check_entries(  # noqa: C901  one pass, a million times: calls would cost se
                 match[7],
                 None,
                 None,
-                b"2",
+                match[8],
             )
             bind(out, seq, match[6].split(b'","'))
         else:
@@ -1090,7 +1125,7 @@ def check_entries(  # noqa: C901  one pass, a million times: calls would cost se
             if fields.event == BOUND_EVENT:
                 bind(out, seq, lines_of(fact))
         (f_agency, f_at, _categories, commitment, f_event, f_ground, kind, f_object) = fields[:8]
-        outcome, _has_sealed, sealed, f_seq, f_staff, subject, _version = fields[8:]
+        outcome, _has_sealed, sealed, f_seq, f_staff, subject, version = fields[8:]
         key, person_key = undashed(f_object), undashed(subject)
         if int(f_seq) != seq:
             out.report.find(
@@ -1113,10 +1148,23 @@ def check_entries(  # noqa: C901  one pass, a million times: calls would cost se
             out.report.find(
                 "body", seq, f"記録 {seq}: 封印だけがあります", f"entry {seq}: sealed without a commitment"
             )
+        # Steps from entry to entry, and whether their times are the clock's.
+        declares = False
+        if version == b"3":
+            is_strict = True
+        else:
+            loaded[is_strict] += 1
+        if not previous:
+            out.first = (seq, Fields(*fields), fact)
+            declares = f_event == JUMP
+        elif f_at < previous or (fact is not None and f_event == JUMP):
+            declares = check_step(out.report, seq, Fields(*fields), fact, previous)
+        previous = f_at
         # Times, between two checkpoints.
-        if seq > edge:
+        if seq > edge or declares:
             if low:
-                out.pieces.append(Piece(number, first, low, high))
+                out.pieces.append(Piece(number, first, low, high, is_anew))
+            is_anew = declares
             number = bisect_left(sizes, seq)
             edge = sizes[number] if number < len(sizes) else 2**63
             low, high, first = f_at, f_at, seq
@@ -1139,8 +1187,8 @@ def check_entries(  # noqa: C901  one pass, a million times: calls would cost se
             elif kind == CLOSING and f_event in MAKERS[kind]:
                 out.closed[key] = fact
     if low:
-        out.pieces.append(Piece(number, first, low, high))
-        out.latest_at = max(piece.latest for piece in out.pieces)
+        out.pieces.append(Piece(number, first, low, high, is_anew))
+    out.final_at, out.is_strict = previous, is_strict
     out.leaves, out.tokens = b"".join(leaves), b"".join(tokens)
     return out
 
@@ -1283,6 +1331,15 @@ class Restored(NamedTuple):
     root: str
     kept_size: int
     kept_root: str
+    kept_at: datetime  # of the lost checkpoint, where its clock was ahead of this entry's
+
+
+class Jump(NamedTuple):
+    """The clock was behind, and somebody declared it: from this time back to that of entry `seq`."""
+
+    seq: int
+    before: str
+    at: str
 
 
 class Checked(NamedTuple):
@@ -1326,6 +1383,7 @@ class Facts:
     def __init__(self, found: Iterable[tuple[int, bytes, bytes, Any]], report: Report) -> None:
         self.rekeyed: list[Rekeyed] = []
         self.restored: list[Restored] = []
+        self.jumps: list[Jump] = []
         self.resealed: tuple[int, int, int, str] | None = None
         self.erased: dict[bytes, bytes] = {}  # person → key
         for seq, event, at, fact in found:
@@ -1349,7 +1407,12 @@ class Facts:
             need(type(size) is int and type(kept_size) is int and 0 <= size < seq and isinstance(root, str))
             need(fact["proposed_by"] != fact["agreed_by"] and fact["proposed_by"] and fact["agreed_by"])
             moment = datetime.fromisoformat(at.decode())
-            self.restored.append(Restored(seq, moment, size, str(fact["root"]), kept_size, root))
+            kept_at = datetime.fromisoformat(fact["kept_at"]) if "kept_at" in fact else moment
+            need(kept_at.tzinfo)
+            self.restored.append(Restored(seq, moment, size, str(fact["root"]), kept_size, root, kept_at))
+        elif event == JUMP.decode():
+            need(some(fact["before"], TIME) and type(fact["last"]) is int)
+            self.jumps.append(Jump(seq, fact["before"], at.decode()))
         elif event == "log:resealed":
             need(type(fact["last"]) is int and type(fact["count"]) is int and self.resealed is None)
             need(0 <= fact["last"] < seq)
@@ -1393,18 +1456,36 @@ class Log:
             report.take(part.report.findings, part.report.counts)
         self.facts = Facts(found, report)
         self.tokens = b"".join(part.tokens for part in parts)
-        self.latest = max((part.latest_at for part in parts), default=b"")
+        self.latest = b""
         self.check_times([piece for part in parts for piece in part.pieces], report)
+        self.check_joints(parts, report)
 
     def check_times(self, pieces: Iterable[Piece], report: Report) -> None:
         number, high = -1, b""
         for piece in pieces:
-            if piece.number == number:
+            self.latest = piece.latest if piece.is_anew else max(self.latest, piece.latest)
+            if piece.number == number and not piece.is_anew:
                 if piece.earliest < a_day_before(high):
                     went_back(report, piece.seq, piece.earliest, high)
                 high = max(high, piece.latest)
             else:
                 number, high = piece.number, piece.latest
+
+    def check_joints(self, parts: Sequence[EntryPart], report: Report) -> None:
+        """The steps from part to part; and how many entries do not have their times from the portal's clock."""
+        previous, is_strict, loaded = b"", False, 0
+        for part in parts:
+            if part.first is not None:
+                seq, fields, fact = part.first
+                check_step(report, seq, fields, fact, previous)
+            previous = part.final_at or previous
+            loaded += part.loaded[1] + (part.loaded[0] if is_strict else 0)
+            is_strict = is_strict or part.is_strict
+        if loaded:
+            report.remarks.append(
+                (f"日時を指定して取り込まれた記録が {loaded} 件あります（前後は一日の幅でだけ確かめます）",
+                 f"{loaded} entries were loaded with given times: their order is checked within a day only")
+            )  # fmt: skip
 
     def check_numbers(self, head: int, report: Report) -> None:
         """1 … n, each once; and n is what the head says."""
@@ -1628,6 +1709,12 @@ class Checkpoints:
             if note.size <= self.tree.size and b"".join(self.tree.peaks(note.size)) != peaks:
                 self.find("peaks", note, "部分木の値が違います", "its peaks are not the tree's")
         self.check_restores()
+        for jump in self.log.facts.jumps:
+            if self.newest is None or self.newest.size < jump.seq:
+                self.report.stale.append(
+                    (f"記録 {jump.seq}: 時計のずれの申告が、まだ照合票に含まれていません",
+                     f"entry {jump.seq}: no checkpoint covers this declared jump of the clock yet")
+                )  # fmt: skip
         newest = max((other.note.size for other in own), default=-1)
         for one in self.checked:
             if one.is_kept and one.note.origin == self.origin:
@@ -1692,7 +1779,7 @@ class Checkpoints:
         """Lost in a restore that two people declared. What was typed from paper tells no time to hold against it."""
         return self.newest is not None and any(
             one.size < note.size <= one.kept_size
-            and (isinstance(note, Printed) or note.at <= one.at)
+            and (isinstance(note, Printed) or note.at <= max(one.at, one.kept_at))
             and one.seq <= self.newest.size
             and (note.size != one.kept_size or self.is_lost_root(note, one.kept_root))
             for one in self.log.facts.restored
@@ -2148,6 +2235,7 @@ def verify_database(source: Source, options: Options, report: Report) -> None:
         "kept": len(options.kept) + len(options.printed),
         "root": tree.root(tree.size).hex(),
         "restores": [one.seq for one in log.facts.restored],
+        "jumps": [one._asdict() for one in log.facts.jumps],
         "erased": len(log.facts.erased),
         "rekeyed": [one.seq for one in log.facts.rekeyed],
     }
@@ -2228,7 +2316,7 @@ class BundleEntries:
         self.count, self.last = 0, 0
         self.leaves: list[bytes] = []
         self.facts: list[tuple[int, bytes, bytes, Any]] = []
-        self.latest = b""
+        self.latest = self.previous = b""
         self.size, self.root, self.is_complete, self.report = note.size, note.root, is_complete, report
         for line in bundle.lines():
             self.count += 1
@@ -2264,6 +2352,9 @@ class BundleEntries:
             )
         self.last = max(seq, self.last)
         self.latest = max(self.latest, fields.at)
+        if self.is_complete and (fields.at < self.previous or fields.event == JUMP):
+            check_step(self.report, seq, fields, fact, self.previous)
+        self.previous = fields.at
         leaf = hashlib.sha256(b"\x00" + body).digest()
         self.leaves.append(leaf)
         if fact is not None:
@@ -2343,6 +2434,7 @@ def verify_bundle(path: str, options: Options, report: Report) -> None:
         "size": note.size,
         "complete": entries.is_complete,
         "restores": [one.seq for one in facts.restored],
+        "jumps": [one._asdict() for one in facts.jumps],
         "erased": len(facts.erased),
         "rekeyed": [one.seq for one in facts.rekeyed],
     }
@@ -2658,6 +2750,10 @@ def as_text(report: Report, code: int) -> str:
             )
         if one.get("kept_lost"):
             lines.append(f"復元で失われた部分の保管票 / kept of what a restore lost: {one['kept_lost']}")
+        for jump in one["jumps"]:
+            lines.append(
+                f"時計のずれの申告 / jump of the clock declared: 記録 {jump['seq']}　{jump['before']} → {jump['at']}"
+            )
         if one["rekeyed"]:
             lines.append(f"署名鍵の交換 / changes of the key: {', '.join(map(str, one['rekeyed']))}")
         lines.append(f"消去された人 / persons erased: {one['erased']}")

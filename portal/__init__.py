@@ -32,7 +32,7 @@ from portal.referrals.states import ReferralAction
 from portal.referrals.views import bp as referrals
 from portal.reports.audit_figure_views import bp as figures
 from portal.reports.audit_views import bp as audit
-from portal.reports.checkpoint_views import bp as checkpoint_pages
+from portal.reports.clock_views import bp as checkpoint_pages
 from portal.reports.monthly_views import bp as monthly
 from portal.reports.statistics_views import bp as statistics
 from portal.reports.views import bp as today
@@ -42,6 +42,7 @@ from portal.settings.views import bp as settings
 from portal.web import (
     again,
     assets,
+    cookies,
     formats,
     halt,
     headers,
@@ -111,6 +112,7 @@ def create_app(config: Any) -> Flask:
     app.jinja_env.globals.update(can=policy.can, Permission=Permission, **web.template_globals())
     for name, members in URL_ENUMS.items():
         app.url_map.converters[name] = enum_converter(members)
+    cookies.init_app(app)
     formats.init_app(app)
     headers.init_app(app)
     assets.init_app(app)

@@ -200,6 +200,8 @@ def make_engine(url: str, *, readonly: bool) -> Engine:
 def close_reading(reading: scoped_session[Session]) -> None:
     """Give a reading session back. It ends by COMMIT: psycopg forgets its prepared statements at each ROLLBACK."""
     if reading.registry.has():
+        if reading().info.get("in_transaction"):
+            raise RuntimeError("the session that writes is no reading session")
         try:
             reading().commit()
         except SQLAlchemyError:

@@ -69,6 +69,7 @@ class Permission(StrEnum):
     FIGURES_READ = "figures:read"
     CHECKPOINT_READ = "checkpoint:read"
     RESTORE_DECLARE = "restore:declare"
+    CLOCK_DECLARE = "clock:declare"
     EMERGENCY_USE = "emergency:use"
     EMERGENCY_SECOND = "emergency:second"
     EMERGENCY_REVIEW = "emergency:review"
@@ -187,6 +188,7 @@ RULES: dict[Permission, tuple[tuple[Check, ...], ...]] = {
     Permission.FIGURES_READ: ((is_administrator,), (is_coordinator,)),
     Permission.CHECKPOINT_READ: ((is_administrator,), (is_auditor,), (is_system_admin,)),
     Permission.RESTORE_DECLARE: ((is_auditor,), (is_system_admin,)),
+    Permission.CLOCK_DECLARE: ((is_system_admin,),),
     Permission.EMERGENCY_USE: ((is_caseworker,),),
     Permission.EMERGENCY_SECOND: (
         (is_second_person, is_own_agency, is_another),

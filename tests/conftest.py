@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,6 +22,7 @@ from sqlalchemy import Engine, event
 
 from config import TestConfig
 from portal import create_app
+from portal.audit import jumps
 from portal.db import db
 from tests.browsers import PASSWORD, Browser
 from tests.databases import Databases, NoServer, PostgreSQLDatabases, PostgreSQLServer, SQLiteFiles, flask
@@ -245,8 +246,18 @@ def count_queries() -> CountQueries:
 
 
 @pytest.fixture
-def at() -> Iterator[Callable[..., None]]:
-    """`at("2026-04-01T09:00")` moves every clock there, Japan's time unless told otherwise; it ticks on."""
+def strict_clock() -> None:
+    """For tests in which a clock that is put back stops the portal, as it does in an office."""
+
+
+@pytest.fixture
+def at(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """`at("2026-04-01T09:00")` moves every clock there, Japan's time unless told otherwise; it ticks on.
+
+    A scene may be set in the past after its people were made in the present, unless the test asks for `strict_clock`.
+    """
+    if "strict_clock" not in request.fixturenames:
+        monkeypatch.setattr(jumps, "MARGIN", timedelta(days=36_500))
     with ExitStack() as journeys:
 
         def travel(moment: str | datetime, *, tick: bool = True) -> None:

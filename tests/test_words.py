@@ -73,7 +73,7 @@ NOT_FOR_READERS = {
 THESE_ALONE: dict[str, tuple[str, set[str]]] = {
     "portal/accounts/forms.py": ("a language is called by its own name", {"日本語"}),
     "templates/base.html": ("a language is called by its own name", {"日本語"}),
-    "portal/web/formats.py": ("dates in Japanese", {"月火水木金土日", "月", "時", "分"}),
+    "portal/web/formats.py": ("dates in Japanese", {"月火水木金土日", "月", "時", "分", "秒"}),
     "portal/cases/forms.py": ("what people type after minutes", {"分"}),
     "portal/activities/attendance_forms.py": ("what people type after a number of people", {"人"}),
     "portal/reports/monthly_views.py": ("months in Japanese", {"月"}),

@@ -144,9 +144,11 @@ def seconds_left(session: Session, buckets: Buckets) -> int:
 
 
 def _left(session: Session, limit: Limit) -> int:
+    now = clock.now()
     by_source = (
         select(func.count().label("failures"), func.max(SignInAttempt.created_at).label("last"))
-        .where(limit.counted, SignInAttempt.created_at > clock.now() - REMEMBERED)
+        # A clock that was ahead and put right must not keep anybody out until then.
+        .where(limit.counted, SignInAttempt.created_at > now - REMEMBERED, SignInAttempt.created_at <= now)
         .group_by(SignInAttempt.device_hash)
     )
     failures, last = 0, None
@@ -181,5 +183,8 @@ def take_back(attempt_id: UUID) -> None:
 
 def clear(session: Session, buckets: Buckets) -> None:
     """Success: the account begins anew from here. What others tried, and what was tried elsewhere, stays counted."""
-    old = SignInAttempt.created_at < clock.now() - REMEMBERED
+    now, at = clock.now(), SignInAttempt.created_at
+    old = (at < now - REMEMBERED) | (
+        at > now
+    )  # of a clock that was ahead: they would count when that time comes
     session.execute(delete(SignInAttempt).where(buckets.own() | old))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, TypeVar, cast
 from uuid import UUID
@@ -18,6 +19,7 @@ from portal.accounts import sessions
 from portal.accounts.passwords import hashing
 from portal.accounts.sessions import Limits, LiveSession
 from portal.audit import refusing
+from portal.audit.jumps import ClockBehind
 from portal.db import db
 from portal.errors import Conflict, Lack, PortalError, missing_page, refusal_page
 from portal.extensions import login_manager
@@ -108,7 +110,8 @@ def note_refusal(error: BaseException) -> None:
     if about in g.setdefault("refused", set()):
         return  # the same again, said by the page that follows a refused form
     g.refused.add(about)
-    refusing.note(error, actor=signed_in(), asked=about, channel=request.method.lower())
+    with suppress(ClockBehind):  # nothing was shown; the page refuses, and every page says why
+        refusing.note(error, actor=signed_in(), asked=about, channel=request.method.lower())
 
 
 def note_what_was_not_offered() -> None:

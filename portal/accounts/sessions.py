@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from portal import clock
 from portal.accounts.models import Membership, SignInSession, Staff
 from portal.agencies.models import Agency
-from portal.audit import outrunning
+from portal.audit import jumps, outrunning
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import db
@@ -176,6 +176,24 @@ def end_others(actor: Actor, session_id: UUID) -> None:
         for row in session.scalars(own(actor).where(SignInSession.id != session_id)):
             row.ended_at = clock.now()
             audit.record(AuditEvent.SESSION_ENDED, row, actor=actor)
+
+
+def put_right(session: Session, actor: Actor, but: UUID | None, *, limits: Limits) -> None:
+    """After a jump of the clock: a session last seen in what is the future now would not end for as long; it ends.
+
+    The one in which the jump was declared (`but`) goes on, from now.
+    """
+    now = clock.now()
+    ahead = update(SignInSession).where(
+        SignInSession.ended_at.is_(None), SignInSession.last_seen_at > now + jumps.MARGIN
+    )
+    if but:
+        ahead = ahead.where(SignInSession.id != but)
+        own_session = update(SignInSession).where(
+            SignInSession.id == but, SignInSession.staff_id == actor.staff_id
+        )
+        session.execute(own_session.values(last_seen_at=now, expires_at=now + limits.absolute))
+    session.execute(ahead.values(ended_at=now))
 
 
 def end_all_of(session: Session, staff_id: UUID, *, but: UUID | None = None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
@@ -18,8 +19,8 @@ from portal.accounts.models import Membership, Staff
 from portal.accounts.passwords import check_new, hashing
 from portal.accounts.sessions import Limits
 from portal.agencies.models import Agency
+from portal.audit import jumps, soundness
 from portal.audit import services as audit
-from portal.audit import soundness
 from portal.audit.events import AuditEvent
 from portal.db import db
 from portal.errors import Invalid, TooMany
@@ -28,6 +29,7 @@ from portal.words import N_
 
 LONGEST_ADDRESS = 254
 ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
+WRONG = N_("メールアドレスまたはパスワードが違います。")
 
 
 class NextStep(StrEnum):
@@ -70,15 +72,29 @@ def usable(email: str) -> Select[Staff, Membership, str | None]:
 
 
 def sign_in(
-    email: str, password: str, *, secret: str, device: Device, limits: Limits, user_agent: str = ""
+    email: str,
+    password: str,
+    *,
+    secret: str,
+    device: Device,
+    limits: Limits,
+    user_agent: str = "",
+    first: Callable[[Session, Actor], None] | None = None,
 ) -> Entrance:
     """Begin a session. An unknown address, a disabled person and a wrong password cost the same work.
 
+    `first` is what this person does before the session begins, in its transaction: while the clock is behind it
+    must be declared before anything else can be logged.
+
     Raises:
+        ClockBehind: nothing can be logged, so nobody comes in; no attempt is counted.
         Invalid: address and password do not fit together; the message is one for all reasons.
         TooSoon: the delay of earlier failures is not over.
         TooMany: too many are signing in at this moment.
     """
+    if first is None:
+        with db.transaction() as session:
+            jumps.require_right(session)
     email = address_of(email)
     buckets = attempts.buckets_of(secret, email, device)
     attempt_id = attempts.note(buckets)
@@ -99,6 +115,8 @@ def sign_in(
             staff, membership, agency_name = found
             attempts.clear(session, buckets)
             actor = actor_of(staff, membership, agency_name)
+            if first is not None:
+                first(session, actor)
             # While the log is halted whoever mends it must come in: the stronger hash waits.
             if renewed and soundness.present(session) is None and staff.apply(password_hash=renewed):
                 audit.record(AuditEvent.STAFF_UPDATED, staff, actor=actor, rehashed=True)
@@ -107,8 +125,10 @@ def sign_in(
                 token = sessions.start(session, actor, limits=limits, user_agent=user_agent)
                 # Counted while the log's head is held: a failure at this very moment comes before or after, never lost.
                 return Entrance(token, staff.language, failures_since(session, staff.id, last_at))
-        audit.record(AuditEvent.SIGN_IN_FAILED, ("staff", known), actor=None, allowed=False)
-    raise Invalid(N_("メールアドレスまたはパスワードが違います。"))
+        # While the clock is behind nothing can be logged but what `first` writes.
+        if first is None or jumps.present(session) is None:
+            audit.record(AuditEvent.SIGN_IN_FAILED, ("staff", known), actor=None, allowed=False)
+    raise Invalid(WRONG)
 
 
 def actor_of(staff: Staff, membership: Membership, agency_name: str | None) -> Actor:

@@ -16,6 +16,7 @@ from sqlalchemy import make_url, select
 
 from portal.audit import key_services, notes, soundness
 from portal.audit.contradictions import Halted
+from portal.audit.jumps import ClockBehind
 from portal.audit.keeping import keeping
 from portal.audit.models import AuditHead
 from portal.audit.vault import vault
@@ -24,7 +25,7 @@ from portal.db import db
 audit = AppGroup("audit", help="The verifiable log: see docs/audit-log.md and docs/operations.md.")
 
 VERIFIER = Path(__file__).resolve().parents[2] / "verify_audit.py"
-HALTED, NO_DUMP = 4, 2
+HALTED, NO_DUMP, BEHIND = 4, 2, 5
 
 
 def origin() -> str:
@@ -34,6 +35,10 @@ def origin() -> str:
 
 def stop(error: Halted) -> None:
     """Say why nothing is signed, and end."""
+    if isinstance(error, ClockBehind):
+        click.echo(str(error), err=True)
+        click.echo("the clock stands before the last entry: set it right, then see /audit/clock", err=True)
+        sys.exit(BEHIND)
     found = soundness.watch.contradiction
     click.echo(found.reason if found else str(error), err=True)
     click.echo("the log contradicts its kept checkpoints: see /audit/restore", err=True)

@@ -124,6 +124,7 @@ class AuditEvent(Worded):
     LOG_REKEYED = "log:rekeyed", N_("照合票の署名鍵を交換")
     RESTORE_PROPOSED = "log:restoring", N_("バックアップからの復元を申告")
     RESTORE_DECLARED = "log:restored", N_("バックアップからの復元を二人で確認")
+    CLOCK_DECLARED = "log:clock", N_("サーバーの時計のずれを申告")
     SAMPLE_DRAWN = "sample:drawn", N_("点検の対象を抽出")
     SAMPLE_CHECKED = "sample:checked", N_("点検の結果を記録")
     SAMPLE_CLOSED = "sample:closed", N_("点検を終了")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import select, update
 
-from portal.audit import checkpoints, keys, notes, soundness
+from portal.audit import checkpoints, jumps, keys, notes, soundness
 from portal.audit import services as audit
 from portal.audit.contradictions import Halted
 from portal.audit.events import AuditEvent
@@ -29,6 +29,7 @@ def change_signing_key() -> tuple[str, str]:
         raise RuntimeError("KEY_DIR is not set")
     with db.transaction() as session:
         head = checkpoints.head_of(session)  # from here on no other process signs
+        jumps.require_right(session)
         if found := soundness.present(session):
             raise Halted(found.reason)
         vault.reload()

@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import Table, insert, update
 
 from portal import clock
-from portal.audit import checkpoints, outrunning, soundness
+from portal.audit import checkpoints, jumps, outrunning, soundness
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditDetail, AuditEntry, AuditHead
 from portal.audit.vault import seal, vault
@@ -110,6 +110,7 @@ def record(
 
     Raises:
         Halted: the log does not go on from the last checkpoint kept outside; only readings are taken then.
+        ClockBehind: the clock stands before the last entry; not even readings are taken then.
     """
     with db.transaction() as session:
         if isinstance(subject, Base):
@@ -125,6 +126,7 @@ def record(
                 "the audit log has lost its head row: nothing can be logged, so nothing is done"
             )
         now = clock.now()
+        jumps.require(connection, what, size=head.seq - 1, now=now)
         is_due = checkpoints.is_due(head.seq, head.checkpoint_size, now, head.checkpoint_at)
         is_sound = soundness.require(
             session,
@@ -159,6 +161,7 @@ def record(
             salt=secrets.token_bytes(32),
             key=key,
             fact=fact,
+            version=2 if clock.is_replaying() else 3,
         )
         connection.execute(NEW_ENTRY, entry)
         if detail:
@@ -195,14 +198,16 @@ def entry_values(
     salt: bytes,
     key: tuple[UUID, bytes] | None = None,
     fact: dict[str, Any] | None = None,
+    version: int = 2,
 ) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """The rows of one entry and of its details, if it has any. `actor` is who, for which agency, in which role.
 
     `key` is the id and the key of the person whom the details are about: they are sealed with it.
+    `version` 3 says that `at` is what the clock said, and that the clock stood after the entry before.
     """
     staff_id, agency_id, role = actor or (None, None, None)
     body: dict[str, Any] = {
-        "v": 2,
+        "v": version,
         "seq": seq,
         "at": at,
         "event": what.value,

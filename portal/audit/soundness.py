@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal.audit import checkpoints, notes
+from portal.audit import checkpoints, jumps, notes
 from portal.audit.checkpoints import head_of, newest, public_keys, roots
 from portal.audit.contradictions import PUT_BACK, RESTORED, Contradiction, Halted
 from portal.audit.events import AuditEvent
@@ -28,6 +28,7 @@ WHILE_HALTED = frozenset(
         AuditEvent.ACCESS_REFUSED,
         AuditEvent.RESTORE_PROPOSED,
         AuditEvent.RESTORE_DECLARED,
+        AuditEvent.CLOCK_DECLARED,
     }
 )
 # So many entries at the end are counted anew when a process starts: half a second. `verify_audit.py` counts them all.
@@ -273,7 +274,9 @@ def make_checkpoint(session: Session) -> str:
 
     Raises:
         Halted: it contradicts what was kept.
+        ClockBehind: the checkpoint would be older than what it covers.
     """
+    jumps.require_right(session)
     if found := present(session):
         raise Halted(found.reason)
     return checkpoints.make(session)

@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from portal import clock
 from portal.accounts.models import Staff
 from portal.audit import checkpoints, soundness
 from portal.audit import services as audit
@@ -148,6 +149,7 @@ def declare(actor: Actor, seq: int) -> None:
             )
         root = checkpoints.roots(session, {found.agreed})[found.agreed]
         kept = found.kept
+        now = clock.now()
         # Without a kept checkpoint of this log nothing is known to be lost: the fact then excuses nothing.
         lost = kept if kept and kept.size > found.agreed else None
         audit.record(
@@ -161,6 +163,8 @@ def declare(actor: Actor, seq: int) -> None:
                 "kept_root": base64.b64encode(lost.root if lost else root).decode(),
                 "proposed_by": proposal.staff_id,
                 "agreed_by": actor.staff_id,
+                # Of a branch that a clock wrote which was ahead: it is lost although it is dated after this entry.
+                **({"kept_at": lost.at} if lost and lost.at > now else {}),
             },
             proposal=proposal.seq,
         )

@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from portal.accounts.gate import signed_in
+from portal.inspections import clock_services
 from portal.policy import Actor
 from portal.reports import (  # noqa: F401 - importing them is what gives the blueprint their pages
     audit_export_views,
@@ -77,4 +78,5 @@ def page(
         asked=asked,
         matches=matches,
         is_narrowed=bool(asked),
+        jumps=clock_services.told(signed_in(), only_news=True),
     )

@@ -10,7 +10,7 @@ from flask_babel import gettext
 
 from portal.accounts.gate import refusals, signed_in
 from portal.db import db
-from portal.inspections import checkpoint_services, restoring_services
+from portal.inspections import checkpoint_services, clock_services, restoring_services
 from portal.reports.checkpoint_forms import RestoreForm
 from portal.web.base_form import BaseForm
 
@@ -30,8 +30,9 @@ def download(content: bytes, filename: str, mimetype: str) -> ResponseReturnValu
 
 @bp.get("/checkpoints")
 def index() -> ResponseReturnValue:
-    slips = checkpoint_services.show(signed_in())
-    return render_template("audit/checkpoints.html", slips=slips, form=BaseForm(formdata=None))
+    actor = signed_in()
+    slips, jumps = checkpoint_services.show(actor), clock_services.told(actor)
+    return render_template("audit/checkpoints.html", slips=slips, jumps=jumps, form=BaseForm(formdata=None))
 
 
 @bp.post("/checkpoints")

@@ -14,7 +14,7 @@ from portal import clock
 from portal.accounts.models import Staff
 from portal.accounts.passwords import AT_ONCE, hashing
 from portal.agencies.models import Agency
-from portal.audit import checkpoints
+from portal.audit import binding, checkpoints
 from portal.db import db
 from portal.policy import Role
 from portal.scenario.plan import understand
@@ -95,6 +95,8 @@ def load(path: Path, *, add: bool = False, random_passwords: bool = False) -> Lo
             with clock.frozen(event.at), told_by_line(event.where):
                 event.act.run(play, play.actors[event.by], event.given)
                 session.flush()
+        with clock.frozen(plan.events[-1].at if plan.events else plan.begins_at):
+            binding.write(session)  # at the time of what it binds, and below the checkpoint
         checkpoints.make(session)  # what was replayed is signed as a whole
     sign_ins = [
         SignIn(

@@ -42,6 +42,14 @@ def era_datetime(value: datetime | None) -> str:
     return f"{era_date(at)} {shown}"
 
 
+def era_seconds(value: datetime | None) -> str:
+    """令和8年11月23日 9時30分05秒, in English 23 November 2026 9:30:05: to be held against another clock."""
+    if value is None:
+        return ""
+    at = clock.in_japan(value)
+    return era_datetime(at) + (f":{at.second:02}" if in_english() else f"{at.second:02}秒")
+
+
 def era_short(value: date | None) -> str:
     """R8.11.23 for lists, in English 23 Nov 2026; nothing for None."""
     if value is None:
@@ -95,7 +103,7 @@ def t(value: str | None) -> str:
     return translated(value) if value else ""  # the catalogue's own header answers to ""
 
 
-FILTERS = (era_date, era_datetime, era_short, month_word, weekday, iso, lines, t)
+FILTERS = (era_date, era_datetime, era_seconds, era_short, month_word, weekday, iso, lines, t)
 
 
 def init_app(app: Flask) -> None:

@@ -88,7 +88,10 @@ class Forge:
             self.db.execute(f"CREATE TABLE {table} ({COLUMNS.get(table, 'id CHAR(32) PRIMARY KEY')})")
         self.origin = f"tsunagu/{self.new_id()}"
         self.at = datetime(2026, 4, 1, tzinfo=UTC)
-        self.seq, self.version = 0, 2  # 1 is what was written before migration 0003
+        self.seq, self.version = (
+            0,
+            3,
+        )  # 1 is what was written before migration 0003, 2 before times were held together
         self.bodies: list[bytes] = []
         self.signing, self.former = self.new_signing_key(), None
         self.vkeys = [vkey(self.origin, self.signing)]
@@ -156,7 +159,7 @@ class Forge:
             "commitment": sha(salt + stored).hex() if details else None,
         } | more
         row: tuple[Any, ...] | None = (self.seq, None, salt, stored) if details else None
-        if self.version == 2:
+        if self.version >= 2:
             body["sealed"] = None
             if details and person:
                 key_id, sealed = self.seal(person, self.seq, salt, stored)
@@ -342,8 +345,18 @@ class Forge:
                 "UPDATE audit_detail SET key_id = ?, salt = NULL, details = ? WHERE seq = ?",
                 (key_id, sealed, seq),
             )
-        self.version = 2
+        self.version = max(self.version, 2)
         self.record("log:resealed", fact={"last": self.seq, "count": count, "digest": digest.hexdigest()})
+
+    def jump(self, back: timedelta, *, is_declared: bool = True, fact: dict[str, Any] | None = None) -> int:
+        """The clock goes back by at least ten minutes less than this; the next entry says so, or does not."""
+        said = {"before": self.at.isoformat(timespec="microseconds"), "last": self.seq}
+        self.at -= back
+        if not is_declared:
+            return self.record("person:listed")
+        seq = self.record("log:clock", "audit_head", details={"reason": "時計"}, fact=said | (fact or {}))
+        self.checkpoint()
+        return seq
 
     # A backup, and what happens when it is put back.
 

@@ -65,6 +65,10 @@ def root_from_path(m: int, n: int, body: bytes, path: list[bytes]) -> bytes:
     return sha(b"\x01" + beside + root_from_path(m - k, n - k, body, path[:-1]))
 
 
+def moment(said: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(said["at"])
+
+
 class Bad(Exception):
     """Something is not as it was written."""
 
@@ -160,6 +164,19 @@ class Reference:
                 plain = value.replace("-", "") if value and name.endswith("_id") else value
                 check(row[name] == plain, name)
             self.said.append(said)
+        self.check_steps()
+
+    def check_steps(self) -> None:
+        """Version 3: no time is more than five minutes before that of the entry before, unless declared just there."""
+        before: dict[str, Any] = {}
+        for said in self.said:
+            back = before and moment(before) - moment(said) > timedelta(minutes=5)
+            if said["event"] == "log:clock":
+                fits = said["fact"] == {"before": before.get("at"), "last": before.get("seq")}
+                check(back and fits and said["v"] == 3 and said["outcome"] == "allow", "clock")
+            elif said["v"] == 3:
+                check(not back, "clock")
+            before = said
 
     def facts(self, event: str) -> list[dict[str, Any]]:
         return [said for said in self.said if said["event"] == event]
@@ -223,7 +240,8 @@ class Reference:
         for said in self.facts("log:restored"):
             fact, at = said["fact"], datetime.fromisoformat(said["at"])
             is_end = one.size == fact["kept_size"]
-            if fact["size"] < one.size <= fact["kept_size"] and one.at <= at:
+            latest = max(at, datetime.fromisoformat(fact.get("kept_at", said["at"])))
+            if fact["size"] < one.size <= fact["kept_size"] and one.at <= latest:
                 return not is_end or base64.b64decode(fact["kept_root"]) == one.root
         return False
 
@@ -241,5 +259,6 @@ class Reference:
         if not fitting:
             return True
         newest = max(fitting, key=lambda one: one.size)
-        last = max(datetime.fromisoformat(said["at"]) for said in self.said)
+        anew = max([0, *(said["seq"] - 1 for said in self.facts("log:clock"))])
+        last = max(moment(said) for said in self.said[anew:])
         return len(self.entries) - newest.size >= 2000 or last - newest.at > max_age

@@ -107,6 +107,7 @@ class LongLog:
             details=details,
             salt=self.random.randbytes(32),
             key=(self.keys[person], self.keys[person].bytes * 2),
+            version=3,
         )
         self.tree.append(entry["body"])
         ids = (entry["staff_id"], entry["agency_id"], key, person)

@@ -74,6 +74,7 @@ BY_ROLE: dict[Permission, Rule] = {
     Permission.FIGURES_READ: lambda role, runs, _relation: runs or role is COORDINATOR,
     Permission.CHECKPOINT_READ: lambda role, runs, _relation: runs or role in {AUDITOR, SYSTEM_ADMIN},
     Permission.RESTORE_DECLARE: lambda role, _runs, _relation: role in {AUDITOR, SYSTEM_ADMIN},
+    Permission.CLOCK_DECLARE: lambda role, _runs, _relation: role is SYSTEM_ADMIN,
     Permission.AGENCY_CREATE: lambda role, _runs, _relation: role is SYSTEM_ADMIN,
     Permission.SETTING_CHANGE: lambda role, _runs, _relation: role is SYSTEM_ADMIN,
     Permission.RETENTION_READ: lambda role, runs, _relation: runs or role in CASEWORK,

@@ -19,6 +19,7 @@ def prepared() -> set[str]:
         found = connection.dbapi_connection.execute(  # type: ignore[union-attr]
             "SELECT name FROM pg_prepared_statements", prepare=False
         ).fetchall()
+        connection.commit()
         return {name for (name,) in found}
     finally:
         connection.close()

@@ -40,10 +40,9 @@ from portal.reports.views import bp as today
 from portal.reports.watch_views import bp as watch
 from portal.retention.views import bp as retention
 from portal.settings.views import bp as settings
-from portal.web import again, assets, formats, halt, headers, language, navigation
+from portal.web import again, assets, away, formats, halt, headers, hosts, language, logs, navigation
 from portal.web import views as web
 from portal.web.converters import enum_converter
-from portal.web.logs import Portal
 
 BLUEPRINTS = (
     web.bp,
@@ -79,7 +78,7 @@ def create_app(config: Any) -> Flask:
     Raises:
         RuntimeError: no secret key, or a database library that is not sound.
     """
-    app = Portal(__name__, template_folder="../templates", static_folder="../static")
+    app = logs.Portal(__name__, template_folder="../templates", static_folder="../static")
     app.config.from_object(config)
     if not app.config["SECRET_KEY"]:
         raise RuntimeError("SECRET_KEY is not set")
@@ -91,6 +90,7 @@ def create_app(config: Any) -> Flask:
         second_wall.install(db)
     db.init_app(app)
     migrate.init_app(app, db, directory="migrations")
+    hosts.init_app(app)
     csrf.init_app(app)
     babel.init_app(app, locale_selector=language.chosen, default_translation_directories="translations")
     language.init_app(app)
@@ -102,6 +102,7 @@ def create_app(config: Any) -> Flask:
     headers.init_app(app)
     assets.init_app(app)
     errors.init_app(app)
+    away.init_app(app)
     again.init_app(app)
     gate.init_app(app)
     guard.install(db.session)
@@ -111,6 +112,7 @@ def create_app(config: Any) -> Flask:
     halt.init_app(app)
     navigation.init_app(app, gate.signed_in)
     cli.init_app(app)
+    logs.say_less(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     return app

@@ -20,7 +20,8 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 from uuid_utils.compat import uuid7
 
-from portal import clock
+from portal import clock, faults
+from portal.database_file import stay_with_the_file
 from portal.errors import StaleForm
 from portal.words import N_
 
@@ -31,6 +32,9 @@ Changes = dict[str, tuple[Any, Any]]
 
 # WAL-reset corruption was mended in this release; older ones are refused outright.
 OLDEST_SOUND_SQLITE = (3, 51, 3)
+
+# Seconds to connect to PostgreSQL, and how long a connection is silent before it is looked after.
+PATIENCE = {"connect_timeout": 5, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 
 
 def new_id() -> UUID:
@@ -163,19 +167,29 @@ def make_engine(url: str, *, readonly: bool) -> Engine:
     Raises:
         RuntimeError: this SQLite can corrupt its file.
     """
-    if make_url(url).get_backend_name() == "sqlite":
+    address = make_url(url)
+    if address.get_backend_name() == "sqlite":
         if sound_sqlite.sqlite_version_info < OLDEST_SOUND_SQLITE:
             raise RuntimeError(
                 f"SQLite {sound_sqlite.sqlite_version} is not sound: install the locked pysqlite3"
             )
-        engine = create_engine(url, module=sound_sqlite, hide_parameters=True)
+        engine = create_engine(address, module=sound_sqlite, hide_parameters=True)
+        stay_with_the_file(engine)
         prepare_sqlite(engine, readonly=readonly)
-        return engine
-    if readonly:
-        # One snapshot per request: a page never shows half of somebody's act.
-        options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        return create_engine(url, execution_options=options, pool_pre_ping=True, hide_parameters=True)
-    return create_engine(url, pool_pre_ping=True, hide_parameters=True)
+    else:
+        # A server that does not answer keeps nobody waiting for long; one snapshot per request, so that a page
+        # never shows half of somebody's act.
+        patience = {key: value for key, value in PATIENCE.items() if key not in address.query}
+        snapshot = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True} if readonly else {}
+        engine = create_engine(
+            address,
+            execution_options=snapshot,
+            connect_args=patience,
+            pool_pre_ping=True,
+            hide_parameters=True,
+        )
+    faults.watch(engine, readonly=readonly)
+    return engine
 
 
 class Database:
@@ -226,8 +240,10 @@ class Database:
 
     def leave(self) -> None:
         """The same, and forget who read."""
-        self.end()
-        self.reader.set(None)
+        try:
+            self.end()
+        finally:
+            self.reader.set(None)
 
     def stop_reading(self) -> None:
         self.log_length.set(None)

@@ -9,6 +9,7 @@ from flask import Flask, request
 from portal.audit import soundness
 from portal.audit.keeping import keeping
 from portal.db import db
+from portal.faults import ERRORS, fault_of
 
 # They answer whatever the log is like: one is no page, the other tells a monitor that the database answers.
 INDIFFERENT = {"static", "web.healthz"}
@@ -19,8 +20,13 @@ def init_app(app: Flask) -> None:
     def look_at_the_log() -> None:
         """Before a worker's first page, and again while something is wrong; later every entry looks by itself."""
         if soundness.watch.is_to_look() and request.endpoint not in INDIFFERENT:
-            with db.transaction(keep_reader=True) as session:
-                soundness.present(session)
+            try:
+                with db.transaction(keep_reader=True) as session:
+                    soundness.present(session)
+            except ERRORS as error:
+                # What is shown without an entry may be shown; each entry, and so each act, looks again by itself.
+                if fault_of(error) is None or request.method not in {"GET", "HEAD"}:
+                    raise
 
     @app.context_processor
     def halted() -> dict[str, Any]:

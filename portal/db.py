@@ -14,6 +14,7 @@ from uuid import UUID
 from pysqlite3 import dbapi2 as sound_sqlite
 from sqlalchemy import Date, DateTime, Engine, Enum, MetaData, Text, create_engine, event, make_url
 from sqlalchemy.engine import Dialect
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, scoped_session, sessionmaker
 from sqlalchemy.sql.functions import FunctionElement
@@ -165,9 +166,12 @@ def make_engine(url: str, *, readonly: bool) -> Engine:
     """An engine for the writer, or one whose connections cannot write; its errors do not show what was typed.
 
     Raises:
-        RuntimeError: this SQLite can corrupt its file.
+        RuntimeError: this SQLite can corrupt its file, or the address is none.
     """
-    address = make_url(url)
+    try:
+        address = make_url(url)
+    except (ArgumentError, ValueError):
+        raise RuntimeError("DATABASE_URL cannot be read") from None  # what it says may be half a password
     if address.get_backend_name() == "sqlite":
         if sound_sqlite.sqlite_version_info < OLDEST_SOUND_SQLITE:
             raise RuntimeError(

@@ -248,6 +248,7 @@ class BreakableServer(Breakable):
     def close(self) -> None:
         if not self.is_up():
             self.mend(None)
+        self.databases.connection.close()
         self.server.close()
 
 

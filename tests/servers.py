@@ -92,7 +92,7 @@ def serve(
             server = Server(listener.getsockname()[1], int(keeper.stdout.readline()))
             listener.close()
             try:
-                deadline = time.monotonic() + 30
+                deadline = time.monotonic() + 90  # a busy machine takes its time to start one
                 while not server.answers(ready):
                     if time.monotonic() > deadline or not Path(f"/proc/{server.pid}").exists():
                         log.seek(0)

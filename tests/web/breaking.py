@@ -160,8 +160,11 @@ class BreakableFile(Breakable):
 class BreakableServer(Breakable):
     """A database on a PostgreSQL server of its own, which can be stopped."""
 
-    def __init__(self, folder: Path | None = None, options: str = PostgreSQLServer.OPTIONS) -> None:
-        self.server = PostgreSQLServer(folder, options)
+    # It is killed: what it has acknowledged must be in its log by then.
+    OPTIONS = PostgreSQLServer.OPTIONS.replace("synchronous_commit=off", "synchronous_commit=on")
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.server = PostgreSQLServer(folder, self.OPTIONS)
         self.databases = PostgreSQLDatabases(self.server.url)
         self.renew()
 
@@ -221,7 +224,7 @@ class BreakableServer(Breakable):
     def mend(self, server: Server | None) -> None:
         if not self.is_up():
             folder = self.server.folder
-            options = f"--options={PostgreSQLServer.OPTIONS} -k {folder}"
+            options = f"--options={self.OPTIONS} -k {folder}"
             self.control(f"--log={folder}/log", options, "start")
         self.tell(
             f'ALTER DATABASE "{self.name}" RESET default_transaction_read_only',

@@ -101,7 +101,7 @@ def portal(
     keeping.bind(folder / "kept", is_strict=True)
     ours, theirs = (make_agency(name=f"見本機関{x}", short_name=x) for x in "甲乙")
     one, other = make_member(ours), make_member(theirs)
-    person = make_person(one, family="見本", given="花子")
+    person = make_person(one, family="鈴鹿", given="花子")
     referral = make_referral(one, other, person_id=person)
     keeping.bind(None, is_strict=False)
     db.bind(NOWHERE)
@@ -134,7 +134,7 @@ def portal(
                 other.email,
                 f"/people/{person}",
                 f"/referrals/{referral}",
-                "見本",
+                "鈴鹿",
             )
         finally:
             broken.mend(server)

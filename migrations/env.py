@@ -7,6 +7,7 @@ from pathlib import Path
 from alembic import context
 from flask import current_app
 
+from portal.database_file import make_file
 from portal.second_wall_postgresql import put_up, take_down
 
 logger = logging.getLogger("alembic.env")
@@ -19,6 +20,7 @@ for models in (Path(current_app.root_path)).glob("*/models.py"):
 
 def run() -> None:
     options = current_app.extensions["migrate"].configure_args
+    make_file(target.engine.url)
     with target.engine.connect() as connection:
         context.configure(connection=connection, target_metadata=target.metadata, **options)
         with context.begin_transaction():

@@ -42,10 +42,12 @@ from portal.settings.views import bp as settings
 from portal.web import (
     again,
     assets,
+    away,
     cookies,
     formats,
     halt,
     headers,
+    hosts,
     language,
     logs,
     navigation,
@@ -55,7 +57,6 @@ from portal.web import (
 from portal.web import views as web
 from portal.web.bodies import DrainedBodies, Request
 from portal.web.converters import enum_converter
-from portal.web.logs import Portal
 
 BLUEPRINTS = (
     web.bp,
@@ -91,7 +92,7 @@ def create_app(config: Any) -> Flask:
     Raises:
         RuntimeError: no secret key, or a database library that is not sound.
     """
-    app = Portal(__name__, template_folder="../templates", static_folder="../static")
+    app = logs.Portal(__name__, template_folder="../templates", static_folder="../static")
     app.config.from_object(config)
     if not app.config["SECRET_KEY"]:
         raise RuntimeError("SECRET_KEY is not set")
@@ -104,6 +105,7 @@ def create_app(config: Any) -> Flask:
         second_wall.install(db)
     db.init_app(app)
     migrate.init_app(app, db, directory="migrations")
+    hosts.init_app(app)
     origins.init_app(app)  # before the token of the form: a stolen one is worth nothing
     csrf.init_app(app)
     babel.init_app(app, locale_selector=language.chosen, default_translation_directories="translations")
@@ -117,6 +119,7 @@ def create_app(config: Any) -> Flask:
     headers.init_app(app)
     assets.init_app(app)
     errors.init_app(app)
+    away.init_app(app)
     again.init_app(app)
     gate.init_app(app)
     guard.install(db.session)
@@ -127,6 +130,7 @@ def create_app(config: Any) -> Flask:
     halt.init_app(app)
     navigation.init_app(app, gate.signed_in)
     cli.init_app(app)
+    logs.say_less(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     return app

@@ -14,15 +14,15 @@ from uuid import UUID
 from pysqlite3 import dbapi2 as sound_sqlite
 from sqlalchemy import Date, DateTime, Engine, Enum, MetaData, Text, create_engine, event, make_url, select
 from sqlalchemy.engine import Dialect
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, scoped_session, sessionmaker
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 from uuid_utils.compat import uuid7
 
-from portal import clock
-from portal.database_files import keep_private
+from portal import clock, faults
+from portal.database_file import stay_with_the_file
 from portal.errors import StaleForm
 from portal.words import N_
 
@@ -33,6 +33,9 @@ Changes = dict[str, tuple[Any, Any]]
 
 # WAL-reset corruption was mended in this release; older ones are refused outright.
 OLDEST_SOUND_SQLITE = (3, 51, 3)
+
+# Seconds to connect to PostgreSQL, and how long a connection is silent before it is looked after.
+PATIENCE = {"connect_timeout": 5, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 
 
 def new_id() -> UUID:
@@ -148,11 +151,7 @@ def keep_only(
 
 
 def prepare_sqlite(engine: Engine, *, readonly: bool) -> None:
-    """Private, durable, strict, and with a BEGIN of our own: writers take their turn before they read."""
-
-    @event.listens_for(engine, "do_connect")
-    def before_connect(_dialect: object, _record: object, given: list[Any], _more: object) -> None:
-        keep_private(given[0])
+    """Durable, strict, and with a BEGIN of our own: writers take their turn before they read."""
 
     @event.listens_for(engine, "connect")
     def connect(connection: Any, _record: object) -> None:
@@ -180,21 +179,34 @@ def make_engine(url: str, *, readonly: bool) -> Engine:
     """An engine for the writer, or one whose connections cannot write; its errors do not show what was typed.
 
     Raises:
-        RuntimeError: this SQLite can corrupt its file.
+        RuntimeError: this SQLite can corrupt its file, or the address is none.
     """
-    if make_url(url).get_backend_name() == "sqlite":
+    try:
+        address = make_url(url)
+    except (ArgumentError, ValueError):
+        raise RuntimeError("DATABASE_URL cannot be read") from None  # what it says may be half a password
+    if address.get_backend_name() == "sqlite":
         if sound_sqlite.sqlite_version_info < OLDEST_SOUND_SQLITE:
             raise RuntimeError(
                 f"SQLite {sound_sqlite.sqlite_version} is not sound: install the locked pysqlite3"
             )
-        engine = create_engine(url, module=sound_sqlite, hide_parameters=True)
+        engine = create_engine(address, module=sound_sqlite, hide_parameters=True)
+        stay_with_the_file(engine)
         prepare_sqlite(engine, readonly=readonly)
-        return engine
-    if readonly:
-        # One snapshot per request: a page never shows half of somebody's act.
-        options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        return create_engine(url, execution_options=options, pool_pre_ping=True, hide_parameters=True)
-    return create_engine(url, pool_pre_ping=True, hide_parameters=True)
+    else:
+        # A server that does not answer keeps nobody waiting for long; one snapshot per request, so that a page
+        # never shows half of somebody's act.
+        patience = {key: value for key, value in PATIENCE.items() if key not in address.query}
+        snapshot = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True} if readonly else {}
+        engine = create_engine(
+            address,
+            execution_options=snapshot,
+            connect_args=patience,
+            pool_pre_ping=True,
+            hide_parameters=True,
+        )
+    faults.watch(engine, readonly=readonly)
+    return engine
 
 
 def close_reading(reading: scoped_session[Session]) -> None:
@@ -258,8 +270,10 @@ class Database:
 
     def leave(self) -> None:
         """The same, and forget who read."""
-        self.end()
-        self.reader.set(None)
+        try:
+            self.end()
+        finally:
+            self.reader.set(None)
 
     def stop_reading(self) -> None:
         self.log_length.set(None)

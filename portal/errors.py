@@ -132,6 +132,18 @@ def typed() -> list[tuple[str, str]]:
     ]
 
 
+def fields_sent() -> list[tuple[str, str]]:
+    """All fields of the form of this request as they were sent, the empty ones too: what was cleared stays cleared.
+
+    Who filled it in stays in it: under another sign-in it is not carried out.
+    """
+    return [
+        (name, value)
+        for name, value in request.form.items(multi=True)
+        if name == "acting" or not any(part in name for part in PLUMBING)
+    ]
+
+
 def refusal_page(error: PortalError) -> ResponseReturnValue:
     page = render_template(
         "errors/problem.html",
@@ -153,13 +165,14 @@ def init_app(app: Flask) -> None:
 
     @app.errorhandler(CSRFError)
     def forged(_error: CSRFError) -> ResponseReturnValue:
-        return render_template("errors/resubmit.html", fields=typed(), action=request.path), 400
+        fields = [
+            (name, value) for name, value in fields_sent() if name != "acting"
+        ]  # the page says who acts
+        return render_template("errors/resubmit.html", fields=fields, action=request.path), 400
 
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> ResponseReturnValue:
-        status = error.code or 500
-        if status == 500:
-            return render_template("errors/500.html"), 500
+        status = error.code or 400
         title = HTTP_TITLES.get(status, N_("手続きを完了できませんでした"))
         if status == 413:
             return too_large_page(gettext(title)), status

@@ -54,12 +54,28 @@ def serve(
     workers: int = 1,
     ready: str = "/healthz",
     environment: dict[str, str] | None = None,
+    log_file: Path | None = None,
+    as_user: tuple[str, ...] = (),
 ) -> Iterator[Server]:
-    """Serve an application on this database until the block ends; yields when it answers."""
+    """Serve an application on this database until the block ends; yields when it answers.
+
+    `log_file` is given what the server says, and `as_user` is the command that makes it another user's.
+    """
     settings = os.environ | {"DATABASE_URL": database, "PORTAL_ENV": "test"} | (environment or {})
-    with tempfile.TemporaryFile() as log, socket.create_server(("127.0.0.1", 0)) as listener:
+    with (
+        log_file.open("w+b") if log_file else tempfile.TemporaryFile() as log,
+        socket.create_server(("127.0.0.1", 0)) as listener,
+    ):
         # The server gets the open socket itself: no other program can take its port in between.
-        command = (sys.executable, "-m", "gunicorn", application, "--bind", f"fd://{listener.fileno()}")
+        command = (
+            *as_user,
+            sys.executable,
+            "-m",
+            "gunicorn",
+            application,
+            "--bind",
+            f"fd://{listener.fileno()}",
+        )
         keeper = subprocess.Popen(
             ("/bin/sh", "-c", KEEPER, "sh", *command, "--workers", str(workers), *SETTINGS),
             stdin=subprocess.PIPE,
@@ -76,7 +92,7 @@ def serve(
             server = Server(listener.getsockname()[1], int(keeper.stdout.readline()))
             listener.close()
             try:
-                deadline = time.monotonic() + 30
+                deadline = time.monotonic() + 90  # a busy machine takes its time to start one
                 while not server.answers(ready):
                     if time.monotonic() > deadline or not Path(f"/proc/{server.pid}").exists():
                         log.seek(0)

@@ -14,7 +14,19 @@ SECOND_WALL = [
 ]
 # Imports only ever point up this list.
 ORDER = [
-    *("words", "text", "errors", "clock", "database_files", "db", "audit", "policy", *SECOND_WALL),
+    *(
+        "words",
+        "text",
+        "faults",
+        "errors",
+        "clock",
+        "database_file",
+        "db",
+        "heartbeat",
+        "audit",
+        "policy",
+        *SECOND_WALL,
+    ),
     *("once", "workflow", "extensions", "web"),
     *("agencies", "settings", "accounts", "exclusions", "people", "consents", "disclosures", "emergency"),
     *("cases", "referrals", "meetings", "activities", "evaluations", "inspections", "retention", "reports"),

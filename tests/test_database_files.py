@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from portal.database_file import make_file
 from portal.db import make_engine
 from tests.databases import flask
 from tests.servers import serve
@@ -40,7 +41,7 @@ def test_what_the_portal_makes_is_its_owners_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("readonly", [False, True])
 @pytest.mark.usefixtures("open_umask")
-def test_whoever_opens_it_first_makes_it_private(tmp_path: Path, readonly: bool) -> None:
+def test_a_link_and_an_address_of_a_file_are_private_too(tmp_path: Path, readonly: bool) -> None:
     (tmp_path / "link").mkdir()
     (tmp_path / "link" / "link.db").symlink_to(tmp_path / "pointed_to.db")
     for address in (
@@ -49,6 +50,7 @@ def test_whoever_opens_it_first_makes_it_private(tmp_path: Path, readonly: bool)
         f"file:{tmp_path}/named%20so.db?uri=true",
     ):
         engine = make_engine(f"sqlite:///{address}", readonly=readonly)
+        make_file(engine.url)
         with engine.connect():
             assert set(modes(tmp_path).values()) == {0o600}, address
         engine.dispose()
@@ -60,6 +62,7 @@ def test_an_older_file_is_taken_back_from_others(tmp_path: Path) -> None:
     """Also what lies beside it while somebody is working; nobody loses their hold on the file by that."""
     url = f"sqlite:///{tmp_path}/old.db"
     working, opening = make_engine(url, readonly=False), make_engine(url, readonly=False)
+    make_file(working.url)
     with working.connect() as first:
         first.exec_driver_sql("CREATE TABLE kept (x)")
         first.exec_driver_sql("INSERT INTO kept VALUES (1)")

@@ -24,12 +24,14 @@ from portal.accounts.services import Post
 from portal.agencies.kinds import AgencyKind, Room
 from portal.cases.codes import Domain
 from portal.clock import today
+from portal.db import db
 from portal.disclosures import services as disclosures
 from portal.people.categories import Category
 from portal.policy import Role
 from portal.referrals.states import ReferralStatus
 from tests.browser import paths
 from tests.browsers import PASSWORD, Browser
+from tests.conftest import NOWHERE
 from tests.factories import (
     Member,
     make_agency,
@@ -67,6 +69,7 @@ NOT_FOR_READERS = {
     "portal/people/names.py": "old and new forms of characters",
     "portal/text.py": "folding of kana",
     "portal/scenario/": "what is wrong with a file stands in both languages beside each other",
+    "portal/web/last_resort.py": "for readers of both languages at once: no catalogue may be asked any more",
     "portal/second_wall_postgresql.py": "said to the operator in both languages beside each other",
     "portal/seed/": "invented people and what is told of them",
 }
@@ -297,6 +300,9 @@ def test_error_pages_are_english(
     }
     monkeypatch.setitem(app.config, "WTF_CSRF_ENABLED", True)
     answers[400] = client.post("/people/new", data={"family": "Mihon"})
+    monkeypatch.setitem(app.config, "WTF_CSRF_ENABLED", False)
+    db.bind(NOWHERE)
+    answers[503] = client.post("/people/new", data={"family": "Mihon", "idempotency_key": "ab" * 16})
     for status, answer in answers.items():
         assert answer.status_code == status
         assert not japanese_of(answer), status

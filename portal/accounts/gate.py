@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeVar, cast
 from uuid import UUID
@@ -23,10 +24,14 @@ from portal.audit.jumps import ClockBehind
 from portal.db import db
 from portal.errors import Conflict, Lack, PortalError, missing_page, refusal_page
 from portal.extensions import login_manager
+from portal.faults import ERRORS, fault_of
 from portal.policy import Actor
 from portal.second_wall import Reader
 from portal.web import unoffered
 from portal.words import N_
+
+# Nobody's session is looked at for these, so they answer without the database.
+INDIFFERENT = {"static", "web.healthz"}
 
 View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
 
@@ -143,6 +148,18 @@ class refusals:  # noqa: N801 - reads as a word: with refusals(form)
         return True
 
 
+def show_life() -> None:
+    """Note that the person is there; when that cannot be written he still reads, until his idle time is over."""
+    live = live_session()
+    try:
+        sessions.touch(live)
+    except ERRORS as error:
+        if fault_of(error) is None:
+            raise
+        ends_at = min(live.ends_at, live.last_seen_at + limits().idle_of(live.actor.role))
+        cast(SignedIn, current_user).live = replace(live, ends_at=ends_at)
+
+
 def check_acting() -> None:
     """A form filled in under one sign-in is not carried out under another."""
     acting = request.form.get("acting") if request.method == "POST" else None
@@ -161,10 +178,10 @@ def init_app(app: Flask) -> None:
     def shut_the_door() -> ResponseReturnValue | None:
         if db.reader.get() is None:
             second_wall.read_as(db, second_wall.NOBODY)
-        if request.endpoint == "static":
+        if request.endpoint in INDIFFERENT:
             return None
         if current_user.is_authenticated:
-            sessions.touch(live_session())
+            show_life()
             check_acting()
             return None
         if request.endpoint is None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any
 
 from flask import Flask, request
-from sqlalchemy.exc import DBAPIError
 
 from portal.audit import jumps, soundness
 from portal.audit.keeping import keeping
 from portal.db import db
+from portal.faults import ERRORS, fault_of
 
 # They answer whatever the log is like: one is no page, the other tells a monitor that the database answers.
 INDIFFERENT = {"static", "web.healthz"}
@@ -22,13 +21,16 @@ def init_app(app: Flask) -> None:
         """Before a worker's first page, and again while something is wrong; later every entry looks by itself."""
         if request.endpoint in INDIFFERENT:
             return
-        if soundness.watch.is_to_look():
-            with db.transaction(keep_reader=True) as session:
-                soundness.present(session)
-        if jumps.watch.is_to_look():
-            # Where nothing can be written this is told by whatever is to be logged, and a page without entries is shown.
-            with suppress(DBAPIError), db.transaction(keep_reader=True) as session:
-                jumps.present(session)
+        looks = ((soundness.watch, soundness.present), (jumps.watch, jumps.present))
+        for watch, present in looks:
+            if watch.is_to_look():
+                try:
+                    with db.transaction(keep_reader=True) as session:
+                        present(session)
+                except ERRORS as error:
+                    # What is shown without an entry may be shown; each entry, and so each act, looks again by itself.
+                    if fault_of(error) is None or request.method not in {"GET", "HEAD"}:
+                        raise
 
     @app.context_processor
     def halted() -> dict[str, Any]:

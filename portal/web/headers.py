@@ -24,6 +24,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
+STRICT_TRANSPORT = "max-age=31536000; includeSubDomains"
 
 
 def init_app(app: Flask) -> None:
@@ -36,5 +37,5 @@ def init_app(app: Flask) -> None:
         else:
             response.headers["Cache-Control"] = "no-store"
         if request.is_secure:
-            response.headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
+            response.headers["Strict-Transport-Security"] = STRICT_TRANSPORT
         return response

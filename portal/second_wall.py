@@ -183,6 +183,8 @@ def authorizer(base: str, reads: dict[str, frozenset[str]]) -> Callable[..., int
 
 
 def before_postgresql(engine: Engine, who: Callable[[], Reader]) -> None:
+    engine.dialect.do_ping = ping  # type: ignore[method-assign]
+
     @event.listens_for(engine, "connect")
     def ask(connection: Any, record: Any) -> None:
         record.info["has_role"] = connection.execute(postgresql.MAY_BECOME).fetchone()[0]
@@ -215,3 +217,15 @@ def refuse(engine: Engine, goes_round: Callable[[str], bool]) -> None:
     def look(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
         if looked_at(statement):
             raise Refused("the reader session refuses this statement")
+
+
+def ping(connection: Any) -> bool:
+    """Whether the server still answers. SQLAlchemy's own way would leave a prepared statement behind each time."""
+    before = connection.autocommit
+    connection.autocommit = True
+    try:
+        connection.execute("", prepare=False)
+    finally:
+        if not connection.closed:
+            connection.autocommit = before
+    return True

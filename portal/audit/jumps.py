@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from portal import clock
@@ -84,8 +84,8 @@ def require_right(session: Session) -> None:
         raise ClockBehind
 
 
-def require(connection: Connection, what: AuditEvent, *, size: int, now: datetime) -> None:
-    """Refuse an entry that would stand after a later one. `size` is the log without it.
+def require(what: AuditEvent, *, size: int, last: datetime | None, now: datetime) -> None:
+    """Refuse an entry that would stand after a later one. `size` is the log without it, `last` the time of its end.
 
     A replayed past has times that somebody gave: those entries say so (`v` 2), and are not held against the clock.
 
@@ -94,6 +94,6 @@ def require(connection: Connection, what: AuditEvent, *, size: int, now: datetim
     """
     if clock.is_replaying():
         return
-    step = watch.see(size, connection.scalar(LAST_AT, {"seq": size}), now)
+    step = watch.see(size, last, now)
     if step is not None and what is not AuditEvent.CLOCK_DECLARED:
         raise ClockBehind

@@ -12,7 +12,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
-from sqlalchemy import Table, insert, update
+from sqlalchemy import Table, insert, select, update
 
 from portal import clock
 from portal.audit import checkpoints, jumps, outrunning, soundness
@@ -34,7 +34,13 @@ NEXT_SEQ = (
     update(AuditHead)
     .where(AuditHead.id == 1)
     .values(seq=AuditHead.seq + 1)
-    .returning(AuditHead.seq, AuditHead.origin, AuditHead.checkpoint_size, AuditHead.checkpoint_at)
+    .returning(
+        AuditHead.seq,
+        AuditHead.origin,
+        AuditHead.checkpoint_size,
+        AuditHead.checkpoint_at,
+        select(AuditEntry.at).order_by(AuditEntry.seq.desc()).limit(1).scalar_subquery().label("last_at"),
+    )
 )
 NEW_ENTRY = insert(cast(Table, AuditEntry.__table__))
 NEW_DETAIL = insert(cast(Table, AuditDetail.__table__))
@@ -126,7 +132,7 @@ def record(
                 "the audit log has lost its head row: nothing can be logged, so nothing is done"
             )
         now = clock.now()
-        jumps.require(connection, what, size=head.seq - 1, now=now)
+        jumps.require(what, size=head.seq - 1, last=head.last_at, now=now)
         is_due = checkpoints.is_due(head.seq, head.checkpoint_size, now, head.checkpoint_at)
         is_sound = soundness.require(
             session,

@@ -354,6 +354,7 @@ class Forge:
         self.at -= back
         if not is_declared:
             return self.record("person:listed")
+        self.version = 3  # who can declare a jump writes this
         seq = self.record("log:clock", "audit_head", details={"reason": "時計"}, fact=said | (fact or {}))
         self.checkpoint()
         return seq

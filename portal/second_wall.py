@@ -183,7 +183,7 @@ def authorizer(base: str, reads: dict[str, frozenset[str]]) -> Callable[..., int
 
 
 def before_postgresql(engine: Engine, who: Callable[[], Reader]) -> None:
-    engine.dialect.do_ping = ping  # type: ignore[method-assign]
+    engine.dialect.do_ping = ping  # type: ignore[method-assign, assignment]
 
     @event.listens_for(engine, "connect")
     def ask(connection: Any, record: Any) -> None:

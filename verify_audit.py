@@ -1932,9 +1932,7 @@ class Domain:
         fields, ended = entry.fields, self.log.ended.get(line["id"])
         if line["person_id"] != undashed(fields.subject):
             yield "本人", "person"
-        # Who opens a packet, or helps himself in an emergency, is told by another agency than his own.
-        is_opener = entry.channel == "packet" or fields.ground == b"emergency"
-        if not is_opener and line["from_agency_id"] != undashed(fields.agency):
+        if undashed(fields.agency) not in self.may_have_written(line, fields):
             yield "提供元", "agency that tells"
         if line["basis"] != fields.ground:
             yield "根拠", "basis"
@@ -1961,6 +1959,16 @@ class Domain:
                         ),
                         name,
                     )
+
+    def may_have_written(self, line: dict[str, Any], fields: Fields) -> set[bytes | None]:
+        """For which agency the line may have been written: the one that tells, or where it is opened the one told.
+
+        Whoever opens a meeting's packet, on the page or on paper, writes the line himself for what others brought to
+        the table; so does whoever opens a record in an emergency.
+        """
+        is_opened = fields.ground == b"emergency" or line["source_id"] in self.log.seen[b"agenda_item"]
+        told = {line["to_agency_id"]} if is_opened else set[bytes | None]()
+        return {line["from_agency_id"], *told}
 
     def check_closings(self) -> None:
         """A closed year is frozen: what is kept of it, its digest and the entry's say the same."""

@@ -62,6 +62,7 @@ class Town(RuleBasedStateMachine):
     """`model` is this machine's own account; the tables and the portal must agree with it after every step."""
 
     fresh: ClassVar[Callable[[], str]]
+    verify: ClassVar[Callable[[], None]]  # that the log of all that was done is sound
 
     def __init__(self) -> None:
         super().__init__()
@@ -104,6 +105,8 @@ class Town(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.table.close()
+        with clock.frozen(self.now):
+            type(self).verify()
 
     def count(self, table: str) -> int:
         return int(self.rows(f"SELECT count(*) FROM {table}")[0][0])  # noqa: S608 - our own word

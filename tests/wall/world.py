@@ -48,7 +48,7 @@ EVERYTHING = frozenset(Category)
 
 
 class World:
-    """Built by the services, a month ago and since; `people` and `referrals` are known by what became of them."""
+    """Built by the services, a month ago and since, in the order of time; `people` and `referrals` are known by what became of them."""
 
     def __init__(self) -> None:
         self.birds = Aviary()
@@ -61,13 +61,13 @@ class World:
         with clock.frozen(now - timedelta(days=30)):
             self.found_agencies()
             self.begin(now)
+        world_inspections.happen(self)
         with clock.frozen(now - timedelta(days=2)):
             self.go_on()
             world_meetings.convene(self)
             world_activities.happen(self)
         world_emergency.happen(self)
         world_exclusions.happen(self)
-        world_inspections.happen(self)
 
     def found_agencies(self) -> None:
         kinds = {1: AgencyKind.EMPLOYMENT_PREPARATION}

@@ -1,0 +1,192 @@
+"""Whatever people do by the portal's own pages, the log of it verifies: every rule of the URL map, each role, two worlds."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select
+
+from portal import clock
+from portal.accounts.models import Membership, Staff
+from portal.audit.events import AuditEvent
+from portal.audit.models import AuditEntry
+from portal.db import db
+from portal.policy import Role
+from portal.scenario.loading import load
+from tests.audit.busy import busy
+from tests.audit.visitors import Call, Reader, Town, Visitor
+from tests.audit.worlds import World as History
+from tests.browsers import PASSWORD
+from tests.wall import conftest, test_canary_sweep
+from verify_audit import SOUND
+
+# The fixtures of the wall's tests: worlds built once, and paper of which one sheet of each kind is printed.
+_made, copied, light_paper = conftest._made, conftest.copied, test_canary_sweep.light_paper  # noqa: SLF001
+
+DEMO = Path(__file__).resolve().parents[2] / "scenarios" / "ashiya.yaml"
+# The parts of the portal, each walked through by itself: workers share them.
+PARTS: dict[str, frozenset[str]] = {
+    "people": frozenset({"people", "consents", "cases", "exclusions", "retention"}),
+    "referrals": frozenset({"referrals", "emergency", "today", "web"}),
+    "meetings": frozenset({"meetings", "calendar"}),
+    "activities": frozenset({"activities", "evaluations", "monthly", "statistics"}),
+    "offices": frozenset({"agencies", "accounts", "settings"}),
+    "log": frozenset({"audit", "checkpoints", "figures", "inspections", "watch"}),
+}
+NOT_A_PAGE = {"static"}
+# What no walk through the pages comes to, and why; each is done in the test that is named.
+UNREACHED: dict[Call, str] = {
+    ("checkpoints.restore", "POST"): "only where a restore was found: tests/audit/test_checkpoints.py",
+    ("checkpoints.confirm", "POST"): "the same",
+    ("referrals.step send", "GET"): "has a page of its own",
+    ("referrals.step send", "POST"): "the same",
+    ("people.information basic", "POST"): "basics have a page of their own",
+    ("accounts.keep_alive", "POST"): "sent by a script, and writes nothing: tests/browser/test_session.py",
+}
+# What each part's walk writes into the log: all events of these objects, and those named in full.
+EVENTS = {
+    "people": "person information family consent case note milestone exclusion erasure record retention disclosure:read",
+    "referrals": "referral message followup stop disclosure emergency person:moved",
+    "meetings": "series meeting roster secrecy item packet minutes outcome action issue calendar",
+    "activities": "activity attendance activityseries partner agreement evaluation area statistics figures",
+    "offices": "agency service closure staff password session setting",
+    "log": "access audit name log sample finding watch",
+}
+UNHEARD: dict[AuditEvent, str] = {
+    AuditEvent.LOG_RESEALED: "by a migration alone: tests/audit/test_verify.py",
+    AuditEvent.LOG_REKEYED: "by a command alone: tests/audit/test_commands_verify.py",
+    AuditEvent.RESTORE_PROPOSED: "only where a restore was found: tests/audit/test_checkpoints.py",
+    AuditEvent.RESTORE_DECLARED: "the same",
+}
+# Those who walk, in this order: who arranges comes first, who can stop others comes last.
+READERS = (
+    *("a's coordinator", "b's coordinator", "b", "a", "c", "d", "b's worker who administers", "a's admin"),
+    *("a's second coordinator", "auditor", "second auditor", "system_admin", "second system_admin"),
+)
+
+
+def seed_of(config: pytest.Config) -> int:
+    """The same each time, so that what is red can be looked into; with --long another each time."""
+    given = os.environ.get("HONEST_SEED")
+    return int(given) if given else secrets.randbits(32) if config.getoption("--long") else 10
+
+
+def demo() -> list[Reader]:
+    """The demo of two years; one of each agency and each role walks through it."""
+    sign_ins = {one.email: one.password for one in load(DEMO).sign_ins}
+    posts = select(Staff.email, Membership.role, Membership.agency_id).join(Membership)
+    readers: dict[Any, Reader] = {}
+    for email, role, agency_id in db.read.execute(posts.order_by(Staff.email)):
+        readers.setdefault(
+            agency_id if role is Role.STAFF else role, Reader(email, email, sign_ins[email], role)
+        )
+    return list(readers.values())
+
+
+def events_of(part: str) -> set[str]:
+    """What the walk through this part is to write."""
+    words = set(EVENTS[part].split())
+    elsewhere = {word for other in EVENTS.values() for word in other.split() if ":" in word} - words
+    codes = {event.value for event in AuditEvent} - {event.value for event in UNHEARD} - elsewhere
+    return {code for code in codes if code in words or code.partition(":")[0] in words}
+
+
+def heard(after: int) -> set[str]:
+    """What was written since."""
+    found = set(db.read.scalars(select(AuditEntry.event).where(AuditEntry.seq > after).distinct()))
+    db.end()
+    return {str(code) for code in found}
+
+
+def last_entry() -> int:
+    seq = db.read.scalar(select(func.max(AuditEntry.seq)))
+    db.end()
+    return seq or 0
+
+
+def walk(town: Town, readers: list[Reader]) -> None:
+    """Everybody reads and writes; then they look for what nobody has come to."""
+    visitors = []
+    for reader in readers:
+        visitor = Visitor(town, reader)
+        visitor.walk()
+        visitor.work()
+        visitors.append(visitor)
+        town.look()
+    for visitor in visitors:
+        if missing := town.missing() - UNREACHED.keys():
+            visitor.seek(missing)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_whatever_is_done_in_the_walls_world_the_log_verifies(
+    app: Flask,
+    copied: Callable[..., Any],
+    light_paper: None,
+    tmp_path: Path,
+    pytestconfig: pytest.Config,
+    at: Callable[..., None],
+    part: str,
+) -> None:
+    world = copied(busy)
+    history, seed = History(app, tmp_path), seed_of(pytestconfig)
+    town = Town(app, PARTS[part], Random(seed), further=4 if pytestconfig.getoption("--long") else 1)
+    town.wait = lambda: at(clock.now() + timedelta(minutes=2))
+    town.known = [world.c.email]  # nobody stops them or gives them another password
+    readers = [Reader(n, world.members[n].email, PASSWORD, world.members[n].actor.role) for n in READERS]
+    before = last_entry()
+    with town.watched():
+        walk(town, [*readers, Reader("stranger", None, "", None)])
+    history.checkpoint()
+    result = history.verdict()
+    assert result.exit == SOUND, f"seed {seed}: {result.text}"
+    assert not town.faults, f"seed {seed}: " + "\n".join(town.faults)
+    missing = {call: town.answers.get(call) for call in town.missing() - UNREACHED.keys()}
+    assert not missing, f"seed {seed}: nobody came to these, or was refused there: {missing}"
+    silent = events_of(part) - heard(before)
+    assert not silent, f"seed {seed}: nothing that was done wrote these"
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_whatever_is_done_in_the_demo_the_log_verifies(
+    app: Flask,
+    copied: Callable[..., Any],
+    light_paper: None,
+    tmp_path: Path,
+    pytestconfig: pytest.Config,
+    part: str,
+) -> None:
+    readers = copied(demo)
+    history, seed = History(app, tmp_path), seed_of(pytestconfig)
+    town = Town(app, PARTS[part], Random(seed), most_of_a_kind=1)
+    if not pytestconfig.getoption("--long"):
+        # Every agency walks through some part, and every role through each.
+        agencies = [one for one in readers if one.role is Role.STAFF]
+        mine = agencies[list(PARTS).index(part) :: len(PARTS)]
+        readers = [one for one in readers if one.role is not Role.STAFF or one in mine]
+    with town.watched():
+        for reader in readers:
+            visitor = Visitor(town, reader)
+            visitor.walk()
+            visitor.work()
+    history.checkpoint()
+    result = history.verdict()
+    assert result.exit == SOUND, f"seed {seed}: {result.text}"
+    assert not town.faults, f"seed {seed}: " + "\n".join(town.faults)
+    assert sum(town.reached.values()) > 20
+
+
+def test_every_part_of_the_portal_is_walked_through(app: Flask) -> None:
+    parts = {rule.endpoint.partition(".")[0] for rule in app.url_map.iter_rules()}
+    assert parts - NOT_A_PAGE == set().union(*PARTS.values())
+    codes = {event.value for event in AuditEvent} - {event.value for event in UNHEARD}
+    assert codes == set().union(*map(events_of, EVENTS))
+    assert EVENTS.keys() == PARTS.keys()

@@ -2139,7 +2139,13 @@ DOMAIN: dict[str, Columns] = {
 
 def require_tables(source: Source, options: Options) -> None:
     tables = source.tables()
-    for name, columns in {**NEEDED, **({} if options.log_only else DOMAIN)}.items():
+    needed = {**NEEDED, **({} if options.log_only else DOMAIN)}
+    if SALTS in tables and not options.log_only:
+        # Other columns may be missing from data of another revision: they count as empty.
+        needed |= {table: needed.get(table, {}) | {"id": "id"} for table in RECORDS}
+        needed |= {table: {owner: "id"} for parts in PARTS.values() for table, owner in parts.items()}
+        needed |= {table: needed[table] | {column: "time"} for table, column in ONCE.items()}
+    for name, columns in needed.items():
         missing = sorted(columns.keys() - set(tables.get(name, ())))
         if name not in tables:
             raise Unreadable(

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import verify_audit
 from portal.audit import notes
+from portal.audit.bound import digest_of, state_of
 from portal.audit.events import AuditEvent
 from portal.audit.services import entry_values
 from portal.audit.tree import Growing
@@ -30,17 +31,26 @@ VERIFY_SECONDS = 10.0
 VERIFY_ENTRIES = 1_000_000
 EVERY = 1000
 AT_ONCE = 5000
+# The bound columns that hold something, besides the id.
+HELD = {"person": ("id", "family", "given"), "referral_event": ("id", "referral_id", "what", "text")}
 
 
 class LongLog:
-    """A log as a busy portal writes it, many entries a second: six readings to four acts, with sealed details."""
+    """A log as a busy portal writes it: of ten entries five are readings, four acts with sealed details, and one binds
+    the records of these acts."""
 
     def __init__(self, path: Path, entries: int) -> None:
         self.random, self.entries = Random(1), entries
         self.db = sqlite3.connect(path, isolation_level=None)
         self.db.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;" + SCHEMA)
-        for table in verify_audit.TABLES:
-            self.db.execute(f"CREATE TABLE {table} ({COLUMNS.get(table, 'id CHAR(32) PRIMARY KEY')})")
+        bound = {table: ", ".join(HELD.get(table, names)) for table, names in verify_audit.BOUND.items()}
+        for table in {*verify_audit.TABLES, *bound}:
+            columns = bound.get(table) or COLUMNS.get(table, "id CHAR(32) PRIMARY KEY")
+            self.db.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
+        self.db.execute("ALTER TABLE evaluation_closing ADD COLUMN frozen")
+        self.db.execute(
+            "CREATE TABLE record_salt (kind TEXT, record_id CHAR(32), salt BLOB, PRIMARY KEY (kind, record_id))"
+        )
         self.origin = f"tsunagu/{self.new_id()}"
         self.signing = Ed25519PrivateKey.generate()
         self.vkey = notes.vkey(self.origin, self.signing.public_key())
@@ -49,6 +59,7 @@ class LongLog:
         self.people = [self.new_id() for _ in range(max(10, entries // 100))]
         self.keys = {person: self.new_id() for person in self.people}
         self.rows: dict[str, list[tuple[Any, ...]]] = {}
+        self.unbound: list[str] = []
 
     def new_id(self) -> UUID:
         return UUID(int=self.random.getrandbits(128))
@@ -81,36 +92,62 @@ class LongLog:
         self.db.execute("INSERT INTO audit_head VALUES (1, ?, ?, ?, ?)", head)
         self.db.close()
 
+    def hold(self, table: str, key: UUID, *cells: str) -> None:
+        """A bound record, to be bound by the next entry that binds."""
+        salt, row = self.random.randbytes(32), dict(zip(HELD[table], (key, *cells), strict=True))
+        self.add(table, key, *cells)
+        self.add("record_salt", table, key, salt)
+        digest = digest_of(salt, state_of(table, row, sorted(row)), ())
+        self.unbound.append(f"{table}:{key.hex}:-:{digest}")
+
     def entry(self, seq: int) -> None:
         self.at += timedelta(seconds=30)
+        if seq == self.entries or (seq > len(self.people) and seq % 10 == 4):
+            lines, self.unbound = self.unbound[:500], self.unbound[500:]
+            self.enter(seq, AuditEvent.RECORDS_BOUND, (None, None), fact={"records": lines})
+            return
         person = self.people[seq % len(self.people)]
         what, kind, key, details = AuditEvent.PERSON_READ, "person", person, {}
         if seq <= len(self.people):
             what = AuditEvent.PERSON_REGISTERED
-            self.add("person", person)
+            self.hold("person", person, "架空", "花子")
         elif seq % 10 < 4:
             what, kind, key, details = AuditEvent.NOTE_WRITTEN, "progress_note", self.new_id(), {"text": "x"}
             self.add("progress_note", key)
+            self.hold("referral_event", self.new_id(), key.hex, "message", "来週の火曜日にうかがいます。")
+        self.enter(seq, what, (kind, key), person, details)
+
+    def enter(
+        self,
+        seq: int,
+        what: AuditEvent,
+        subject: Any,
+        person: Any = None,
+        details: Any = None,
+        *,
+        fact: Any = None,
+    ) -> None:
         entry, detail = entry_values(
             seq,
             self.at,
             what,
-            actor=self.actors[seq % len(self.actors)],
-            subject=(kind, key),
+            actor=None if fact else self.actors[seq % len(self.actors)],
+            subject=subject,
             person_id=person,
-            categories=("basic", "health"),
-            ground="home",
+            categories=() if fact else ("basic", "health"),
+            ground=None if fact else "home",
             channel="portal",
             allowed=True,
             count=None,
             request=f"{self.random.getrandbits(64):016x}",
-            details=details,
+            details=details or {},
             salt=self.random.randbytes(32),
-            key=(self.keys[person], self.keys[person].bytes * 2),
+            key=(self.keys[person], self.keys[person].bytes * 2) if person else None,
+            fact=fact,
             version=3,
         )
         self.tree.append(entry["body"])
-        ids = (entry["staff_id"], entry["agency_id"], key, person)
+        ids = (entry["staff_id"], entry["agency_id"], subject[1], person)
         self.add(
             "audit_entry", seq, column_time(self.at), entry["event"], *ids, entry["ground"], entry["body"]
         )

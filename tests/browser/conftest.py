@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sync_playwright
 
 from portal.db import db
 from tests.browser.watch import Watch
@@ -126,8 +126,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     if report.when == "call" and report.failed:
         for context, _watch in item.stash.get(OPENED, ()):
             for page in context.pages:
-                text = page.evaluate("document.querySelector('main')?.innerText.slice(0, 3000) ?? ''")
-                report.sections.append((page.url, text))
+                with suppress(Error):  # a page on its way to another shows nothing yet
+                    text = page.evaluate("document.querySelector('main')?.innerText.slice(0, 3000) ?? ''")
+                    report.sections.append((page.url, text))
     return report
 
 

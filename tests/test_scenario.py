@@ -202,7 +202,7 @@ def test_an_event_leaves_what_the_page_would(load: Load, browser: Callable[..., 
     done = load(WHOLE)
     assert done.exit_code == 0, done.output
     events = db.read.scalars(select(AuditEntry.event).order_by(AuditEntry.seq)).all()
-    assert events[-12:] == [
+    assert events[-13:] == [
         "person:registered",
         "information:updated",
         "information:updated",
@@ -215,6 +215,7 @@ def test_an_event_leaves_what_the_page_would(load: Load, browser: Callable[..., 
         "referral:received",
         "case:opened",
         "referral:accepted",
+        "log:bound",
     ]
     (referral,) = referrals()
     assert referral.number == "R2-自立-0001"

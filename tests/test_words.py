@@ -84,7 +84,10 @@ THESE_ALONE: dict[str, tuple[str, set[str]]] = {
     "portal/referrals/drafts.py": ("a date that gives a person away", {"年", "月", "日"}),
     "portal/consents/paper_views.py": ("the name of a form, kept with the consent", {"つなぐ同意書 第1版"}),
 }
-PARSED = {"portal/web/fields.py": "patterns of what people type"}
+PARSED = {
+    "portal/web/fields.py": "patterns of what people type",
+    "portal/evaluations/telling.py": "numbers of people as staff write them",
+}
 # Words of states, printed through `|t`: they must be in the catalogue, where `states.py` put them.
 PRINTED_THROUGH_T = {"templates/macros/ui.html"}
 

@@ -24,7 +24,7 @@ from verify_audit import SOUND
 assert outside  # the fixture: a portal that keeps its checkpoints in a folder, with keys of its own
 # Commands that write no record and no entry; the others are run by the tests below.
 READING = {
-    *("audit verify", "audit vkey", "docs referral-flow"),
+    *("audit verify", "audit vkey", "docs referral-flow", "retention clear-files"),
     *(
         f"db {name}"
         for name in ("branches", "check", "current", "heads", "history", "list-templates", "show")

@@ -114,7 +114,8 @@ class Hands:
 
     def is_anew(self, one: Field) -> bool:
         """Whether something is chosen or typed here; what stands there already is mostly left."""
-        return one.kind in CHOICES or not one.value.strip() or self.random.random() < 0.25
+        often = 0.6 if one.value.isdigit() else 0.25
+        return one.kind in CHOICES or not one.value.strip() or self.random.random() < often
 
     def keep(self, one: Field, is_mended: bool) -> str:
         """What stands there already; a text is written on."""
@@ -155,6 +156,8 @@ class Hands:
             return f"{random.randrange(9, 17)}:00"
         if (known := self.knows(name, names)) is not None and random.random() < 0.9:
             return known
+        if one.value.isdigit():
+            return str(max(1, int(one.value) + random.choice((-1, 1, 2))))
         if one.kind == "textarea":
             return random.choice(WORDS)
         for pattern, make in SHAPES:

@@ -100,8 +100,6 @@ def listing(actor: Actor, wanted: AuditFilter, *, before: int | None = None, siz
     )
     session = db.read()
     statement = chosen(session, wanted)
-    if not wanted.event:  # they stand behind every act and say nothing that one can read
-        statement = statement.where(AuditEntry.event != AuditEvent.RECORDS_BOUND.value)
     if before is not None:
         statement = statement.where(AuditEntry.seq < before)
     return entries(session, statement.order_by(AuditEntry.seq.desc()).limit(size))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+import pytest
 import time_machine
 
 from portal import clock
+from portal.audit import jumps
 from portal.disclosures import exclusion_services
 from portal.disclosures import services as disclosures
 from portal.exclusions.models import Conflict
@@ -45,5 +47,6 @@ def inspect(demo: Demo) -> None:
 
 def look_at_night(member: Member) -> None:
     """In the evening before, so that the administrator's list of unusual readings has somebody on it."""
-    with time_machine.travel(NOON - timedelta(hours=11)):
+    with pytest.MonkeyPatch.context() as patch, time_machine.travel(NOON - timedelta(hours=11)):
+        patch.setattr(jumps, "MARGIN", timedelta(days=1))  # the scene is set back after others have worked
         disclosures.show(member.actor, make_person(member))

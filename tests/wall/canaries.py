@@ -185,7 +185,7 @@ RULES: dict[tuple[str, str], Rule] = {
 OPEN_TABLES = {
     *("agency", "service", "closure", "counter", "staff", "membership", "invitation", "sign_in_session"),
     *("sign_in_attempt", "form_key", "audit_entry", "audit_detail", "audit_head", "audit_checkpoint"),
-    *("alembic_version", "setting", "subject_key"),
+    *("alembic_version", "setting", "subject_key", "record_salt"),
 }
 CODES = (
     {

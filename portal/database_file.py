@@ -57,21 +57,15 @@ def stay_with_the_file(engine: Engine) -> None:
 
     Else what is written while a disk is not mounted would lie in another file, and be lost when it is back.
     """
-    file = path_of(engine.url.database)
-    if file is None:
-        return
-
-    def which() -> tuple[int, int] | None:
-        try:
-            found = file.stat()
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino
 
     @event.listens_for(engine, "do_connect")
-    def look(_dialect: object, record: Any, _given: object, _more: object) -> None:
+    def look(_dialect: object, record: Any, given: list[Any], _more: object) -> None:
+        file = path_of(given[0])
+        record.info["path"] = file
+        if file is None:
+            return
         keep_private(file)
-        record.info["file"] = which()
+        record.info["file"] = identity(file)
         if record.info["file"] is None:
             error: Any = sound_sqlite.OperationalError("unable to open database file")
             error.sqlite_errorcode, error.sqlite_errorname = CANNOT_OPEN, "SQLITE_CANTOPEN"
@@ -79,5 +73,15 @@ def stay_with_the_file(engine: Engine) -> None:
 
     @event.listens_for(engine, "checkout")
     def look_again(_connection: object, record: Any, _proxy: object) -> None:
-        if record.info["file"] != which():
+        file = record.info["path"]
+        if file is not None and record.info["file"] != identity(file):
             raise DisconnectionError("the database file is another one")
+
+
+def identity(file: Path) -> tuple[int, int] | None:
+    """The device and the number of a file; None where there is none."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -257,6 +257,9 @@ class Database:
         self.across_engine = make_engine(url, readonly=True)
         if self.stand_before:
             self.stand_before(self.read_engine)
+        self.use_engines()
+
+    def use_engines(self) -> None:
         self.session.configure(bind=self.engine)
         self.read.configure(bind=self.read_engine)
         self.across.configure(bind=self.across_engine)

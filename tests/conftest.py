@@ -26,6 +26,7 @@ from portal.audit import jumps
 from portal.db import db
 from tests.browsers import PASSWORD, Browser
 from tests.databases import Databases, NoServer, PostgreSQLDatabases, PostgreSQLServer, SQLiteFiles, flask
+from tests.engines import KeptEngines
 from tests.words import COMPILED
 
 JAPAN = ZoneInfo("Asia/Tokyo")
@@ -155,6 +156,7 @@ def _application() -> Flask:
     look_at_everything()
     settings = type("Settings", (TestConfig,), {"DATABASE_URL": NOWHERE})
     application = create_app(settings)
+    KeptEngines(db)
     application.test_client_class = Browser
     # What is there by now stays: nobody need look through it for garbage again, which takes a twentieth of the time.
     gc.freeze()

@@ -5,8 +5,12 @@ from __future__ import annotations
 import gc
 import os
 import re
+import secrets
+import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -18,6 +22,7 @@ import pytest
 import time_machine
 from flask import Flask, has_request_context
 from flask.testing import FlaskCliRunner
+from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import Engine, event
 
 from config import TestConfig
@@ -25,18 +30,38 @@ from portal import create_app
 from portal.audit import jumps
 from portal.db import db
 from tests.browsers import PASSWORD, Browser
-from tests.databases import Databases, NoServer, PostgreSQLDatabases, PostgreSQLServer, SQLiteFiles, flask
+from tests.databases import (
+    Databases,
+    NoServer,
+    PostgreSQLDatabases,
+    PostgreSQLServer,
+    SQLiteFiles,
+    flask,
+    scratch,
+)
 from tests.engines import KeptEngines
 from tests.words import COMPILED
 
 JAPAN = ZoneInfo("Asia/Tokyo")
 KINDS = ("sqlite", "postgresql")
+SECONDS: Counter[str] = Counter()
 SERVER = pytest.StashKey[PostgreSQLServer]()
+SHARED = pytest.StashKey["Shared"]()
 MISSING = pytest.StashKey[str]()
 # Where the portal points between tests: whatever forgets to ask for `app` fails at once.
 NOWHERE = "sqlite:////nowhere/the-test-did-not-ask-for-the-app-fixture.db"
 
 CountQueries = Callable[[], AbstractContextManager[list[str]]]
+
+
+@dataclass
+class Shared:
+    """What the processes of one run share."""
+
+    folder: Path
+    seed: int
+    postgresql: str = ""
+
 
 hypothesis.settings.register_profile("quick", max_examples=50, deadline=None, derandomize=True)
 hypothesis.settings.register_profile("long", max_examples=2000, deadline=None)
@@ -50,73 +75,137 @@ class Somebody(Protocol):
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--database", choices=(*KINDS, "both"), default="both", help="which databases to test on"
+        "--database",
+        choices=(*KINDS, "both"),
+        help="run every test on this; without it, all run on SQLite and those marked `both_databases` on PostgreSQL too",
     )
-    parser.addoption("--long", action="store_true", help="search deeper, for hours rather than minutes")
+    parser.addoption(
+        "--long",
+        action="store_true",
+        help="every test on both databases, every page with every id; for hours",
+    )
+    parser.addoption("--quick", action="store_true", help="only the tests marked `quick`, on SQLite")
+    parser.addoption("--seed", type=int, help="draw the same addresses as the run that printed this number")
     parser.addoption("--screenshots", action="store_true", help="take the pictures of docs/screenshots anew")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "scenario(file): the database has this scenario file loaded")
     config.addinivalue_line("markers", "long: only with --long")
+    config.addinivalue_line("markers", "both_databases: also on PostgreSQL without being told")
+    config.addinivalue_line("markers", "quick: says in two minutes whether a change is sane")
     config.addinivalue_line("markers", "conflict: in the browser, a script is told that another saved first")
     hypothesis.settings.load_profile("long" if config.getoption("--long") else "quick")
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.getoption("--long"):
-        later = [item for item in items if item.get_closest_marker("long")]
-        items[:] = [item for item in items if item not in later]
-        config.hook.pytest_deselected(items=later)
+    def stays(item: pytest.Item) -> bool:
+        if config.getoption("--quick") and not item.get_closest_marker("quick"):
+            return False
+        return bool(config.getoption("--long")) or not item.get_closest_marker("long")
+
+    config.hook.pytest_deselected(items=[item for item in items if not stays(item)])
+    items[:] = [item for item in items if stays(item)]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "database" in metafunc.fixturenames:
-        chosen = metafunc.config.getoption("--database")
-        metafunc.parametrize("database", KINDS if chosen == "both" else (chosen,), indirect=True)
+        kinds = kinds_for(metafunc.config, metafunc.definition)
+        metafunc.parametrize("database", kinds, indirect=True)
 
 
-# One PostgreSQL for the whole run. With pytest-xdist the process in charge starts it and tells its workers.
+def kinds_for(config: pytest.Config, item: pytest.Item) -> tuple[str, ...]:
+    """The databases that a test runs on."""
+    chosen = config.getoption("--database")
+    if chosen in KINDS:
+        return (chosen,)
+    if config.getoption("--quick"):
+        return ("sqlite",)
+    every = chosen == "both" or config.getoption("--long") or item.get_closest_marker("both_databases")
+    return KINDS if every else ("sqlite",)
+
+
+# The process in charge makes what all share, and tells its workers where it is: one PostgreSQL, one folder of
+# templates and compiled pages, one seed.
+
+
+def shared_by_all(config: pytest.Config) -> Shared:
+    if SHARED not in config.stash:
+        told: dict[str, str] | None = getattr(config, "workerinput", None)
+        if told is not None:
+            config.stash[MISSING] = told["postgresql_missing"]
+            config.stash[SHARED] = Shared(Path(told["folder"]), int(told["seed"]), told["postgresql"])
+        else:
+            chosen = config.getoption("--seed")
+            seed = secrets.randbelow(10**6) if chosen is None else chosen
+            config.stash[SHARED] = Shared(scratch("tsunagu-shared-"), seed)
+    return config.stash[SHARED]
 
 
 def start_postgresql(config: pytest.Config) -> str:
     """The address of the server to test on; empty when there is none."""
-    workers_input: dict[str, str] | None = getattr(config, "workerinput", None)
-    if workers_input is not None:
-        config.stash[MISSING] = workers_input["postgresql_missing"]
-        return workers_input["postgresql"]
-    given = os.environ.get("TEST_DATABASE_URL", "")
-    if given.startswith("postgresql"):
-        return given
-    if SERVER not in config.stash and MISSING not in config.stash:
+    shared = shared_by_all(config)
+    if shared.postgresql or hasattr(config, "workerinput"):
+        return shared.postgresql
+    shared.postgresql = os.environ.get("TEST_DATABASE_URL", "")
+    if not shared.postgresql.startswith("postgresql") and MISSING not in config.stash:
         try:
             config.stash[SERVER] = PostgreSQLServer()
+            shared.postgresql = config.stash[SERVER].url
         except NoServer as error:
             config.stash[MISSING] = str(error)
-    return config.stash[SERVER].url if SERVER in config.stash else ""
+    return shared.postgresql
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    wanted = node.config.getoption("--database") != "sqlite"
+    wanted = node.config.getoption("--database") != "sqlite" and not node.config.getoption("--quick")
     node.workerinput["postgresql"] = start_postgresql(node.config) if wanted else ""
     node.workerinput["postgresql_missing"] = node.config.stash.get(MISSING, "")
+    shared = shared_by_all(node.config)
+    node.workerinput["folder"], node.workerinput["seed"] = str(shared.folder), str(shared.seed)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
+    if SHARED not in config.stash or hasattr(config, "workerinput"):
+        return
+    shared = config.stash[SHARED]
     if SERVER in config.stash:
         config.stash[SERVER].close()
+    elif shared.postgresql:
+        PostgreSQLDatabases.drop_templates(shared.postgresql, shared.folder)
+    shutil.rmtree(shared.folder, ignore_errors=True)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"seed: --seed {shared_by_all(config).seed}"
+
+
+@pytest.fixture(scope="session")
+def seed(pytestconfig: pytest.Config) -> int:
+    """What draws the addresses of the sweeps; the header of the run prints it."""
+    return shared_by_all(pytestconfig).seed
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    SECONDS[report.location[0]] += report.duration
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     if config.stash.get(MISSING, ""):
         terminalreporter.section("NOT TESTED ON POSTGRESQL", red=True, bold=True)
         terminalreporter.line(config.stash[MISSING])
+    if len(SECONDS) > 10:
+        terminalreporter.section("the ten slowest files")
+        for file, seconds in SECONDS.most_common(10):
+            terminalreporter.line(f"{seconds:7.1f} s  {file}")
+    terminalreporter.line(f"seed: --seed {shared_by_all(config).seed}")
 
 
 @pytest.fixture(scope="session")
-def _sqlite() -> Iterator[Databases]:
-    databases = SQLiteFiles()
+def _sqlite(pytestconfig: pytest.Config) -> Iterator[Databases]:
+    databases = SQLiteFiles(shared=shared_by_all(pytestconfig).folder)
     yield databases
     databases.close()
 
@@ -127,7 +216,7 @@ def _postgresql(pytestconfig: pytest.Config) -> Iterator[Databases]:
     if not server:
         refuse = pytest.fail if os.environ.get("REQUIRE_POSTGRES") == "1" else pytest.skip
         refuse(f"no PostgreSQL: {pytestconfig.stash[MISSING]}")
-    databases = PostgreSQLDatabases(server)
+    databases = PostgreSQLDatabases(server, shared_by_all(pytestconfig).folder)
     yield databases
     databases.close()
 
@@ -151,13 +240,16 @@ def look_at_everything() -> None:
 
 
 @pytest.fixture(scope="session")
-def _application() -> Flask:
+def _application(pytestconfig: pytest.Config) -> Flask:
     assert COMPILED.is_file(), f"{COMPILED} is missing: set up first, by ./test, ./run or `make install`"
     look_at_everything()
     settings = type("Settings", (TestConfig,), {"DATABASE_URL": NOWHERE})
     application = create_app(settings)
     KeptEngines(db)
     application.test_client_class = Browser
+    compiled = shared_by_all(pytestconfig).folder / "templates"
+    compiled.mkdir(exist_ok=True)
+    application.jinja_env.bytecode_cache = FileSystemBytecodeCache(str(compiled))
     # What is there by now stays: nobody need look through it for garbage again, which takes a twentieth of the time.
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)

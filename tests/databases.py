@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pickle
 import pwd
 import shutil
 import subprocess
 import sys
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
 from itertools import count
 from pathlib import Path
 from secrets import token_hex
@@ -19,7 +23,7 @@ import psycopg
 from sqlalchemy import URL, make_url
 
 ROOT = Path(__file__).resolve().parent.parent
-Fill = Callable[[str], object]
+Fill = Callable[[str], Any]
 
 
 class NoServer(Exception):
@@ -47,11 +51,24 @@ def migrate(url: str) -> None:
     flask(url, "db", "upgrade")
 
 
-class Databases(ABC):
-    """A kind of database. A copy of a template costs far less than running the migrations again."""
+@contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """One process at a time."""
+    with file.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
-    def __init__(self) -> None:
-        self.templates: dict[str, str] = {}
+
+class Databases(ABC):
+    """A kind of database. A copy of a template costs far less than running the migrations again.
+
+    The processes of one run share the templates in the folder `shared`: whoever needs one first makes it.
+    """
+
+    kind: str
+
+    def __init__(self, shared: Path) -> None:
+        self.shared = shared
         self.numbers = count(1)
 
     @abstractmethod
@@ -59,8 +76,16 @@ class Databases(ABC):
         """An empty database; returns its URL."""
 
     @abstractmethod
+    def create_template(self, key: str) -> str:
+        """An empty database that outlives this process; returns its URL."""
+
+    @abstractmethod
     def copy(self, source: str, name: str) -> str:
         """A copy of a database that nobody is connected to; returns its URL."""
+
+    @abstractmethod
+    def copy_into(self, source: str, url: str) -> None:
+        """Put a copy of the first database in the place of the second."""
 
     @abstractmethod
     def drop(self, url: str) -> None: ...
@@ -74,35 +99,54 @@ class Databases(ABC):
 
     def fresh(self, template: str = "migrated", fill: Fill | None = None) -> str:
         """A copy of the migrated database; with `fill`, of one that was filled so once, under that name."""
-        if "migrated" not in self.templates:
-            self.templates["migrated"] = self.create("migrated")
-            migrate(self.templates["migrated"])
-        if template not in self.templates:
-            assert fill, f"nothing fills {template}"
-            url = self.copy(self.templates["migrated"], f"filled{next(self.numbers)}")
-            fill(url)
-            self.templates[template] = url
-        return self.copy(self.templates[template], f"test{next(self.numbers)}")
+        url, _made = self.template(template, fill)
+        return self.copy(url, f"test{next(self.numbers)}")
+
+    def template(self, name: str = "migrated", fill: Fill | None = None) -> tuple[str, Any]:
+        """The URL of a template, and a new copy of what its `fill` returned."""
+        key = f"{self.kind}-{sha256(name.encode()).hexdigest()[:12]}"
+        made = self.shared / key
+        with locked(self.shared / f"{key}.lock"):
+            if not made.exists():
+                url = self.create_template(key)
+                if name == "migrated":
+                    found = migrate(url)
+                else:
+                    assert fill, f"nothing fills {name}"
+                    self.copy_into(self.template()[0], url)
+                    found = fill(url)
+                made.write_bytes(pickle.dumps((url, found)))
+        url, found = pickle.loads(made.read_bytes())  # noqa: S301 - written by this run
+        return url, found
 
 
 class SQLiteFiles(Databases):
     """One file for each database."""
 
-    def __init__(self, folder: Path | None = None) -> None:
-        super().__init__()
+    kind = "sqlite"
+
+    def __init__(self, folder: Path | None = None, shared: Path | None = None) -> None:
         self.folder = folder or scratch("tsunagu-")
+        super().__init__(shared or self.folder)
 
     def create(self, name: str) -> str:
         return f"sqlite:///{self.folder}/{name}.db"
 
+    def create_template(self, key: str) -> str:
+        return f"sqlite:///{self.shared}/{key}.db"
+
     def copy(self, source: str, name: str) -> str:
-        file = make_url(source).database
+        url = self.create(name)
+        self.copy_into(source, url)
+        return url
+
+    def copy_into(self, source: str, url: str) -> None:
+        file, to = make_url(source).database, make_url(url).database
         assert file
+        assert to
         left_over = Path(f"{file}-wal")
         assert not left_over.exists() or not left_over.stat().st_size, f"{file} is still open"
-        url = self.create(name)
-        shutil.copyfile(file, self.folder / f"{name}.db")
-        return url
+        shutil.copyfile(file, to)
 
     def drop(self, url: str) -> None:
         file = make_url(url).database
@@ -186,8 +230,11 @@ class PostgreSQLServer:
 class PostgreSQLDatabases(Databases):
     """Databases on one server, under names that no other run uses."""
 
-    def __init__(self, server: str) -> None:
-        super().__init__()
+    kind = "postgresql"
+
+    def __init__(self, server: str, shared: Path | None = None) -> None:
+        self.own = None if shared else scratch("tsunagu-templates-")
+        super().__init__(shared or self.own or Path())
         self.server = make_url(server)
         self.prefix = f"tsunagu_{token_hex(4)}_"
         self.made: set[str] = set()
@@ -201,18 +248,33 @@ class PostgreSQLDatabases(Databases):
     def _url(self, name: str) -> str:
         return self.server.set(database=name).render_as_string(hide_password=False)
 
-    def create(self, name: str, template: str = "template0") -> str:
-        name = self.prefix + name
+    def _create(self, name: str, template: str = "template0") -> str:
         # Copying the files takes two thirds of the time that copying through the log does.
         strategy = "STRATEGY file_copy" if self.connection.info.server_version >= 150000 else ""
         self.connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" {strategy}')
-        self.made.add(name)
         return self._url(name)
+
+    def create(self, name: str, template: str = "template0") -> str:
+        self.made.add(self.prefix + name)
+        return self._create(self.prefix + name, template)
+
+    def create_template(self, key: str) -> str:
+        if self.own:
+            return self.create(key)
+        # Who runs the tests drops it at their end: `drop_templates`.
+        return self._create(f"{self.shared.name.replace('-', '_')}_{key.replace('-', '_')}")
 
     def copy(self, source: str, name: str) -> str:
         template = make_url(source).database
         assert template
         return self.create(name, template)
+
+    def copy_into(self, source: str, url: str) -> None:
+        name, template = make_url(url).database, make_url(source).database
+        assert name
+        assert template
+        self.connection.execute(f'DROP DATABASE "{name}"')
+        self._create(name, template)
 
     def drop(self, url: str) -> None:
         """Soon, not now: while a last connection is still closing, PostgreSQL waits a tenth of a second."""
@@ -230,3 +292,16 @@ class PostgreSQLDatabases(Databases):
         for name in sorted(self.made):
             self._drop(name)
         self.connection.close()
+        if self.own:
+            shutil.rmtree(self.own)
+
+    @classmethod
+    def drop_templates(cls, server: str, shared: Path) -> None:
+        """Take the templates of a run off a server that goes on."""
+        start = shared.name.replace("-", "_") + "_"
+        with psycopg.connect(cls._dsn(make_url(server)), autocommit=True) as connection:
+            names = connection.execute(
+                "SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [start]
+            )
+            for (name,) in names.fetchall():
+                connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')

@@ -38,6 +38,8 @@ from tests.conftest import scenario
 from tests.databases import Databases, flask
 from tests.factories import Member
 
+pytestmark = pytest.mark.both_databases
+
 DEMO = str(Path(__file__).resolve().parent.parent / "scenarios" / "ashiya.yaml")
 SIZE = 600
 ACTIONS = {action.value for action in ReferralAction}

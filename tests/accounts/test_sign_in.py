@@ -25,6 +25,8 @@ from portal.policy import Role
 from tests.browsers import PASSWORD, Browser
 from tests.factories import Member, make_agency, make_member
 
+pytestmark = pytest.mark.both_databases
+
 Open = Callable[..., Browser]
 At = Callable[..., None]
 

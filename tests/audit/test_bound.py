@@ -42,6 +42,8 @@ from tests.audit.worlds import World
 from tests.databases import flask
 from verify_audit import SOUND, TAMPERED
 
+pytestmark = pytest.mark.both_databases
+
 DEMO = pytest.mark.scenario("scenarios/ashiya.yaml")
 DOCS = Path("docs/audit-log.md")
 Record = tuple[str, UUID]

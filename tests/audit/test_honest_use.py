@@ -28,8 +28,10 @@ from tests.browsers import PASSWORD
 from tests.wall import conftest, test_canary_sweep
 from verify_audit import SOUND
 
+pytestmark = pytest.mark.both_databases
+
 # The fixtures of the wall's tests: worlds built once, and paper of which one sheet of each kind is printed.
-_made, copied, light_paper = conftest._made, conftest.copied, test_canary_sweep.light_paper  # noqa: SLF001
+copied, light_paper = conftest.copied, test_canary_sweep.light_paper
 
 DEMO = Path(__file__).resolve().parents[2] / "scenarios" / "ashiya.yaml"
 # The parts of the portal, each walked through by itself: workers share them.

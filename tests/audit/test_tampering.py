@@ -28,6 +28,8 @@ from tests.audit.verifying import run
 from tests.audit.worlds import World
 from verify_audit import SOUND, TAMPERED
 
+pytestmark = pytest.mark.both_databases
+
 DEMO = pytest.mark.scenario("scenarios/ashiya.yaml")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -110,8 +109,8 @@ def test_every_picture_is_small_and_shown() -> None:
     assert shown == set(pictures)
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_what_a_document_points_to_is_there(document: Path) -> None:
-    links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", document.read_text())
-    named = re.findall(r"<img[^>]+src=\"([^\"]+)\"", document.read_text())
-    assert not [link for link in links + named if not (document.parent / link).exists()]
+def test_what_a_document_points_to_is_there() -> None:
+    for document in DOCUMENTS:
+        links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", document.read_text())
+        named = re.findall(r"<img[^>]+src=\"([^\"]+)\"", document.read_text())
+        assert not [link for link in links + named if not (document.parent / link).exists()], document.name

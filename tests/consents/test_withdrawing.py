@@ -15,6 +15,8 @@ from tests.consents.acts import how_many, withdraw
 from tests.factories import Member, make_agency, make_consent, make_member, make_person, make_referral
 from tests.words import errors_of, hidden, words_of
 
+pytestmark = pytest.mark.both_databases
+
 Visit = Callable[..., Browser]
 Clock = Callable[..., None]
 NAME = "波止場"

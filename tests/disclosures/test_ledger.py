@@ -25,6 +25,8 @@ from tests.factories import (
 )
 from tests.words import pdf_words, words_of
 
+pytestmark = pytest.mark.both_databases
+
 Visit = Callable[..., Browser]
 Clock = Callable[..., None]
 

@@ -25,6 +25,8 @@ from tests.emergency.acts import BIRTHDAY, HANAKO, NAME, events
 from tests.factories import Member, make_member, make_person
 from tests.wall.test_races import PATIENCE, Runner, paused_at, together
 
+pytestmark = pytest.mark.both_databases
+
 
 def wish_for(person_id: UUID, name: str = NAME) -> Wish:
     return Wish(

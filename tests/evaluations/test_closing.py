@@ -33,6 +33,8 @@ from tests.browsers import Browser
 from tests.factories import Member, make_agency, make_case, make_member, make_person
 from tests.words import words_of
 
+pytestmark = pytest.mark.both_databases
+
 Visit = Callable[..., Browser]
 ROOT = "/reports/evaluation"
 

@@ -32,6 +32,8 @@ from tests.browsers import Browser
 from tests.factories import Member, make_agency, make_case, make_member, make_person, make_referral
 from tests.wall.pages import blurred
 
+pytestmark = pytest.mark.both_databases
+
 SignIn = Callable[..., Browser]
 
 

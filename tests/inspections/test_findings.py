@@ -22,6 +22,8 @@ from tests.browsers import Browser
 from tests.conftest import CountQueries
 from tests.factories import Member, make_agency, make_member, make_referral
 
+pytestmark = pytest.mark.both_databases
+
 Visit = Callable[..., Browser]
 
 

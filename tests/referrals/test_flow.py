@@ -34,6 +34,8 @@ from tests.factories import (
 )
 from tests.referrals.typed import proposal, send, step
 
+pytestmark = pytest.mark.both_databases
+
 Browsers = Callable[..., Browser]
 S, A = ReferralStatus, ReferralAction
 

@@ -26,6 +26,8 @@ from tests.browsers import Browser
 from tests.factories import Member, make_agency, make_member, make_person, make_referral, step
 from tests.words import words_of
 
+pytestmark = pytest.mark.both_databases
+
 Visit = Callable[..., Browser]
 Clock = Callable[..., None]
 PORTAL = Path(__file__).resolve().parents[2] / "portal"

@@ -21,6 +21,8 @@ from tests.factories import make_case, make_member, make_referral
 from tests.retention.lives import Office, make_office, old_life, propose
 from tests.wall.test_races import together
 
+pytestmark = pytest.mark.both_databases
+
 TRIES = 6
 
 

@@ -21,6 +21,8 @@ from portal.settings.models import Setting
 from tests.browsers import Browser
 from tests.factories import Member, make_agency, make_member
 
+pytestmark = pytest.mark.both_databases
+
 KEY = "retention.case_years"
 Open = Callable[..., Browser]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -11,8 +10,6 @@ import pytest
 from portal import clock
 from portal.db import db
 from tests.databases import Databases
-
-Made = dict[tuple[Databases, str], Any]
 
 # Going through every page as one reader takes a minute. On SQLite every reader goes; on the second database, where what
 # differs is the SQL and not the pages, those who are told apart by it. With --long everybody goes everywhere.
@@ -39,26 +36,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if stays(item)]
 
 
-@pytest.fixture(scope="session")
-def _made() -> Made:
-    return {}
-
-
 @pytest.fixture
-def copied(_made: Made, database: Databases, renew: Callable[..., str]) -> Callable[..., Any]:
-    """`copied(build)`: what `build()` returned when this process needed it first, on a database as it left it."""
+def copied(database: Databases, renew: Callable[..., str]) -> Callable[..., Any]:
+    """`copied(build)`: what `build()` returned when this run needed it first, on a database as it left it."""
 
     def copy(build: Callable[[], Any]) -> Any:
         # A world is of its day.
         name = f"{build.__module__}.{build.__qualname__} {clock.today()}"
 
-        def fill(url: str) -> None:
+        def fill(url: str) -> Any:
             db.bind(url)
-            _made[database, name] = build()
-            db.end()
+            made = build()
             db.dispose()
+            return made
 
         renew(name, fill)
-        return deepcopy(_made[database, name])
+        return database.template(name)[1]
 
     return copy

@@ -37,6 +37,8 @@ from portal.referrals.states import ReferralAction, ReferralKind
 from tests.factories import make_case, make_consent, make_member, make_note, make_person, make_referral
 from tests.wall.test_policy import snapshot
 
+pytestmark = pytest.mark.both_databases
+
 AUDITED = sorted(
     (mapper.class_ for mapper in Base.registry.mappers if issubclass(mapper.class_, Audited)),
     key=lambda model: model.__name__,

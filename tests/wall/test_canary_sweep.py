@@ -28,6 +28,8 @@ from tests.wall.pages import blurred
 from tests.wall.sweep import Sweep, Tables
 from tests.wall.world import World
 
+pytestmark = pytest.mark.both_databases
+
 READERS = (
     *("a", "b", "c", "d", "a's coordinator", "b's coordinator", "a's admin", "b's worker who administers"),
     *("auditor", "system_admin", "stranger"),

@@ -31,6 +31,8 @@ from tests.wall.canaries import CANARY
 from tests.wall.sweep import Sweep
 from tests.wall.test_canary_sweep import few_of, settled, start
 
+pytestmark = pytest.mark.both_databases
+
 FAR = {"b", "c"}
 CACHED = type(cache(len))
 # Every question of the first wall, and what it answers when nobody minds.

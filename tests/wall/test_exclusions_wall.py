@@ -24,6 +24,8 @@ from tests.wall.test_races import PATIENCE, Runner, last_of, paused_at
 from tests.wall.world import World
 from tests.wall.world_exclusions import person_of
 
+pytestmark = pytest.mark.both_databases
+
 __all__ = ["light_paper"]
 
 

@@ -21,6 +21,8 @@ from tests.wall.sweep import IDS, addresses
 from tests.wall.test_canary_sweep import eye_of, few_of
 from tests.wall.world import World
 
+pytestmark = pytest.mark.both_databases
+
 LONG = "長い文。" * 25_000
 HOSTILE = {
     "100 kB": LONG,

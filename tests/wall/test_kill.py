@@ -26,6 +26,8 @@ from tests.servers import Server, serve
 from tests.wall import oracle
 from verify_audit import SOUND
 
+pytestmark = pytest.mark.both_databases
+
 
 class Client:
     """A person at a browser who presses the button again when nothing came back."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+import pytest
 from flask import Flask
 
 from portal.db import db
@@ -20,6 +21,8 @@ from tests.factories import Member, make_consent, make_member, make_person
 from tests.meeting_factories import make_item, make_meeting
 from tests.wall import oracle
 from tests.wall.test_races import PATIENCE, TRIES, Runner, last_of, paused_at, together
+
+pytestmark = pytest.mark.both_databases
 
 
 def make_table() -> tuple[Member, Member, UUID, UUID, UUID]:

@@ -36,6 +36,8 @@ from tests.wall import oracle
 from tests.wall.grounds import Town
 from tests.wall.oracle import Oracle
 
+pytestmark = pytest.mark.both_databases
+
 # What a closed item may say: that it is there, who presents it and for how long.
 CLOSED = {
     "id",

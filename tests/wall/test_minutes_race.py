@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from flask import Flask
 from sqlalchemy import select
 
@@ -15,6 +16,8 @@ from portal.policy import Role
 from tests.factories import make_member
 from tests.wall.test_meeting_races import make_table
 from tests.wall.test_races import TRIES, together
+
+pytestmark = pytest.mark.both_databases
 
 
 def test_of_two_writers_of_the_same_minutes_neither_loses_a_word(app: Flask) -> None:

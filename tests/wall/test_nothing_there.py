@@ -18,6 +18,8 @@ from tests.wall.sweep import Tables, table_of, values_of
 from tests.wall.test_canary_sweep import eye_of
 from tests.wall.world import World
 
+pytestmark = pytest.mark.both_databases
+
 # Records that are nobody's secret, and those of one's own account: not there, or not one's own, is told apart.
 OPEN = {"agency", "service", "closure"}
 PASSING = {"Date", "Set-Cookie", "Content-Length"}  # the bytes themselves are compared

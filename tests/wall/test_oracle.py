@@ -12,6 +12,8 @@ import pytest
 from tests.wall import oracle, wisdom
 from tests.wall.oracle import EVERYONE, Consent, Item, Line, Meeting, Oracle, Referral
 
+pytestmark = pytest.mark.both_databases
+
 HOME, TOLD, OTHER = uuid4(), uuid4(), uuid4()
 PERSON, CONSENT, REFERRAL = uuid4(), uuid4(), uuid4()
 TOLD_AT = datetime(2026, 6, 1, 1, 0, tzinfo=UTC)

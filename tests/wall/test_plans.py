@@ -11,6 +11,8 @@ from portal.db import db
 from tests.browsers import Browser
 from tests.factories import make_member, make_person, make_referral
 
+pytestmark = pytest.mark.both_databases
+
 
 def prepared() -> set[str]:
     """The statements that the readers' connection keeps with their plans."""

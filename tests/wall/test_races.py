@@ -29,6 +29,8 @@ from tests.factories import make_case, make_consent, make_member, make_note, mak
 from tests.wall import oracle
 from tests.wall.test_audit_guard import make_terms
 
+pytestmark = pytest.mark.both_databases
+
 A = ReferralAction
 NAMED = Basics(family="見本", given="花子", family_kana="みほん", given_kana="はなこ")
 TRIES = 20

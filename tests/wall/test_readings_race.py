@@ -26,6 +26,8 @@ from tests.meeting_factories import make_item, make_meeting
 from tests.wall.test_races import PATIENCE, Runner
 from tests.words import words_of
 
+pytestmark = pytest.mark.both_databases
+
 Visit = Callable[..., Browser]
 NAME = "白鳥沢"
 

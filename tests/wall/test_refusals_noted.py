@@ -25,6 +25,8 @@ from tests.wall.test_canary_sweep import eye_of
 from tests.wall.test_nothing_there import asks, fillings, is_there, table_of
 from tests.wall.world import World
 
+pytestmark = pytest.mark.both_databases
+
 # Who catches a refusal: the door writes it down; the others only ask whether it would be one, or pass it on.
 WRITES = {"note_refusal", "wait"}  # `wait` is the page that asks for patience, and notes it
 ASKS_ONLY = {

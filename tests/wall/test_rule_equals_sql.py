@@ -8,6 +8,7 @@ from itertools import product
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
 from flask import Flask
 from sqlalchemy import insert, select
 
@@ -24,6 +25,8 @@ from portal.people.models import Person
 from portal.policy import Role
 from tests.factories import Member, make_member
 from tests.wall import oracle
+
+pytestmark = pytest.mark.both_databases
 
 # The last day in Japan ends at 15:00 UTC: the moments lie close around it and around the beginning.
 BEGINS = datetime(2026, 6, 10, 3, 0, tzinfo=UTC)

@@ -54,6 +54,8 @@ from tests.wall import oracle
 from tests.wall.canaries import CODES
 from tests.wall.test_rule_equals_sql import MOMENTS, World
 
+pytestmark = pytest.mark.both_databases
+
 NAME, SICK, NEED, NOTE = "黒柳", "見本の病名", "見本の相談", "見本の経過"
 ROOT = Path(__file__).resolve().parent.parent.parent
 

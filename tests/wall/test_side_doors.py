@@ -35,6 +35,8 @@ from tests.factories import (
     step,
 )
 
+pytestmark = pytest.mark.both_databases
+
 NAME = {"family": "黒柳", "given": "徹平", "family_kana": "くろやなぎ", "given_kana": "てっぺい"}
 
 

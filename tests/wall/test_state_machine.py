@@ -14,6 +14,8 @@ from tests.audit.worlds import World
 from tests.wall.machine_watch import Agencies
 from verify_audit import SOUND
 
+pytestmark = pytest.mark.both_databases
+
 
 def test_the_wall_stands_whatever_the_agencies_do(
     app: Flask,

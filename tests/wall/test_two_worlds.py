@@ -33,6 +33,8 @@ from tests.wall.sweep import SOME, addresses, text_of
 from tests.wall.test_canary_sweep import eye_of, few_of
 from tests.wall.world import World
 
+pytestmark = pytest.mark.both_databases
+
 
 class Ids:
     """Ids in the order they are asked for; what is hidden gets its own between those that both worlds share."""

@@ -38,6 +38,8 @@ from tests.web.breaking import (
     small_disk,
 )
 
+pytestmark = pytest.mark.both_databases
+
 READY = "/static/img/icon.svg"  # answers without any database
 TYPED = "明日の午前に、お電話します。"
 SECRET = "the-word-that-is-in-the-address"

@@ -18,6 +18,8 @@ from portal.web.headers import HEADERS
 from tests.browsers import Browser
 from tests.factories import make_agency, make_case, make_member
 
+pytestmark = pytest.mark.both_databases
+
 TYPED = "電話で <b>様子</b>を聞いた。"
 HELD = "見本花子の住所"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from html import unescape
 from io import BytesIO
@@ -206,8 +206,8 @@ class Sweep:
             self.kinds[kind] = self.kinds.get(kind, 0) + 1
             self.get(f"{path}?{urlencode(asked)}", further=False)
 
-    def whole(self, tables: Tables) -> None:
-        for address in addresses(self.app, tables):
+    def through(self, asked: Iterable[str]) -> None:
+        for address in asked:
             self.get(address)
 
 

@@ -28,8 +28,9 @@ from portal.referrals.models import Referral
 from tests.browsers import Browser
 from tests.wall import oracle
 from tests.wall.canaries import CANARY
+from tests.wall.drawing import Draw
 from tests.wall.sweep import Sweep
-from tests.wall.test_canary_sweep import few_of, settled, start
+from tests.wall.test_canary_sweep import settled, start
 
 pytestmark = pytest.mark.both_databases
 
@@ -91,6 +92,7 @@ def test_the_second_wall_alone_shows_nobody_what_is_not_his(
     no_first_wall: Callable[[], None],
     monkeypatch: pytest.MonkeyPatch,
     reader: str,
+    draw: Draw,
 ) -> None:
     monkeypatch.setitem(
         app.config, "PROPAGATE_EXCEPTIONS", False
@@ -99,7 +101,7 @@ def test_the_second_wall_alone_shows_nobody_what_is_not_his(
     with oracle.reading(app.config["DATABASE_URL"]) as rows:
         eye, sweep = start(app, browser, world, reader, rows)
         no_first_wall()
-        sweep.whole(eye.tables if reader in FAR else few_of(eye.tables))
+        sweep.through(draw.addresses(app, eye, known=5, hidden=3))
         leaks = found_behind(eye, sweep)
     assert not leaks, leaks
     assert not eye.works or any(CANARY.fullmatch(word) for word in sweep.seen), "the sweep saw nothing at all"
@@ -112,12 +114,13 @@ def test_the_first_wall_alone_shows_nobody_what_is_not_his(
     copied: Callable[..., Any],
     no_second_wall: None,
     reader: str,
+    draw: Draw,
 ) -> None:
-    """Who was told nothing goes all the way; the others go through everything in front of both walls."""
+    """Who was told nothing asks for most of what is hidden; the others go through everything in front of both walls."""
     world = copied(settled)
     with oracle.reading(app.config["DATABASE_URL"]) as rows:
         eye, sweep = start(app, browser, world, reader, rows)
-        sweep.whole(eye.tables if reader == "c" else few_of(eye.tables))
+        sweep.through(draw.addresses(app, eye, known=3, hidden=5 if reader == "c" else 2))
         leaks = found_behind(eye, sweep)
     assert not leaks, leaks
     assert not sweep.errors
@@ -137,6 +140,7 @@ def test_without_both_it_would_be_seen(
     browser: Callable[..., Browser],
     no_first_wall: Callable[[], None],
     no_second_wall: None,
+    draw: Draw,
 ) -> None:
     """The sweep itself: with neither wall it finds a stranger reading everything."""
     world = settled()
@@ -144,5 +148,5 @@ def test_without_both_it_would_be_seen(
     with oracle.reading(app.config["DATABASE_URL"]) as rows:
         eye, sweep = start(app, browser, world, "c", rows)
         no_first_wall()
-        sweep.whole(few_of(eye.tables))
+        sweep.through(draw.addresses(app, eye, known=3, hidden=3))
         assert found_behind(eye, sweep)

@@ -19,10 +19,11 @@ from portal.reports import audit_words
 from tests.audit import denied
 from tests.browsers import Browser
 from tests.test_architecture import MODULES, name, parse
+from tests.wall.drawing import is_there
 from tests.wall.pages import Form, Page
-from tests.wall.sweep import Tables, addresses
+from tests.wall.sweep import Tables, addresses, table_of
 from tests.wall.test_canary_sweep import eye_of
-from tests.wall.test_nothing_there import asks, fillings, is_there, table_of
+from tests.wall.test_nothing_there import asks, fillings
 from tests.wall.world import World
 
 pytestmark = pytest.mark.both_databases

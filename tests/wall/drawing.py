@@ -1,0 +1,99 @@
+"""Which addresses a sweep asks for: those of the records that a reader may know of, and some that are hidden from them.
+
+A short run draws them by the seed that its header prints; with --long every page is asked for every id.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from flask import Flask
+from werkzeug.routing import Rule, UUIDConverter
+
+from portal.policy import Role
+from tests.wall import canary_meetings, world_activities, world_emergency, world_inspections
+from tests.wall.canaries import Eye, Row
+from tests.wall.sweep import addresses, arguments, get_rules, table_of
+
+# Records that are nobody's secret, and those of one's own account: not there, or not one's own, is told apart.
+OPEN = {"agency", "service", "closure"}
+
+
+def is_there(eye: Eye, table: str, key: UUID) -> bool:
+    """Whether the reader may know that this record is there at all."""
+    row, works = eye.tables[table][key], eye.works
+    if table in world_inspections.THERE:
+        return world_inspections.THERE[table](eye, row)
+    if table in world_activities.THERE:
+        return works is not None and world_activities.THERE[table](eye, row)
+    if table.startswith("emergency_"):
+        return world_emergency.is_there(eye, table, row)
+    if works is None:
+        return False
+    match table:
+        case "person":
+            return eye.wise.knows_of(works, key, eye.now)
+        case "referral":
+            return eye.wise.has_referral(works, key)
+        case "consent":
+            return works in {row["agency_id"], eye.wise.homes[row["person_id"]]}
+        case "progress_note" | "case_goal":
+            return bool(eye.tables["support_case"][row["case_id"]]["agency_id"] == works)
+        case "family_tie":
+            return eye.wise.homes[row["person_id"]] == works or eye.wise.homes[row["relative_id"]] == works
+        case "meeting" | "meeting_series" | "attendance" | "agenda_item" | "meeting_outcome" | "local_issue":
+            return is_at_table(eye, table, row)
+        case "support_case" | "follow_up":
+            return bool(row["agency_id"] == works)
+    return table in OPEN
+
+
+def is_at_table(eye: Eye, table: str, row: Row) -> bool:
+    """Of meetings: who sits there knows of the meeting, and of an item whoever sees or arranges it."""
+    match table:
+        case "meeting_series":
+            return bool(canary_meetings.series(eye, row))
+        case "local_issue":
+            return canary_meetings.issue(eye, row)
+        case "meeting_outcome":
+            item = eye.tables["agenda_item"][row["item_id"]]
+            return row["owner_agency_id"] == eye.works or is_at_table(eye, "agenda_item", item)
+        case "agenda_item":
+            meeting = eye.wise.meetings[row["meeting_id"]]
+            arranges = eye.role is Role.COORDINATOR and meeting.convener == eye.works
+            return arranges or eye.wise.has_item(eye.works, eye.staff, row["id"], eye.now)
+    return canary_meetings.meeting(eye, row)
+
+
+@dataclass(frozen=True)
+class Draw:
+    """How many addresses of each rule are asked for; `known` of records the reader may know of, None for all of them."""
+
+    seed: int
+    is_long: bool = False
+
+    def addresses(self, app: Flask, eye: Eye, *, known: int | None, hidden: int) -> list[str]:
+        if self.is_long:
+            return list(addresses(app, eye.tables))
+        adapter, found = app.url_map.bind("localhost"), []
+        for rule in get_rules(app):
+            chance = Random(f"{self.seed} {rule.rule} {eye.staff}")
+            groups: tuple[list[str], list[str]] = ([], [])
+            for values in arguments(rule, eye.tables):
+                groups[not may_know(eye, rule, values)].append(adapter.build(rule.endpoint, values))
+            for group, most in zip(groups, (known, hidden), strict=True):
+                found += group if most is None else chance.sample(group, min(most, len(group)))
+        return found
+
+
+def may_know(eye: Eye, rule: Rule, values: dict[str, Any]) -> bool:
+    """Whether the reader may know of every record that the address names."""
+    ids = [name for name in values if isinstance(rule._converters[name], UUIDConverter)]  # noqa: SLF001
+    for name in ids:
+        table = table_of(name, eye.tables)
+        if values[name] not in eye.tables[table] or not is_there(eye, table, values[name]):
+            return False
+    return True

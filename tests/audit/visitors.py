@@ -28,7 +28,7 @@ from tests.wall.sweep import Tables, table_of, values_of
 
 # How often somebody takes up a form, how often he mends it, and on how many pages he knows it to stand.
 TRIES, MENDS, PAGES = 3, 6, 4
-FAR, AGAIN = 15, 2
+FAR = 15
 TOO_MANY = 429
 URL_ENCODED = "application/x-www-form-urlencoded"
 SHOWS = ("show", "person", "partner", "session", "finding", "referral", "index", "item")
@@ -57,6 +57,7 @@ class Town:
     random: Random
     further: int = 1  # how many times as far as usual
     most_of_a_kind: int = 2  # addresses of one kind that a reader opens
+    most_sent: int = 2  # how often each role sends a form
     reached: Counter[Call] = field(default_factory=Counter)
     sent: Counter[Any] = field(default_factory=Counter)
     answers: dict[Call, Counter[str]] = field(default_factory=dict)
@@ -327,9 +328,9 @@ class Visitor:
         keys.sort(key=lambda key: bool(LEAVES.search(" ".join(map(str, key)))))
         for key in keys:
             # With several buttons, or several answers, it is several forms.
-            for _time in range(self.town.further * AGAIN):
+            for _time in range(self.town.further * self.town.most_sent):
                 mine = (key, self.reader.role)
-                if self.town.sent[mine] >= self.town.further * AGAIN or not self.send(key):
+                if self.town.sent[mine] >= self.town.further * self.town.most_sent or not self.send(key):
                     break
                 self.town.sent[mine] += 1
 

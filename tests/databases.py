@@ -37,9 +37,9 @@ def scratch(prefix: str) -> Path:
     return Path(tempfile.mkdtemp(prefix=prefix, dir=memory if roomy else None))
 
 
-def flask(url: str, *command: str) -> str:
+def flask(url: str, *command: str, **settings: str) -> str:
     """What a `flask` command printed that ran on this database, in a process of its own."""
-    environment = os.environ | {"DATABASE_URL": url, "PORTAL_ENV": "test"}
+    environment = os.environ | {"DATABASE_URL": url, "PORTAL_ENV": "test"} | settings
     whole = (sys.executable, "-m", "flask", "--app", "wsgi", *command)
     done = subprocess.run(whole, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -1,7 +1,9 @@
 """The migrations and the models describe the same database, and every step can be undone."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -41,3 +43,11 @@ def test_every_step_can_be_undone_and_done_again(database: Databases) -> None:
     migrate(url)
     database.drop(url)
     assert left_over == ["alembic_version"]
+
+
+def test_no_migration_uses_code_that_will_change() -> None:
+    """What a migration does stays as it was: it imports nothing of the portal."""
+    steps = Path("migrations/versions").glob("*.py")
+    assert [
+        step.name for step in steps if re.search(r"\bportal\b.*import|import portal", step.read_text())
+    ] == []

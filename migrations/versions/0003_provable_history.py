@@ -7,10 +7,16 @@ Create Date: 2026-11-24 13:49:04.902787
 """
 import hashlib
 import json
+import os
+import secrets
+from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import UUID, uuid4
 
 from alembic import op
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from flask import current_app
 import sqlalchemy as sa
 
 
@@ -295,6 +301,11 @@ DETAIL = sa.table(
     *(sa.column("seq", sa.BigInteger()), sa.column("key_id", sa.Uuid())),
     *(sa.column("salt", sa.LargeBinary()), sa.column("details", sa.LargeBinary())),
 )
+SUBJECT_KEY = sa.table(
+    "subject_key",
+    *(sa.column("id", sa.Uuid()), sa.column("person_id", sa.Uuid())),
+    *(sa.column("master_id", sa.Text()), sa.column("wrapped", sa.LargeBinary())),
+)
 
 
 def keep_what_was_logged():
@@ -321,8 +332,6 @@ def keep_what_was_logged():
 
 
 def seal_details(connection):
-    from portal.audit.vault import seal, vault  # the keys lie outside the database, where the portal keeps them
-
     rows = connection.execute(
         sa.select(DETAIL.c.seq, DETAIL.c.salt, DETAIL.c.details, ENTRY.c.person_id)
         .join(ENTRY, ENTRY.c.seq == DETAIL.c.seq)
@@ -330,14 +339,43 @@ def seal_details(connection):
         .order_by(DETAIL.c.seq)
     ).all()
     digest = hashlib.sha256()
+    master, keys = master_key() if rows else (), {}
     for seq, salt, details, person_id in rows:
-        key_id, key = vault.key_for(connection, person_id)
-        sealed = seal(key, seq, salt, details)
+        if person_id not in keys:
+            keys[person_id] = make_key(connection, person_id, *master)
+        key_id, key = keys[person_id]
+        nonce = secrets.token_bytes(12)
+        sealed = nonce + AESGCM(key).encrypt(nonce, salt + details, seq.to_bytes(8))
         digest.update(f"{seq} {hashlib.sha256(sealed).hexdigest()}\n".encode())
         connection.execute(
             DETAIL.update().where(DETAIL.c.seq == seq).values(key_id=key_id, salt=None, details=sealed)
         )
     return len(rows), digest.hexdigest()
+
+
+def master_key():
+    """The id and the bytes of the key that wraps each person's. It lies outside the database: the last line of
+    KEY_DIR/master.key, as id:64 hex digits, made where there is none."""
+    path = Path(current_app.config["KEY_DIR"]) / "master.key"
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w") as file:
+            file.write(f"{secrets.token_hex(4)}:{secrets.token_hex(32)}\n")
+            file.flush()
+            os.fsync(file.fileno())
+    name, _, key = path.read_text().split()[-1].partition(":")
+    return name, bytes.fromhex(key)
+
+
+def make_key(connection, person_id, master_id, master):
+    """A key for this person, stored wrapped by the master key."""
+    key_id, key, nonce = uuid4(), secrets.token_bytes(32), secrets.token_bytes(12)
+    wrapped = nonce + AESGCM(master).encrypt(nonce, key, key_id.bytes)
+    connection.execute(
+        SUBJECT_KEY.insert().values(id=key_id, person_id=person_id, master_id=master_id, wrapped=wrapped)
+    )
+    return key_id, key
 
 
 def guard_log():

@@ -7,6 +7,7 @@ The rules are in `second_wall_tables`; docs/decisions/017 says why it is made so
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,11 +20,14 @@ from uuid import UUID
 from pysqlite3 import dbapi2 as sqlite
 from sqlalchemy import Engine, event
 
-from portal import clock
+from portal import clock, faults
 from portal import second_wall_postgresql as postgresql
 from portal.db import Database, close_reading
 from portal.policy import Actor, Permission, Role, can
+from portal.second_wall_functions import planned_once
 from portal.second_wall_text import columns_of, tables_in, text_of
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,13 @@ class Reader:
 NOBODY = Reader()
 
 
+class OtherRules(RuntimeError):
+    """The views in the database were put up by another version of the rules."""
+
+    def __init__(self) -> None:
+        super().__init__(postgresql.DIFFERS)
+
+
 class Refused(RuntimeError):
     """A statement that tries to go round the wall: a programmer's mistake, so it is no `PortalError`."""
 
@@ -84,6 +95,27 @@ def install(database: Database) -> None:
         stand(engine, lambda: database.reader.get() or NOBODY)
 
     database.stand_before = stand_before
+
+
+def look_before_serving(database: Database) -> None:
+    """Whether the views in the database are of these rules; later each new connection of the readers looks again.
+
+    A database that is away is none the worse for it: the portal starts, and answers 503 until it is there.
+
+    Raises:
+        OtherRules: they are not.
+    """
+    if database.stand_before is None or database.read_engine.dialect.name == "sqlite":
+        return  # on SQLite each connection makes its own views
+    try:
+        with database.across_engine.connect() as connection:
+            mark = connection.exec_driver_sql(postgresql.STANDS).scalar_one()
+    except faults.ERRORS:
+        return
+    finally:
+        database.across_engine.dispose()  # a server that forks after this must not share a connection
+    if mark != postgresql.mark_of_rules():
+        raise OtherRules
 
 
 # SQLite: the file is attached under a name that nobody can guess, and temporary views stand in the place of tables.
@@ -187,6 +219,10 @@ def before_postgresql(engine: Engine, who: Callable[[], Reader]) -> None:
 
     @event.listens_for(engine, "connect")
     def ask(connection: Any, record: Any) -> None:
+        if connection.execute(postgresql.STANDS).fetchone()[0] != postgresql.mark_of_rules():
+            connection.close()
+            logger.error(postgresql.DIFFERS)
+            raise OtherRules
         record.info["has_role"] = connection.execute(postgresql.MAY_BECOME).fetchone()[0]
         connection.rollback()
         connection.prepare_threshold, connection.prepared_max = 0, 500
@@ -201,7 +237,7 @@ def before_postgresql(engine: Engine, who: Callable[[], Reader]) -> None:
         )
 
     refuse(engine, postgresql.goes_round)
-    plan = lru_cache(maxsize=1000)(postgresql.planned_once)
+    plan = lru_cache(maxsize=1000)(planned_once)
 
     @event.listens_for(engine, "before_cursor_execute", retval=True)
     def once(

@@ -6,11 +6,16 @@ from __future__ import annotations
 
 import logging
 import re
+from collections import defaultdict
 from collections.abc import Mapping
+from functools import cache
+from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import Connection
 
+from portal.second_wall_columns import shown
+from portal.second_wall_functions import Functions
 from portal.second_wall_tables import RULES
 from portal.second_wall_text import columns_of, text_of
 
@@ -24,12 +29,11 @@ KINDS = dict.fromkeys(("staff", "agency", "office", "admin", "convener"), "uuid"
 FLAGS = ("auditor", "sysadmin")
 OUT = "coalesce(current_setting('tsunagu.shut_out', true), '')"
 PLAIN = re.compile(r"[0-9A-Za-z:. +-]*")
-PARENTHESES = re.compile(r"(EXISTS \(|\(|\))")
 # A page reads, in one statement, and says nothing about who it is.
 READING = re.compile(r"\s*(SELECT|WITH)\b", re.IGNORECASE)
 ROUND = re.compile(
     r"""; | \bU&["'] | \bset_config\b | \bcurrent_setting\b | \bsearch_path\b | _to_xml | \bxmlparse\b | \bts_stat\b
-    | \bts_rewrite\b | \bdblink | \blo_\w+ | \bpg_\w+ | \btsunagu\b | \bpublic\s*["]?\s*\. | \binformation_schema\b""",
+    | \bts_rewrite\b | \bdblink | \bwall_rule_ | \blo_\w+ | \bpg_\w+ | \btsunagu\b | \bpublic\s*["]?\s*\. | \binformation_schema\b""",
     re.IGNORECASE | re.VERBOSE,
 )
 
@@ -48,24 +52,6 @@ def value(name: str, about: str) -> str:
     if name in FLAGS:
         return f"coalesce(current_setting('tsunagu.{name}', true) = '1', false)"
     return f"nullif(current_setting('tsunagu.{name}', true), '')::{KINDS[name]}"
-
-
-def planned_once(sql: str) -> str:
-    """PostgreSQL plans every EXISTS in two ways, and those inside it again in each: an OFFSET says that one will do."""
-    found, depths = [], []
-    depth = 0
-    for part in PARENTHESES.split(sql):
-        if part.endswith("("):
-            depth += 1
-            if part.startswith("EXISTS"):
-                depths.append(depth)
-        elif part == ")":
-            if depths and depths[-1] == depth:
-                found.append(" OFFSET 0")
-                depths.pop()
-            depth -= 1
-        found.append(part)
-    return "".join(found)
 
 
 def introduction(values: Mapping[str, Any], *, has_role: bool) -> str:
@@ -92,8 +78,13 @@ ADVICE = (
 )
 SHUT_OUT = f"""SELECT set_config('tsunagu.shut_out', coalesce((SELECT string_agg(person_id::text, ',')
  FROM exclusion WHERE staff_id = {value("staff", "")} AND lifted_at IS NULL), ''), true)"""
-COLUMNS = """SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+COLUMNS = """SELECT c.relname, a.attname, format_type(a.atttypid, NULL) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
  WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped"""
+STANDS = f"SELECT coalesce(obj_description(to_regnamespace('{SCHEMA}'), 'pg_namespace'), '')"
+DIFFERS = (
+    "✗ データベースの第二の壁は、このプログラムの規則のものではありません。flask db upgrade を実行してから起動してください。\n"
+    "  not started: the second wall in the database is not that of this program's rules. Run flask db upgrade first"
+)
 MAY_BECOME = f"SELECT coalesce(pg_has_role(to_regrole('{READER}'), 'MEMBER'), false)"
 
 
@@ -110,11 +101,12 @@ def put_up(connection: Connection) -> None:
     """
     if connection.dialect.name != "postgresql":
         return
-    there: dict[str, set[str]] = {}
-    for table, column in connection.exec_driver_sql(COLUMNS):
-        there.setdefault(table, set()).add(column)
+    there: dict[str, dict[str, str]] = {}
+    for table, column, kind in connection.exec_driver_sql(COLUMNS):
+        there.setdefault(table, {})[column] = kind
     tables = {
-        name: [c for c in columns if c in there.get(name, ())] for name, columns in columns_of().items()
+        name: {c: there[name][c] for c in columns if c in there.get(name, {})}
+        for name, columns in columns_of().items()
     }
     if not all(tables.values()):
         return  # on the way to an older version: without views the reader reads nothing at all
@@ -132,15 +124,42 @@ def put_up(connection: Connection) -> None:
     connection.exec_driver_sql(f'CREATE SCHEMA {SCHEMA} AUTHORIZATION "{owner}"')
     if owner != me:
         connection.exec_driver_sql(f'GRANT USAGE ON SCHEMA "{home}" TO {owner}; SET LOCAL ROLE {owner}')
-    for name, columns in tables.items():
-        kind = "WITH (security_barrier)" if RULES[name].barrier else ""
-        sql = planned_once(text_of(name, columns, base=f'"{home}".', wall=f"{SCHEMA}.", value=value))
-        connection.exec_driver_sql(f"CREATE VIEW {SCHEMA}.{name} {kind} AS {sql}")
+    for statement in statements(home, tables):
+        connection.exec_driver_sql(statement)
+    is_complete = all(declared(name) <= set(columns) for name, columns in tables.items())
+    mark = mark_of_rules() if is_complete else "of an older version"
+    connection.exec_driver_sql(f"COMMENT ON SCHEMA {SCHEMA} IS '{mark}'")
+    connection.exec_driver_sql(f"REVOKE ALL ON ALL FUNCTIONS IN SCHEMA {SCHEMA} FROM PUBLIC")
     if is_whole:
         connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA {SCHEMA} TO {READER}")
         connection.exec_driver_sql(f"GRANT SELECT ON ALL TABLES IN SCHEMA {SCHEMA} TO {READER}")
+        connection.exec_driver_sql(f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {SCHEMA} TO {READER}")
     if owner != me:
         connection.exec_driver_sql(f'SET LOCAL ROLE "{me}"')
+
+
+def declared(table: str) -> frozenset[str]:
+    return shown(table) | frozenset(RULES[table].columns)
+
+
+@cache
+def mark_of_rules() -> str:
+    """Stands beside the views, and tells whether they are those of these rules."""
+    tables = {name: defaultdict(str, dict.fromkeys(sorted(declared(name)), "")) for name in sorted(RULES)}
+    return sha256("\n".join(statements("", tables)).encode()).hexdigest()
+
+
+def statements(home: str, tables: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """What makes the views, given the columns of each table with their types, and the functions that they ask."""
+    functions = Functions(SCHEMA)
+    made: list[str] = []
+    for name, columns in tables.items():
+        kind = "WITH (security_barrier)" if RULES[name].barrier else ""
+        sql = text_of(name, columns, base=f'"{home}".', wall=f"{SCHEMA}.", value=value)
+        sql = functions.outlined(sql, columns)
+        made += [statement for statement in functions.statements.values() if statement not in made]
+        made.append(f"CREATE VIEW {SCHEMA}.{name} {kind} AS {sql}")
+    return made
 
 
 def behind(table: str, owners: set[str], readers: list[str]) -> list[str]:

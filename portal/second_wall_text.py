@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable, Iterable
 
 from portal.db import Base
+from portal.second_wall_columns import shown
+from portal.second_wall_rules import NOBODY
 from portal.second_wall_tables import RULES
 
 WHO = re.compile(r"@(\w+)(?:\(([^()]*)\))?")
@@ -40,15 +42,16 @@ def looks_at(name: str) -> set[str]:
 def text_of(
     name: str, columns: Iterable[str], *, base: str, wall: str, value: Callable[[str, str], str]
 ) -> str:
-    """The SELECT of one view."""
+    """The SELECT of one view. A column that is not declared is empty, whatever its type."""
     rule = RULES[name]
-    shown = [
-        f"CASE WHEN {rule.columns[column]} THEN t.{column} END AS {column}"
-        if column in rule.columns
-        else f"t.{column}"
+    bare = shown(name) - set(rule.columns)
+    found = [
+        f"t.{column}"
+        if column in bare
+        else f"CASE WHEN {rule.columns.get(column, NOBODY)} THEN t.{column} END AS {column}"
         for column in columns
     ]
-    sql = f"SELECT {', '.join(shown)} FROM base.{name} t WHERE {rule.rows}"
+    sql = f"SELECT {', '.join(found)} FROM base.{name} t WHERE {rule.rows}"
     sql = WALL.sub(wall, BASE.sub(base, sql))
     return WHO.sub(lambda found: value(found[1], found[2] or ""), sql)
 

@@ -8,8 +8,8 @@ from functools import cache
 from pathlib import Path
 
 SECOND_WALL = [
-    *("second_wall_rules", "second_wall_meetings", "second_wall_tables", "second_wall_text"),
-    *("second_wall_postgresql", "second_wall"),
+    *("second_wall_rules", "second_wall_meetings", "second_wall_tables", "second_wall_columns"),
+    *("second_wall_text", "second_wall_functions", "second_wall_postgresql", "second_wall"),
 ]
 # Imports only ever point up this list.
 ORDER = [

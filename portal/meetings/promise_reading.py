@@ -20,7 +20,7 @@ from portal.agencies.calendar import OpeningDays
 from portal.agencies.models import Agency
 from portal.agencies.queries import opening_days_by_agency
 from portal.disclosures import wall
-from portal.disclosures.heading import label_columns, label_of
+from portal.disclosures.heading import label_of
 from portal.meetings import eyes, queries
 from portal.meetings.agenda_models import AgendaItem, MeetingOutcome
 from portal.meetings.agenda_reading import shown
@@ -102,45 +102,31 @@ def times_came_back(reader: Actor, now: datetime) -> ColumnElement[int]:
     )
 
 
-def columns() -> Select[*tuple[Any, ...]]:
-    """All that a page shows of a promise, what the reader may not see left out by the database itself."""
+def known() -> Select[*tuple[Any, ...]]:
+    """The promises that the reader may know of, each with what he may see of it worked out once."""
     reader, now = wall.READER, wall.NOW
-    readable = eyes.readable(reader, now)
-    named = eyes.named(reader, now)
-    party = and_(queries.may_enter(reader), eyes.is_party(reader))
-    own = MeetingOutcome.owner_agency_id == reader.agency_id
     to_agency, doer, worker = aliased(Agency), aliased(Staff), aliased(Staff)
     return (
         select(
-            MeetingOutcome.id,
-            MeetingOutcome.version,
-            MeetingOutcome.due_on,
-            MeetingOutcome.owner_agency_id,
-            MeetingOutcome.item_id,
-            MeetingOutcome.done_at,
+            *(getattr(MeetingOutcome, name) for name in (*OF_OUTCOME, *HIDEABLE)),
+            *(getattr(Person, name) for name in OF_LABEL),
             Meeting.id.label("meeting_id"),
             Meeting.name.label("meeting_name"),
             Meeting.starts_at.label("meeting_at"),
             Meeting.convener_id,
-            Agency,
-            readable.label("is_readable"),
+            AgendaItem.person_id,
+            to_agency.name.label("to_name"),
+            doer.name.label("done_by"),
+            worker.name.label("owner_staff_name"),
+            eyes.readable(reader, now).label("is_readable"),
+            eyes.named(reader, now).label("is_named"),
+            and_(queries.may_enter(reader), eyes.is_party(reader)).label("is_party"),
             is_done().label("is_done"),
             times_came_back(reader, now).label("came_back"),
-            shown(readable, MeetingOutcome.text, "text"),
-            shown(or_(readable, own), worker.name, "owner_staff_name"),
-            shown(or_(readable, own), doer.name, "done_by"),
-            shown(or_(readable, own), MeetingOutcome.done_note, "done_note"),
-            shown(party, MeetingOutcome.referral_id, "referral_id"),
-            shown(readable, MeetingOutcome.referral_step, "referral_step"),
-            shown(readable, MeetingOutcome.to_agency_id, "to_agency_id"),
-            shown(readable, to_agency.name, "to_name"),
-            shown(named, AgendaItem.person_id, "person_id"),
-            *label_columns(named),
         )
         .select_from(MeetingOutcome)
         .join(AgendaItem, AgendaItem.id == MeetingOutcome.item_id)
         .join(Meeting, Meeting.id == AgendaItem.meeting_id)
-        .join(Agency, Agency.id == MeetingOutcome.owner_agency_id)
         .outerjoin(Person, Person.id == AgendaItem.person_id)
         .outerjoin(to_agency, to_agency.id == MeetingOutcome.to_agency_id)
         .outerjoin(worker, worker.id == MeetingOutcome.owner_staff_id)
@@ -149,30 +135,58 @@ def columns() -> Select[*tuple[Any, ...]]:
     )
 
 
+def in_order(show: Show, day: Any, key: Any) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    return (day.desc(), key.desc()) if show is Show.DONE else (day.asc(), key.asc())
+
+
+def as_seen(known: Select[*tuple[Any, ...]], show: Show = Show.ALL) -> Select[*tuple[Any, ...]]:
+    """All that a page shows of them, what the reader may not see left out by the database itself.
+
+    `known` has a LIMIT: so no database works a condition out anew for each column that asks it.
+    """
+    found = known.subquery("known")
+    row = found.c
+    readable, named = row.is_readable, row.is_named
+    by_owner = or_(readable, row.owner_agency_id == wall.READER.agency_id)
+    seen_by: dict[str, ColumnElement[bool]] = {
+        **dict.fromkeys(("text", "referral_step", "to_agency_id", "to_name"), readable),
+        **dict.fromkeys(("owner_staff_name", "done_by", "done_note"), by_owner),
+        **dict.fromkeys(("person_id", *OF_LABEL), named),
+        "referral_id": row.is_party,
+    }
+    plain = [column for column in row if column.name not in seen_by]
+    return (
+        select(Agency, *plain, *(shown(test, row[name], name) for name, test in seen_by.items()))
+        .join_from(found, Agency, Agency.id == row.owner_agency_id)
+        .order_by(*in_order(show, row.due_on, row.id))
+    )
+
+
+OF_OUTCOME = ("id", "version", "due_on", "owner_agency_id", "item_id", "done_at")
+HIDEABLE = ("text", "done_note", "referral_id", "referral_step", "to_agency_id")
+OF_LABEL = ("family", "given", "pseudonym")
+
+
 @cache
 def one_statement() -> Select[*tuple[Any, ...]]:
-    return columns().where(MeetingOutcome.id == bindparam("outcome_id"))
+    return as_seen(known().where(MeetingOutcome.id == bindparam("outcome_id")).limit(1))
 
 
 @cache
 def list_statement(show: Show, *, of_agency: bool, is_first: bool) -> Select[*tuple[Any, ...]]:
     """One page: what is open by its date, the oldest first; what is done the newest first."""
-    statement = columns().where(is_done() if show is Show.DONE else ~is_done())
+    statement = known().where(is_done() if show is Show.DONE else ~is_done())
     if show is Show.MINE:
         statement = statement.where(MeetingOutcome.owner_agency_id == wall.READER.agency_id)
     if of_agency:
         statement = statement.where(MeetingOutcome.owner_agency_id == bindparam("owner_id"))
     key = tuple_(MeetingOutcome.due_on, MeetingOutcome.id)
     last = tuple_(bindparam("after_on", type_=Date()), bindparam("after_id", type_=Uuid()))
-    if show is Show.DONE:
-        order = (MeetingOutcome.due_on.desc(), MeetingOutcome.id.desc())
-        behind = key < last
-    else:
-        order = (MeetingOutcome.due_on.asc(), MeetingOutcome.id.asc())
-        behind = key > last
     if not is_first:
-        statement = statement.where(behind)
-    return statement.order_by(*order).limit(bindparam("size", type_=Integer()))
+        statement = statement.where(key < last if show is Show.DONE else key > last)
+
+    order = in_order(show, MeetingOutcome.due_on, MeetingOutcome.id)
+    return as_seen(statement.order_by(*order).limit(bindparam("size", type_=Integer())), show)
 
 
 @cache

@@ -162,8 +162,8 @@ def meeting_of(row: Any, actor: Actor) -> Coming:
 
 @cache
 def promises_statement() -> Select[*tuple[Any, ...]]:
-    return (
-        promise_reading.columns()
+    return promise_reading.as_seen(
+        promise_reading.known()
         .where(
             MeetingOutcome.owner_agency_id == wall.READER.agency_id,
             MeetingOutcome.due_on <= bindparam("last", type_=Date()),

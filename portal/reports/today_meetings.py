@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Date, Integer, Select, and_, bindparam, or_, select, true
+from sqlalchemy import Date, Select, and_, bindparam, or_, select, true
 from sqlalchemy.orm import Session
 
 from portal import clock
@@ -162,15 +162,10 @@ def meeting_of(row: Any, actor: Actor) -> Coming:
 
 @cache
 def promises_statement() -> Select[*tuple[Any, ...]]:
-    return (
-        promise_reading.columns()
-        .where(
-            MeetingOutcome.owner_agency_id == wall.READER.agency_id,
-            MeetingOutcome.due_on <= bindparam("last", type_=Date()),
-            ~is_done(),
-        )
-        .order_by(MeetingOutcome.due_on, MeetingOutcome.id)
-        .limit(bindparam("size", type_=Integer()))
+    return promise_reading.statement(
+        MeetingOutcome.owner_agency_id == wall.READER.agency_id,
+        MeetingOutcome.due_on <= bindparam("last", type_=Date()),
+        ~is_done(),
     )
 
 

@@ -14,6 +14,7 @@ from statistics import median
 from portal.db import make_engine
 from tests.bench import bare
 from tests.bench.load import Load, Wrong, press
+from tests.bench.processor import seconds_of
 from tests.bench.report import Report
 from tests.bench.visits import PAGES, Page, Visitor
 from tests.bench.worlds import OFFICE, kinds, on_disk, options, seeded
@@ -53,8 +54,11 @@ def in_turn(
     press(server.port, requests, seconds=warming, expect=page.expect)
     ratios, whole = [], Load()
     for _round in range(chosen.rounds):
+        before = seconds_used(ruler), seconds_used(server)
         ruled = press(ruler.port, plain, seconds=chosen.seconds)
         load = press(server.port, requests, seconds=chosen.seconds, expect=page.expect)
+        whole.processor += seconds_used(server) - before[1]
+        whole.ruled += (seconds_used(ruler) - before[0]) / len(ruled.latencies) / chosen.rounds
         ratios.append(load.rate / ruled.rate)
         whole.latencies += load.latencies
         whole.seconds += load.seconds
@@ -62,12 +66,20 @@ def in_turn(
     return ratios, whole
 
 
+def seconds_used(server: Server) -> float:
+    """Processor time of the workers up to now."""
+    return sum(seconds_of(pid) for pid in server.workers())
+
+
 def line_of(page: Page, ratios: list[float], load: Load) -> str:
     half, most = load.percentile(0.5) * 1000, load.percentile(0.95) * 1000
+    # Of the worker alone: unlike the rate, it does not wait for a disk that others keep busy.
+    spent = load.processor / len(load.latencies)
+    ratio = load.ruled / spent if spent else 0.0
     return (
         f"{page.name:<24}{median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f}), "
         f"wanted {page.share:.2f}; {load.rate:.0f} a second, half within {half:.1f} ms, "
-        f"95% within {most:.1f} ms, {load.size:,} bytes"
+        f"95% within {most:.1f} ms, {load.size:,} bytes; processor {spent * 1000:.1f} ms, ratio {ratio:.3f}"
     )
 
 

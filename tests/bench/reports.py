@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from portal.evaluations.catalogue import Count
 from portal.evaluations.figures import Key
 from portal.evaluations.period import Period
 from tests.bench.load import Connection, Wrong
+from tests.bench.processor import seconds_of
 from tests.bench.report import Report
 from tests.bench.visits import Visitor
 from tests.bench.worlds import OFFICE, World, acting, kinds, on_disk, options, seeded
@@ -31,14 +31,7 @@ from tests.servers import Server, serve
 
 MILLISECONDS = 300.0
 FLAT = 1.5  # the dearest full year costs at most so many times the middle one
-TICK = os.sysconf("SC_CLK_TCK")
 MOST_ROUNDS = 20
-
-
-def seconds_of(pid: int) -> float:
-    """Processor time of a process, its own and the kernel's for it."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
 
 
 def backends(url: str) -> list[int]:

@@ -1,6 +1,6 @@
 """The program that prints, in a process of its own: pages of HTML come in, PDFs go out.
 
-It weighs more than the rest of the portal, so no worker imports it: `portal.web.printer` starts it and keeps it for a
+A worker would keep its weight for good, so none imports it: `portal.web.printer` starts it and keeps it for a
 while. It imports nothing of the portal, gets no setting and no key, and reads nothing but its two fonts and style sheet.
 """
 

@@ -1,6 +1,6 @@
 """Keeps the press running beside a worker: started at the first page, kept warm for the next, gone when it is idle.
 
-The press (`portal.web.press`) is a process of its own because it weighs more than the worker, and because a page that
+The press (`portal.web.press`) is a process of its own because a worker would keep its weight for good, and because a page that
 takes it down takes nobody else along.
 """
 

@@ -53,4 +53,4 @@ LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 bench: install ## 速さを測る / measure the pages against a bare Flask page
-	$(BIN)/python -m tests.bench.pages
+	$(BIN)/python -m tests.bench.pages $(B)

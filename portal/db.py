@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from datetime import UTC, date, datetime
@@ -12,11 +12,32 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from pysqlite3 import dbapi2 as sound_sqlite
-from sqlalchemy import Date, DateTime, Engine, Enum, MetaData, Text, create_engine, event, make_url, select
+from sqlalchemy import (
+    ColumnElement,
+    Date,
+    DateTime,
+    Engine,
+    Enum,
+    MetaData,
+    Text,
+    bindparam,
+    create_engine,
+    event,
+    make_url,
+    select,
+)
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, scoped_session, sessionmaker
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    InstrumentedAttribute,
+    Mapped,
+    Session,
+    mapped_column,
+    scoped_session,
+    sessionmaker,
+)
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 from uuid_utils.compat import uuid7
@@ -150,6 +171,15 @@ def keep_only(
     session.add_all(model(**owner, **{column: value}) for value in sorted(missing, key=str))
 
 
+def among(column: InstrumentedAttribute[Any], members: Iterable[Any]) -> ColumnElement[bool]:
+    """`column IN (…)` of members that are always the same.
+
+    With a plain list, SQLAlchemy writes the whole statement anew at each run: 8 ms of the longest, for a list that
+    never changes.
+    """
+    return column.in_([bindparam(None, member, type_=column.type) for member in sorted(members)])
+
+
 def prepare_sqlite(engine: Engine, *, readonly: bool) -> None:
     """Durable, strict, and with a BEGIN of our own: writers take their turn before they read."""
 
@@ -167,8 +197,10 @@ def prepare_sqlite(engine: Engine, *, readonly: bool) -> None:
 
     @event.listens_for(engine, "before_cursor_execute", retval=True)
     def keep_plans(_c: object, _cursor: object, statement: str, given: Any, *_more: object) -> Any:
-        # A bare LIMIT ? makes SQLite plan the statement anew for each value: half the time of a list.
-        return statement.replace("LIMIT ?", "LIMIT (? + 0)"), given
+        # A bare parameter there makes SQLite plan the statement anew for each value: half the time of a list, and
+        # three quarters of that of a search.
+        kept = statement.replace("LIMIT ?", "LIMIT (? + 0)").replace("LIKE ?", "LIKE ('' || ?)")
+        return kept, given
 
     @event.listens_for(engine, "begin")
     def begin(connection: Any) -> None:

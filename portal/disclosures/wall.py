@@ -28,7 +28,7 @@ from sqlalchemy.sql import ColumnElement
 
 from portal import clock
 from portal.consents.models import Consent, ConsentCategory, ConsentRecipient, Withdrawal
-from portal.db import UTCDateTime
+from portal.db import UTCDateTime, among
 from portal.disclosures.models import PERSONAL, Basis, Disclosure, DisclosureCategory
 from portal.exclusions import queries as exclusions
 from portal.people.categories import Category
@@ -103,7 +103,7 @@ def is_for(told: type[Disclosure], actor: Actor) -> ColumnElement[bool]:
     """It was told to the reader's agency; what a 支援会議 or an emergency tells, to one member and no colleague."""
     return and_(
         told.to_agency_id == actor.agency_id,
-        or_(told.basis.not_in(PERSONAL), told.to_staff_id == actor.staff_id),
+        or_(~among(told.basis, PERSONAL), told.to_staff_id == actor.staff_id),
     )
 
 
@@ -168,7 +168,7 @@ def present(actor: Actor, now: datetime, person: type[Person] = Person) -> Colum
                 told.basis != Basis.ANONYMOUS,
                 told.starts_at <= now,
                 told.ended_at.is_(None),
-                or_(told.basis.not_in(PERSONAL), told.ends_at.is_(None), told.ends_at > now),
+                or_(~among(told.basis, PERSONAL), told.ends_at.is_(None), told.ends_at > now),
             ),
         ),
     )

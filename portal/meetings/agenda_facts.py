@@ -9,6 +9,7 @@ from dateutil.relativedelta import relativedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from portal.db import among
 from portal.meetings.agenda_models import AgendaItem
 from portal.meetings.agenda_view import ItemView, MeetingView
 from portal.meetings.models import Meeting
@@ -41,10 +42,10 @@ def share_afterwards(session: Session, meeting: MeetingView) -> int | None:
         .where(
             Meeting.series_id == meeting.series_id,
             Meeting.kind == MeetingKind.COORDINATION,
-            Meeting.status.in_(sorted(HELD)),
+            among(Meeting.status, HELD),
             Meeting.starts_at > meeting.starts_at - relativedelta(months=6),
             Meeting.starts_at <= meeting.starts_at,
-            AgendaItem.kind.in_([ItemKind.REPORT_AFTERWARDS, ItemKind.PLAN_CHECK]),
+            among(AgendaItem.kind, [ItemKind.REPORT_AFTERWARDS, ItemKind.PLAN_CHECK]),
             AgendaItem.removed_at.is_(None),
             AgendaItem.postponed_at.is_(None),
         )

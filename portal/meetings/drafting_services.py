@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -22,7 +22,7 @@ from portal.meetings import queries, services, setting
 from portal.meetings.agenda_models import AgendaItem, ItemCategory
 from portal.meetings.models import Meeting
 from portal.meetings.setting import Setting
-from portal.meetings.sources import SOURCES, SOURCES_OF, statement
+from portal.meetings.sources import SOURCES, everything
 from portal.meetings.states import ItemKind, Source
 from portal.policy import Actor, Permission, require
 from portal.referrals.models import Referral
@@ -141,25 +141,24 @@ def gather(session: Session, place: Setting) -> list[Found]:
     values = place.values()
     claimed: set[UUID] = set()
     found: list[Found] = []
-    for source in (source for source in SOURCES if source in SOURCES_OF[place.kind]):
-        for row in session.execute(statement(source), values).all():
-            keys = keys_of(source, row)
-            if not keys & claimed:
-                claimed |= keys
-                found.append(found_of(source, row))
+    for row in session.execute(everything(place.kind), values):
+        keys = keys_of(row)
+        if not keys & claimed:
+            claimed |= keys
+            found.append(found_of(row))
     return with_days_waited(session, place, found)
 
 
-def keys_of(source: Source, row: Any) -> set[UUID]:
+def keys_of(row: Any) -> set[UUID]:
     """What one item is enough for. A promise about a referral stands beside the referral's own item."""
     keys = {row.subject_id}
-    if source is Source.CARRIED:
+    if row.source is Source.CARRIED:
         keys |= {row.former_subject_id, row.referral_id, row.issue_id} - {None}
     return keys
 
 
-def found_of(source: Source, row: Any) -> Found:
-    on, count = row.reason_on, row.reason_count
+def found_of(row: Any) -> Found:
+    source, count = row.source, row.reason_count
     if source is Source.CARRIED:
         count = count + 1 if row.former_source is Source.CARRIED else 1
     return Found(
@@ -172,7 +171,7 @@ def found_of(source: Source, row: Any) -> Found:
         issue_id=row.issue_id,
         outcome_id=row.outcome_id,
         copied_id=row.copied_id,
-        reason_on=clock.japan_date(on) if isinstance(on, datetime) else on,
+        reason_on=clock.japan_date(row.reason_at) if row.reason_at else row.reason_on,
         reason_count=count,
     )
 

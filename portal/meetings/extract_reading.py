@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
+from portal.db import among
 from portal.disclosures import wall
 from portal.meetings import eyes
 from portal.meetings.agenda_models import AgendaItem
@@ -70,7 +71,7 @@ def parts_statement() -> Select[*tuple[Any, ...]]:
         .where(
             AgendaItem.person_id == bindparam("person_id"),
             AgendaItem.removed_at.is_(None),
-            Meeting.status.in_(sorted(HELD)),
+            among(Meeting.status, HELD),
             eyes.readable(wall.READER, wall.NOW),
             eyes.named(wall.READER, wall.NOW),
         )

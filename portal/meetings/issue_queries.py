@@ -15,7 +15,7 @@ from sqlalchemy.sql import ColumnElement
 
 from portal.accounts.models import Staff
 from portal.agencies.models import Agency
-from portal.db import UTCDateTime
+from portal.db import UTCDateTime, among
 from portal.disclosures import wall
 from portal.meetings import eyes
 from portal.meetings.agenda_models import AgendaItem, LocalIssue
@@ -90,13 +90,13 @@ def visible_to(actor: Actor, now: datetime) -> ColumnElement[bool]:
     """Issues of one's own agency, and those on the agenda of an announced or held meeting one sits at."""
     if actor.agency_id is None or not can(actor, Permission.CASEWORK):
         return false()
-    opened = Meeting.status.in_(sorted(OPENED))
+    opened = among(Meeting.status, OPENED)
     return or_(LocalIssue.agency_id == actor.agency_id, on_agenda(actor, now, opened))
 
 
 def was_discussed_here(reader: Actor, now: datetime) -> ColumnElement[bool]:
     """A meeting that the reader's agency convened has taken it up."""
-    return on_agenda(reader, now, Meeting.status.in_(sorted(HELD)), Meeting.convener_id == reader.agency_id)
+    return on_agenda(reader, now, among(Meeting.status, HELD), Meeting.convener_id == reader.agency_id)
 
 
 def columns() -> Select[*tuple[Any, ...]]:
@@ -154,7 +154,7 @@ def discussed_statement() -> Select[*tuple[Any, ...]]:
             AgendaItem.issue_id.in_(bindparam("issue_ids", expanding=True)),
             AgendaItem.removed_at.is_(None),
             AgendaItem.postponed_at.is_(None),
-            Meeting.status.in_(sorted(HELD)),
+            among(Meeting.status, HELD),
             eyes.present(wall.READER, wall.NOW),
         )
         .order_by(Meeting.starts_at, Meeting.id)
@@ -234,7 +234,7 @@ def lacking_statement() -> Select[*tuple[Any, ...]]:
                 Referral.from_agency_id == wall.READER.agency_id,
                 Referral.status == ReferralStatus.REJECTED,
             ),
-            Referral.refusal.in_(LACKING),
+            among(Referral.refusal, LACKING),
             ~is_shut_out(wall.READER),
             ~noted.correlate(Referral),
         )

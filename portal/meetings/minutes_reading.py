@@ -15,6 +15,7 @@ from sqlalchemy.sql import ColumnElement
 
 from portal.accounts.models import Membership, Staff
 from portal.agencies.models import Agency
+from portal.db import among
 from portal.disclosures import wall
 from portal.meetings import eyes, queries
 from portal.meetings.agenda_models import Addendum, AgendaItem, MeetingOutcome
@@ -106,7 +107,7 @@ def known_outcomes() -> Select[*tuple[Any, ...]]:
         .outerjoin(worker, worker.id == MeetingOutcome.owner_staff_id)
         .where(
             MeetingOutcome.struck_at.is_(None),
-            Meeting.status.in_(sorted(HELD)),
+            among(Meeting.status, HELD),
             AgendaItem.removed_at.is_(None),
             or_(readable, owed),
         )
@@ -258,7 +259,7 @@ def staff_statement() -> Select[*tuple[Any, ...]]:
         .join(MeetingMember, MeetingMember.agency_id == Agency.id)
         .where(
             MeetingMember.meeting_id == bindparam("meeting_id"),
-            Membership.role.in_([Role.STAFF, Role.COORDINATOR]),
+            among(Membership.role, [Role.STAFF, Role.COORDINATOR]),
             Membership.ended_at.is_(None),
             Staff.disabled_at.is_(None),
         )

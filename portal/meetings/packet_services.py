@@ -16,7 +16,7 @@ from portal.audit.events import AuditEvent
 from portal.consents.models import Consent, ConsentCategory
 from portal.consents.queries import categories_of, covering
 from portal.consents.services import lock_person
-from portal.db import db
+from portal.db import among, db
 from portal.disclosures import services as disclosures
 from portal.disclosures import wall
 from portal.disclosures.models import Basis, Channel, Disclosure
@@ -148,7 +148,7 @@ def untold_statement() -> Select[*tuple[Any, ...]]:
             # A 支援会議 tells until its minutes are approved, and nothing anew afterwards.
             or_(Meeting.kind != MeetingKind.STATUTORY, Meeting.status != MeetingStatus.APPROVED),
             # Of whom no consent names this agency nothing is ever due: else each opening asked about each item.
-            or_(Meeting.kind.in_(WITHOUT_CONSENT), is_consented()),
+            or_(among(Meeting.kind, WITHOUT_CONSENT), is_consented()),
             ~told,
         )
         .order_by(AgendaItem.person_id, AgendaItem.id)

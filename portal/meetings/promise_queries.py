@@ -8,6 +8,7 @@ from sqlalchemy import and_, exists, or_
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql import ColumnElement
 
+from portal.db import among
 from portal.disclosures import wall
 from portal.disclosures.models import Disclosure
 from portal.meetings import eyes, queries
@@ -74,5 +75,5 @@ def known_to(reader: Actor, now: datetime) -> ColumnElement[bool]:
         MeetingOutcome.owner_agency_id == reader.agency_id,
         or_(eyes.present(reader, now), was_told(reader)),
     )
-    held = Meeting.status.in_(sorted(HELD))
+    held = among(Meeting.status, HELD)
     return and_(is_promise(), held, or_(eyes.readable(reader, now), owed))

@@ -19,6 +19,7 @@ from portal.accounts.models import Staff
 from portal.agencies.calendar import OpeningDays
 from portal.agencies.models import Agency
 from portal.agencies.queries import opening_days_by_agency
+from portal.db import among
 from portal.disclosures import wall
 from portal.disclosures.heading import label_of
 from portal.meetings import eyes, queries
@@ -95,7 +96,7 @@ def times_came_back(reader: Actor, now: datetime) -> ColumnElement[int]:
             later.series_id == Meeting.series_id,
             later.starts_at > Meeting.starts_at,
             later.starts_at <= now,
-            later.status.in_(sorted(HELD)),
+            among(later.status, HELD),
         )
         .correlate(Meeting)
         .scalar_subquery()

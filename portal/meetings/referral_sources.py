@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Date, Integer, Select, Uuid, bindparam, exists, literal, null, select
 
-from portal.db import UTCDateTime
+from portal.db import UTCDateTime, among
 from portal.disclosures import wall
 from portal.meetings.agenda_models import AgendaItem
 from portal.meetings.models import Meeting
@@ -29,7 +29,7 @@ NOBODY, NOTHING = null().cast(Uuid()), null().cast(Date())
 EACH_SENDER = Actor(
     cast(UUID, None), cast(UUID, None), "", Role.STAFF, cast(UUID, Referral.from_agency_id), ""
 )
-HELD_ONES = Meeting.status.in_(sorted(HELD))
+HELD_ONES = among(Meeting.status, HELD)
 
 
 def found(**columns: Any) -> list[Any]:
@@ -89,7 +89,7 @@ def stopped() -> Columns:
 @cache
 def new_referrals() -> Columns:
     return of_referral(reason_on=Referral.sent_at).where(
-        Referral.sent_at >= SINCE, Referral.status.in_(sorted(OPEN))
+        Referral.sent_at >= SINCE, among(Referral.status, OPEN)
     )
 
 
@@ -129,7 +129,7 @@ def afterwards() -> Columns:
         exists()
         .where(
             AgendaItem.person_id == Referral.person_id,
-            AgendaItem.kind.in_([ItemKind.PLAN_CHECK, ItemKind.ROLES]),
+            among(AgendaItem.kind, [ItemKind.PLAN_CHECK, ItemKind.ROLES]),
             AgendaItem.removed_at.is_(None),
             AgendaItem.postponed_at.is_(None),
             AgendaItem.meeting_id == Meeting.id,
@@ -149,5 +149,5 @@ def afterwards() -> Columns:
 @cache
 def ended() -> Columns:
     return of_referral(Referral.to_agency_id, reason_on=Referral.ended_at).where(
-        Referral.status.in_([ReferralStatus.COMPLETED, ReferralStatus.FAILED]), Referral.ended_at >= SINCE
+        among(Referral.status, [ReferralStatus.COMPLETED, ReferralStatus.FAILED]), Referral.ended_at >= SINCE
     )

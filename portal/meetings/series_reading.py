@@ -14,6 +14,7 @@ from sqlalchemy.sql import ColumnElement
 
 from portal import clock
 from portal.agencies.models import Agency
+from portal.db import among
 from portal.meetings import queries
 from portal.meetings.models import Meeting, MeetingSeries, SeriesMember
 from portal.meetings.states import COMING, MeetingStatus
@@ -71,11 +72,11 @@ def page(
     """One page of a tab: what is still to come with the next one first, or what is over, the latest first."""
     key = tuple_(Meeting.starts_at, Meeting.id)
     if show is Show.COMING:
-        chosen = columns(actor).where(Meeting.status.in_(STILL_OPEN))
+        chosen = columns(actor).where(among(Meeting.status, STILL_OPEN))
         chosen = chosen.where(key > tuple_(*after)) if after else chosen
         ordered = chosen.order_by(Meeting.starts_at, Meeting.id)
     else:
-        chosen = columns(actor).where(Meeting.status.not_in(STILL_OPEN), ~never_was())
+        chosen = columns(actor).where(~among(Meeting.status, STILL_OPEN), ~never_was())
         chosen = chosen.where(key < tuple_(*after)) if after else chosen
         ordered = chosen.order_by(Meeting.starts_at.desc(), Meeting.id.desc())
     return session.execute(ordered.limit(size)).all()
@@ -87,7 +88,7 @@ def next_meeting() -> Any:
         select(func.min(Meeting.starts_at))
         .where(
             Meeting.series_id == MeetingSeries.id,
-            Meeting.status.in_(COMING),
+            among(Meeting.status, COMING),
             Meeting.starts_at > clock.now(),
         )
         .correlate(MeetingSeries)
@@ -135,7 +136,7 @@ def coming_of_series(session: Session, actor: Actor, series_id: UUID) -> Sequenc
     statement = columns(actor).where(
         Meeting.series_id == series_id,
         Meeting.starts_at >= clock.start_of_day(clock.today()),
-        Meeting.status.in_([*STILL_OPEN, MeetingStatus.CANCELLED]),
+        among(Meeting.status, [*STILL_OPEN, MeetingStatus.CANCELLED]),
     )
     return session.execute(statement.order_by(Meeting.starts_at, Meeting.id)).all()
 

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal import clock
+from portal.db import among
 from portal.meetings.models import Meeting
 from portal.meetings.queries import members_of
 from portal.meetings.states import HELD, MeetingKind
@@ -76,7 +77,7 @@ def of(session: Session, meeting: Meeting, now: datetime) -> Setting:
             .where(
                 Meeting.series_id == meeting.series_id,
                 Meeting.starts_at < meeting.starts_at,
-                Meeting.status.in_(sorted(HELD)),
+                among(Meeting.status, HELD),
                 Meeting.id != meeting.id,
             )
             .order_by(Meeting.starts_at.desc())

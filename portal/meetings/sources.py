@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
-from sqlalchemy import Date, Integer, Uuid, bindparam, exists, func, select
+from sqlalchemy import Date, Integer, Uuid, bindparam, exists, func, literal, null, select, union_all
 from sqlalchemy.orm import aliased
+from sqlalchemy.types import TypeEngine
 
 from portal.cases.models import Case, CaseGoal
 from portal.consents.models import Consent, ConsentRecipient
 from portal.consents.queries import stands
+from portal.db import UTCDateTime, among
 from portal.disclosures import wall
 from portal.meetings import promise_queries, referral_sources
 from portal.meetings.agenda_models import AgendaItem, LocalIssue, MeetingOutcome
@@ -70,7 +73,7 @@ def carried() -> Columns:
             AgendaItem.meeting_id == bindparam("previous_id", type_=Uuid()),
             AgendaItem.postponed_at.is_not(None),
             AgendaItem.removed_at.is_(None),
-            AgendaItem.source.not_in([Source.MINUTES, Source.ACTION]),
+            ~among(AgendaItem.source, [Source.MINUTES, Source.ACTION]),
             AgendaItem.brought_by_id.in_(MEMBERS),
         )
         .order_by(AgendaItem.position, AgendaItem.id)
@@ -88,7 +91,7 @@ def actions() -> Columns:
             later.series_id == SERIES,
             later.starts_at > Meeting.starts_at,
             later.starts_at < STARTS,
-            later.status.in_(sorted(HELD)),
+            among(later.status, HELD),
         )
         .correlate(Meeting)
         .scalar_subquery()
@@ -207,6 +210,8 @@ SOURCES: dict[Source, tuple[ItemKind, Callable[[], Columns]]] = {
     Source.GOALS: (ItemKind.PLAN_CHECK, goals),
     Source.LOCAL_ISSUE: (ItemKind.LOCAL_ISSUE, local_issues),
 }
+# What only `carried` says: what the item of the earlier meeting was drafted from.
+FORMER: dict[str, TypeEngine[Any]] = {"former_source": AgendaItem.source.type, "former_subject_id": Uuid()}
 ALWAYS = frozenset({Source.MINUTES, Source.CARRIED, Source.ACTION})
 COUNCIL_ONLY = frozenset({Source.GOALS, Source.AFTERWARDS, Source.ENDED})
 EVERYTHING = frozenset(SOURCES)
@@ -222,3 +227,28 @@ SOURCES_OF = {
 @cache
 def statement(source: Source) -> Columns:
     return SOURCES[source][1]().limit(bindparam("most", type_=Integer()))
+
+
+@cache
+def everything(kind: MeetingKind) -> Columns:
+    """What all sources of a kind of meeting yield, in one statement and in their order; `source` says which found it.
+
+    `reason_on` is a day and `reason_at` an instant: of each source one of them.
+    """
+    parts = []
+    for rank, source in enumerate(source for source in SOURCES if source in SOURCES_OF[kind]):
+        rows = statement(source).subquery().c
+        at = isinstance(rows.reason_on.type, UTCDateTime)
+        parts.append(
+            select(
+                literal(rank, Integer()).label("rank"),
+                func.row_number().over().label("place"),
+                literal(source, AgendaItem.source.type).label("source"),
+                *(column for column in rows if column.name not in {"reason_on", *FORMER}),
+                (null().cast(Date()) if at else rows.reason_on).label("reason_on"),
+                (rows.reason_on if at else null().cast(UTCDateTime())).label("reason_at"),
+                *(rows[name] if name in rows else null().cast(of).label(name) for name, of in FORMER.items()),
+            )
+        )
+    both = union_all(*parts).subquery()
+    return select(both).order_by(both.c.rank, both.c.place)

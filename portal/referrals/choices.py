@@ -18,6 +18,7 @@ from portal.agencies.kinds import Room
 from portal.agencies.models import Agency, Service
 from portal.agencies.queries import availability_on, opening_days_by_agency
 from portal.consents.models import ConsentCategory
+from portal.db import among
 from portal.disclosures import consent_list
 from portal.exclusions.queries import is_out
 from portal.people.categories import Category
@@ -137,7 +138,7 @@ def colleagues(session: Session, agency_id: UUID, person_id: UUID | None) -> Seq
         .join(Membership, Membership.staff_id == Staff.id)
         .where(
             Membership.agency_id == agency_id,
-            Membership.role.in_([Role.STAFF, Role.COORDINATOR]),
+            among(Membership.role, [Role.STAFF, Role.COORDINATOR]),
             Membership.ended_at.is_(None),
             Staff.disabled_at.is_(None),
             ~is_out(Staff.id, person_id),

@@ -244,14 +244,9 @@ def edit(referral_id: UUID) -> ResponseReturnValue:
 @bp.route("/<uuid:referral_id>/send", methods=["GET", "POST"])
 def send(referral_id: UUID) -> ResponseReturnValue:
     """Check the answers, then send. The second of two sendings of the same form ends on the same page."""
-    actor = signed_in()
-    draft, _to_note = reading.show(actor, referral_id)
-    require(actor, Permission.REFERRAL_SEND, draft)
-    if request.method == "GET" and draft.status is not ReferralStatus.DRAFT:
-        # By the browser's back button, after it was sent: what became of it is what one wants to know.
-        return redirect(url_for(".show", referral_id=referral_id))
-    form = SendForm(version=draft.version)
+    actor, form = signed_in(), SendForm()
     if form.validate_on_submit():
+        # Before anything is read: the page of the draft is not shown, so no reading of it is logged.
         with refusals(form):
             services.perform(
                 actor,
@@ -262,7 +257,11 @@ def send(referral_id: UUID) -> ResponseReturnValue:
             )
             return redirect(url_for(".show", referral_id=referral_id, sent=1))
         db.end()
-        draft, _row = reading.load(actor, referral_id)
+    draft, _to_note = reading.show(actor, referral_id)
+    require(actor, Permission.REFERRAL_SEND, draft)
+    if request.method == "GET" and draft.status is not ReferralStatus.DRAFT:
+        # By the browser's back button, after it was sent: what became of it is what one wants to know.
+        return redirect(url_for(".show", referral_id=referral_id))
     FLOW.check(ReferralAction.SEND, draft.status)
     form.version.data = str(draft.version)
     ahead = preview.look_ahead(db.read(), actor, draft, clock.now())

@@ -30,6 +30,7 @@ from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql import ColumnElement
 
 from portal.agencies.models import Agency
+from portal.db import among
 from portal.disclosures import wall
 from portal.disclosures.models import Basis, Disclosure
 from portal.disclosures.people_list import spellings
@@ -185,7 +186,7 @@ def keys(shape: Filter, *, is_first: bool) -> Select[Any]:
 def is_stopped(now: datetime) -> ColumnElement[bool]:
     """Open on a basis that has died: it may only be ended."""
     return and_(
-        Referral.status.in_(sorted(OPEN)),
+        among(Referral.status, OPEN),
         Referral.basis == Basis.CONSENT,
         ~lives_for(Referral.id, Referral.to_agency_id, now),
     )
@@ -272,7 +273,7 @@ def open_twins(actor: Actor, person_id: UUID, to_agency_id: UUID) -> Select[Refe
         Referral.from_agency_id == actor.agency_id,
         Referral.person_id == person_id,
         Referral.to_agency_id == to_agency_id,
-        Referral.status.in_(sorted(OPEN)),
+        among(Referral.status, OPEN),
         ~is_shut_out(actor),
     )
 
@@ -282,7 +283,7 @@ def is_unattended(actor: Actor) -> ColumnElement[bool]:
     sequel = aliased(Referral)
     return and_(
         Referral.from_agency_id == actor.agency_id,
-        Referral.status.in_([ReferralStatus.REJECTED, ReferralStatus.FAILED]),
+        among(Referral.status, [ReferralStatus.REJECTED, ReferralStatus.FAILED]),
         ~exists().where(sequel.part_of_id == Referral.id, sequel.status != ReferralStatus.ENTERED_IN_ERROR),
         ~exists().where(FollowUp.referral_id == Referral.id, FollowUp.agency_id == actor.agency_id),
     )

@@ -19,7 +19,7 @@ from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.cases.codes import Outcome
 from portal.consents.models import Consent, Withdrawal
-from portal.db import db
+from portal.db import among, db
 from portal.disclosures import person_view, wall
 from portal.disclosures.models import Basis, Disclosure
 from portal.disclosures.person_view import PersonView, Withheld
@@ -121,7 +121,7 @@ TIMELINE = (
     .where(ReferralEvent.referral_id == bindparam("referral_id"))
     .order_by(ReferralEvent.id)
 )
-RECIPIENTS_TIMELINE = TIMELINE.where(ReferralEvent.what.not_in(sorted(SENDERS_OWN)))
+RECIPIENTS_TIMELINE = TIMELINE.where(~among(ReferralEvent.what, SENDERS_OWN))
 GOALS = (
     select(ReferralGoal.id, ReferralGoal.domain, ReferralGoal.text, ReferralGoal.score)
     .where(ReferralGoal.referral_id == bindparam("referral_id"))

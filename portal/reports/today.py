@@ -17,7 +17,7 @@ from portal.agencies.models import Agency
 from portal.agencies.queries import opening_days_by_agency
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import UTCDateTime, db
+from portal.db import UTCDateTime, among, db
 from portal.disclosures import consent_list, wall
 from portal.disclosures.consent_list import Show
 from portal.disclosures.heading import label_columns, label_of
@@ -187,7 +187,7 @@ def due_soon() -> Select[*tuple[Any, ...]]:
         Referral.kind == ReferralKind.JOINT_INTERVIEW,
         Referral.appointment_at.between(now, bindparam("last_at", type_=UTCDateTime())),
     )
-    wanted = (Referral.status.in_(sorted(OPEN)), or_(asked, sits_in), ~queries.is_shut_out(reader))
+    wanted = (among(Referral.status, OPEN), or_(asked, sits_in), ~queries.is_shut_out(reader))
     mine = union(
         select(Referral.id).where(Referral.to_agency_id == reader.agency_id, *wanted),
         select(Referral.id).where(Referral.from_agency_id == reader.agency_id, *wanted),

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from portal import clock
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import UTCDateTime, db
+from portal.db import UTCDateTime, among, db
 from portal.disclosures import wall
 from portal.meetings import promise_reading, queries, stop_services
 from portal.meetings.agenda_models import MeetingOutcome
@@ -100,7 +100,7 @@ def coming_statement() -> Select[*tuple[Any, ...]]:
         .exists()
     )
     ahead = and_(
-        Meeting.status.in_(sorted(COMING)),
+        among(Meeting.status, COMING),
         Meeting.starts_at.between(
             bindparam("first_at", type_=UTCDateTime()), bindparam("last_at", type_=UTCDateTime())
         ),

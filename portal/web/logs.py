@@ -14,6 +14,7 @@ from werkzeug.routing import MapAdapter
 
 from portal.audit.services import request_id
 from portal.faults import fault_of, words_of
+from portal.web.addresses import KnownAddresses
 from portal.web.hosts import is_own_monitor
 from portal.web.last_resort import last_resort
 
@@ -56,7 +57,7 @@ def say_less(app: Flask) -> None:
         pool.addHandler(handler)
 
 
-class Portal(Flask):
+class Portal(KnownAddresses):
     """Flask, but an exception is logged by its kind and its place, and nothing leaves without an answer of ours."""
 
     def log_exception(

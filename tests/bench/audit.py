@@ -25,6 +25,7 @@ from portal.audit.events import AuditEvent
 from portal.audit.services import entry_values
 from portal.audit.tree import Growing
 from tests.audit.forge import COLUMNS, SCHEMA, column_time
+from tests.bench.report import Report
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 VERIFY_SECONDS = 10.0
@@ -161,8 +162,8 @@ class LongLog:
         self.add("audit_checkpoint", head.size, at, head.root.hex(), self.tree.peaks, note)
 
 
-def measure_verifier(entries: int) -> bool:
-    """Writes a log of so many entries and checks it; says whether that was fast enough."""
+def measure_verifier(entries: int, report: Report) -> None:
+    """Writes a log of so many entries and checks it."""
     with tempfile.TemporaryDirectory(prefix="tsunagu-bench-") as folder:
         path = Path(folder) / "log.db"
         log = LongLog(path, entries)
@@ -171,23 +172,26 @@ def measure_verifier(entries: int) -> bool:
         began = time.monotonic()
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         seconds = time.monotonic() - began
-        result = json.loads(done.stdout)
+    result = json.loads(done.stdout)
+    if done.returncode != verify_audit.SOUND:
+        report.fail(f"verify_audit.py: {result['verdict']}")
+        return
     limit = max(1.0, VERIFY_SECONDS * entries / VERIFY_ENTRIES)
-    sys.stdout.write(
+    report.check(
+        seconds <= limit,
         f"verify_audit.py: {result['verdict']}, {entries} entries, {entries // EVERY} checkpoints "
-        f"in {seconds:.2f} s ({entries / seconds:,.0f} a second); limit {limit:.1f} s\n"
+        f"in {seconds:.2f} s ({entries / seconds:,.0f} a second); limit {limit:.1f} s",
     )
-    return done.returncode == verify_audit.SOUND and seconds <= limit
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--verify", type=int, metavar="N", help="check a log of N entries")
-    given = parser.parse_args()
-    good = True
-    if given.verify:
-        good = measure_verifier(given.verify) and good
-    return 0 if good else 1
+    parser.add_argument(
+        "--verify", type=int, default=VERIFY_ENTRIES, metavar="N", help="check a log of N entries"
+    )
+    report = Report()
+    measure_verifier(parser.parse_args().verify, report)
+    return report.status
 
 
 if __name__ == "__main__":

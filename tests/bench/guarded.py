@@ -1,4 +1,4 @@
-"""What the log and the two walls cost: the same pages with them and without, and entries per second of 8 writers."""
+"""What the log and the two walls cost: the same pages with them and without, and entries per second of many writers."""
 
 from __future__ import annotations
 
@@ -7,47 +7,39 @@ import multiprocessing
 import sys
 import time
 from statistics import median
-from uuid import UUID
 
-from config import TestConfig
-from portal import create_app
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import db, make_engine
 from tests.bench.load import Wrong, press
-from tests.bench.pages import OFFICE, Report, on_disk, seed
+from tests.bench.report import Report
 from tests.bench.visits import PAGES, Visitor
-from tests.databases import Databases
+from tests.bench.worlds import OFFICE, World, acting, kinds, on_disk, options, seeded
 from tests.servers import serve
 
 UNGUARDED = "tests.bench.unguarded:create_app()"
 DEARER = 1.3  # the list with the log and both walls, against the list without any of them
-WRITERS = 8
-NOBODY = UUID(int=0)
 
 
-def pages(made: Databases, kind: str, chosen: argparse.Namespace, report: Report) -> None:
+def pages(kind: str, world: World, chosen: argparse.Namespace, report: Report) -> None:
     """The list and the search, guarded and not, in turn on the same database and machine."""
-    url = made.fresh()
-    email, password = seed(url, chosen.referrals, report)
-    engine = make_engine(url, readonly=True)
+    engine = make_engine(world.url, readonly=True)
     with (
-        serve(url, environment=OFFICE) as guarded,
-        serve(url, environment=OFFICE, application=UNGUARDED) as bare,
+        serve(world.url, environment=OFFICE) as guarded,
+        serve(world.url, environment=OFFICE, application=UNGUARDED) as bare,
     ):
-        here, there = Visitor(guarded.port, email, password), Visitor(bare.port, email, password)
+        here = Visitor(guarded.port, world.email, world.password)
+        there = Visitor(bare.port, world.email, world.password)
         for page in (page for page in PAGES if page.name.startswith(("referral list", "name search"))):
             ratios = []
             for _round in range(chosen.rounds):
                 try:
-                    slow = press(
-                        guarded.port, page.requests(here, engine, email), seconds=chosen.seconds
-                    ).rate
-                    fast = press(bare.port, page.requests(there, engine, email), seconds=chosen.seconds).rate
+                    slow = press(guarded.port, page.requests(here, engine, world), seconds=chosen.seconds)
+                    fast = press(bare.port, page.requests(there, engine, world), seconds=chosen.seconds)
                 except Wrong as error:
-                    report.check(False, f"{page.name}: {error}")
+                    report.fail(f"{page.name}: {error}")
                     break
-                ratios.append(fast / slow)
+                ratios.append(fast.rate / slow.rate)
             if ratios:
                 report.check(
                     median(ratios) <= DEARER or not page.name.startswith("referral list"),
@@ -55,49 +47,54 @@ def pages(made: Databases, kind: str, chosen: argparse.Namespace, report: Report
                     f"({min(ratios):.2f} to {max(ratios):.2f}), at most {DEARER} for the list",
                 )
     engine.dispose()
-    made.drop(url)
 
 
 def write(url: str, seconds: float, written: multiprocessing.Queue[int]) -> None:
     """One writer: an entry in a transaction of its own, as long as it lasts."""
-    create_app(TestConfig)
-    db.bind(url)
-    until, count = time.perf_counter() + seconds, 0
-    while time.perf_counter() < until:
-        with db.transaction():
-            audit.record(AuditEvent.PEOPLE_LISTED, ("person", None), actor=None, count=3)
-        count += 1
-    db.dispose()
+    with acting(url):
+        until, count = time.perf_counter() + seconds, 0
+        while time.perf_counter() < until:
+            with db.transaction():
+                audit.record(AuditEvent.PEOPLE_LISTED, ("person", None), actor=None, count=3)
+            count += 1
     written.put(count)
 
 
-def writers(made: Databases, kind: str, chosen: argparse.Namespace, report: Report) -> None:
-    url = made.fresh()
+def writers(kind: str, world: World, chosen: argparse.Namespace, report: Report) -> None:
+    """Many processes write into one log at once."""
     written: multiprocessing.Queue[int] = multiprocessing.Queue()
     people = [
-        multiprocessing.Process(target=write, args=(url, chosen.seconds, written)) for _ in range(WRITERS)
+        multiprocessing.Process(target=write, args=(world.url, chosen.seconds, written))
+        for _ in range(chosen.writers)
     ]
     for one in people:
         one.start()
-    total = sum(written.get() for _ in people)
     for one in people:
         one.join()
-    report.say(f"{kind}: {total / chosen.seconds:.0f} entries a second, {WRITERS} writers, each entry synced")
-    made.drop(url)
+    if any(one.exitcode for one in people):
+        report.fail(f"{kind}: a writer came to grief")
+        return
+    total = sum(written.get() for _ in people)
+    report.say(
+        f"{kind}: {total / chosen.seconds:.0f} entries a second, {chosen.writers} writers, each entry synced"
+    )
 
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.guarded", description=__doc__)
-    parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
+    options(parser)
     parser.add_argument("--referrals", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--writers", type=int, default=8, help="processes that write at once")
     chosen, report = parser.parse_args(arguments), Report()
-    for kind in ("sqlite", "postgresql") if chosen.database == "both" else (chosen.database,):
+    for kind in kinds(chosen):
         with on_disk(kind) as made:
-            pages(made, kind, chosen, report)
-            writers(made, kind, chosen, report)
-    return 1 if report.missed else 0
+            world = seeded(made, report, chosen.referrals, chosen.worlds)
+            pages(kind, world, chosen, report)
+            writers(kind, world, chosen, report)
+            made.drop(world.url)
+    return report.status
 
 
 if __name__ == "__main__":

@@ -19,11 +19,16 @@ class Wrong(Exception):
 
 @dataclass
 class Load:
-    """What came of it. Latencies are in seconds."""
+    """What came of it. Latencies are in seconds.
+
+    `processor` is what the server spent on it in all, `ruled` what one bare page beside it cost; both in seconds.
+    """
 
     latencies: list[float] = field(default_factory=list)
     seconds: float = 0.0
     size: int = 0
+    processor: float = 0.0
+    ruled: float = 0.0
 
     @property
     def rate(self) -> float:

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 from random import Random
 from statistics import median
 
-import psycopg
-
-from config import TestConfig
 from portal.db import make_engine
 from tests.bench import bare
 from tests.bench.load import Load, Wrong, press
+from tests.bench.processor import seconds_of
+from tests.bench.report import Report
 from tests.bench.visits import PAGES, Page, Visitor
-from tests.databases import Databases, PostgreSQLDatabases, PostgreSQLServer, SQLiteFiles, flask
+from tests.bench.worlds import OFFICE, kinds, on_disk, options, seeded
+from tests.databases import Databases
 from tests.servers import ROOT, Server, serve
 
 BARE = "tests.bench.bare:create_app()"
@@ -29,74 +26,20 @@ SLOWER = 1.15  # at most so many times slower on the largest database than on th
 LIST_BYTES = 60_000
 ASSET_BYTES = 60_000
 WORKER_MIB = 120
-# As in an office: every commit synced. Only the memory is what a small server would give it.
-DURABLE = "-c listen_addresses='' -c shared_buffers=256MB -c max_connections=60"
-
-# As in an office, but for the certificate: the full cost of passwords, forms with their tokens, checkpoints kept.
-OFFICE = {
-    "PORTAL_ENV": "development",
-    "SECRET_KEY": "measured only here",
-    "KEY_DIR": TestConfig.KEY_DIR,
-    "CHECKPOINT_DIR": tempfile.mkdtemp(prefix="tsunagu-bench-kept-"),
-}
-
-
-@dataclass
-class Report:
-    """Prints each line as it comes; remembers what was missed, and the ratios to compare sizes by."""
-
-    missed: int = 0
-    ratios: dict[tuple[str, str], list[float]] = field(default_factory=dict)
-
-    def say(self, line: str) -> None:
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
-
-    def check(self, good: bool, line: str) -> None:
-        self.missed += not good
-        self.say(f"  {'✓' if good else '✗'} {line}")
 
 
 def read(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.pages", description=__doc__)
-    parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
+    options(parser)
     parser.add_argument("--referrals", default="1000,100000", help="sizes, smallest first, commas between")
     parser.add_argument("--seconds", type=float, default=3.0, help="for each page in each round, at most 30")
     parser.add_argument("--rounds", type=int, default=3, help="at most 20")
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--drafts", type=int, default=1500, help="written beforehand, to be sent")
     parser.add_argument("--page", default="", help="only pages whose name holds this")
     chosen = parser.parse_args(arguments)
     chosen.seconds, chosen.rounds = min(chosen.seconds, 30.0), min(chosen.rounds, 20)
     return chosen
-
-
-@contextmanager
-def on_disk(kind: str) -> Iterator[Databases]:
-    """Databases where a sync costs what it costs; gone when the block ends."""
-    if kind == "sqlite":
-        with tempfile.TemporaryDirectory(prefix="tsunagu-bench-", dir="/var/tmp") as folder:
-            yield SQLiteFiles(Path(folder))
-        return
-    server = PostgreSQLServer(Path(tempfile.mkdtemp(prefix="tsunagu-bench-", dir="/var/tmp")), DURABLE)
-    try:
-        yield PostgreSQLDatabases(server.url)
-    finally:
-        server.close()
-
-
-def seed(url: str, referrals: int, report: Report) -> tuple[str, str]:
-    """Fill the database; the e-mail and password of somebody in a busy agency."""
-    started = time.perf_counter()
-    printed = flask(url, "seed", "scale", "--referrals", str(referrals))
-    report.say(f"  seeded in {time.perf_counter() - started:.0f} s")
-    if url.startswith("postgresql"):  # autovacuum does this within a minute
-        with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
-            connection.execute("VACUUM ANALYZE")
-    for line in printed.splitlines():
-        match line.split("\t"):
-            case [email, password, "staff" | "coordinator", *_]:
-                return email, password
-    raise Wrong(f"seeding printed no sign-in of a member of staff: {printed[:200]}")
 
 
 def in_turn(
@@ -106,12 +49,16 @@ def in_turn(
     head = f" HTTP/1.1\r\nHost: 127.0.0.1:{ruler.port}\r\n\r\n"
     random = Random(7)
     plain = cycle([f"GET /{random.randint(1, bare.ROWS)}{head}".encode() for _ in range(500)])
-    press(ruler.port, plain, seconds=0.5)
-    press(server.port, requests, seconds=0.5, expect=page.expect)
+    warming = min(0.5, chosen.seconds)
+    press(ruler.port, plain, seconds=warming)
+    press(server.port, requests, seconds=warming, expect=page.expect)
     ratios, whole = [], Load()
     for _round in range(chosen.rounds):
+        before = seconds_used(ruler), seconds_used(server)
         ruled = press(ruler.port, plain, seconds=chosen.seconds)
         load = press(server.port, requests, seconds=chosen.seconds, expect=page.expect)
+        whole.processor += seconds_used(server) - before[1]
+        whole.ruled += (seconds_used(ruler) - before[0]) / len(ruled.latencies) / chosen.rounds
         ratios.append(load.rate / ruled.rate)
         whole.latencies += load.latencies
         whole.seconds += load.seconds
@@ -119,12 +66,20 @@ def in_turn(
     return ratios, whole
 
 
+def seconds_used(server: Server) -> float:
+    """Processor time of the workers up to now."""
+    return sum(seconds_of(pid) for pid in server.workers())
+
+
 def line_of(page: Page, ratios: list[float], load: Load) -> str:
     half, most = load.percentile(0.5) * 1000, load.percentile(0.95) * 1000
+    # Of the worker alone: unlike the rate, it does not wait for a disk that others keep busy.
+    spent = load.processor / len(load.latencies)
+    ratio = load.ruled / spent if spent else 0.0
     return (
         f"{page.name:<24}{median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f}), "
         f"wanted {page.share:.2f}; {load.rate:.0f} a second, half within {half:.1f} ms, "
-        f"95% within {most:.1f} ms, {load.size:,} bytes"
+        f"95% within {most:.1f} ms, {load.size:,} bytes; processor {spent * 1000:.1f} ms, ratio {ratio:.3f}"
     )
 
 
@@ -137,20 +92,20 @@ def resident(server: Server) -> float:
 def measure(kind: str, made: Databases, referrals: int, chosen: argparse.Namespace, report: Report) -> None:
     """Every page on one kind of database of one size."""
     report.say(f"{kind}, {referrals:,} referrals")
-    url, ruled = made.fresh(), made.create(f"bare{referrals}")
+    ruled = made.create(f"bare{referrals}")
     bare.fill(ruled)
-    email, password = seed(url, referrals, report)
-    engine = make_engine(url, readonly=True)
+    here = replace(seeded(made, report, referrals, chosen.worlds), drafts=chosen.drafts)
+    engine = make_engine(here.url, readonly=True)
     with (
-        serve(url, workers=chosen.workers, environment=OFFICE) as server,
+        serve(here.url, workers=chosen.workers, environment=OFFICE) as server,
         serve(ruled, workers=chosen.workers, application=BARE, ready="/1") as ruler,
     ):
-        visitor = Visitor(server.port, email, password)
+        visitor = Visitor(server.port, here.email, here.password)
         for page in (page for page in PAGES if chosen.page in page.name):
             try:
-                ratios, load = in_turn(server, ruler, page, page.requests(visitor, engine, email), chosen)
+                ratios, load = in_turn(server, ruler, page, page.requests(visitor, engine, here), chosen)
             except Wrong as error:
-                report.check(False, f"{page.name:<24}{error}")
+                report.fail(f"{page.name:<24}{error}")
                 continue
             report.check(median(ratios) >= page.share, line_of(page, ratios, load))
             report.ratios.setdefault((kind, page.name), []).append(median(ratios))
@@ -160,15 +115,10 @@ def measure(kind: str, made: Databases, referrals: int, chosen: argparse.Namespa
         beside = f"(bare page {resident(ruler):.0f})"
         report.check(used <= WORKER_MIB, f"memory of a worker {used:.0f} MiB {beside}, at most {WORKER_MIB}")
     engine.dispose()
-    made.drop(url)
+    made.drop(here.url)
 
 
-def compare_sizes(report: Report) -> None:
-    report.say("from the smallest to the largest")
-    for (kind, page), ratios in report.ratios.items():
-        if len(ratios) > 1:
-            slower = ratios[0] / ratios[-1]
-            report.check(slower <= SLOWER, f"{kind:<11}{page:<24}{slower:.2f} times slower, at most {SLOWER}")
+def weigh_assets(report: Report) -> None:
     files = [path for kind in ("css", "js") for path in (ROOT / "static").rglob(f"*.{kind}")]
     assets = sum(path.stat().st_size for path in files)
     report.check(assets <= ASSET_BYTES, f"all CSS and JS {assets:,} bytes, at most {ASSET_BYTES:,}")
@@ -176,12 +126,14 @@ def compare_sizes(report: Report) -> None:
 
 def main(arguments: list[str]) -> int:
     chosen, report = read(arguments), Report()
-    for kind in ("sqlite", "postgresql") if chosen.database == "both" else (chosen.database,):
+    for kind in kinds(chosen):
         with on_disk(kind) as made:
             for referrals in chosen.referrals.split(","):
                 measure(kind, made, int(referrals), chosen, report)
-    compare_sizes(report)
-    return 1 if report.missed else 0
+    report.say("from the smallest to the largest")
+    report.compare_sizes(SLOWER)
+    weigh_assets(report)
+    return report.status
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -23,21 +22,16 @@ from portal.evaluations.catalogue import Count
 from portal.evaluations.figures import Key
 from portal.evaluations.period import Period
 from tests.bench.load import Connection, Wrong
-from tests.bench.pages import OFFICE, Report, on_disk
+from tests.bench.processor import seconds_of
+from tests.bench.report import Report
 from tests.bench.visits import Visitor
-from tests.databases import Databases, flask
+from tests.bench.worlds import OFFICE, World, acting, kinds, on_disk, options, seeded
+from tests.databases import Databases
 from tests.servers import Server, serve
 
 MILLISECONDS = 300.0
 FLAT = 1.5  # the dearest full year costs at most so many times the middle one
-TICK = os.sysconf("SC_CLK_TCK")
 MOST_ROUNDS = 20
-
-
-def seconds_of(pid: int) -> float:
-    """Processor time of a process, its own and the kernel's for it."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
 
 
 def backends(url: str) -> list[int]:
@@ -76,19 +70,6 @@ def spending(url: str, workers: list[int], times: int) -> Iterator[Spent]:
     spent.database = sum(used.values()) / times - (spent.own if workers else 0.0)
 
 
-def seed(url: str, chosen: argparse.Namespace, report: Report) -> tuple[str, str]:
-    """Fill the database; the e-mail and password of somebody in the busiest programme."""
-    started = time.perf_counter()
-    asked = ("--referrals", str(chosen.referrals), "--attendances", str(chosen.attendances))
-    printed = flask(url, "seed", "scale", *asked)
-    report.say(f"  seeded in {time.perf_counter() - started:.0f} s")
-    if url.startswith("postgresql"):  # autovacuum does this within a minute
-        with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
-            connection.execute("VACUUM ANALYZE")
-    email, password, *_ = printed.splitlines()[0].split("\t")
-    return email.replace("a1-", "a2-"), password  # the second agency is the first programme
-
-
 def years() -> list[int]:
     """The fiscal years of the seeded world that are over, and the present one."""
     present = clock.fiscal_year(clock.today())
@@ -112,7 +93,6 @@ def heads(found: dict[Key, int]) -> int:
 
 
 def measure_figures(kind: str, url: str, rounds: int, report: Report) -> None:
-    db.bind(url)
     programme = programmes.programmes(db.across())[0]
     costs = {}
     figures(programme.id, years()[0])  # statements are built once
@@ -127,7 +107,6 @@ def measure_figures(kind: str, url: str, rounds: int, report: Report) -> None:
             f"(database {spent.database * 1000:.0f}), wanted {MILLISECONDS:.0f}; {heads(found):,} attendances",
         )
     flat(f"{kind:<11}figures", costs, report)
-    db.dispose()
 
 
 def flat(what: str, costs: dict[int, float], report: Report) -> None:
@@ -137,14 +116,14 @@ def flat(what: str, costs: dict[int, float], report: Report) -> None:
     report.check(ratio <= FLAT, f"{what}: the dearest year {ratio:.2f} times the middle one, wanted {FLAT}")
 
 
-def measure_page(kind: str, url: str, who: tuple[str, str], rounds: int, report: Report) -> None:
-    with serve(url, workers=1, environment=OFFICE) as server:
-        visitor = Visitor(server.port, *who)
+def measure_page(kind: str, here: World, rounds: int, report: Report) -> None:
+    with serve(here.url, workers=1, environment=OFFICE) as server:
+        visitor = Visitor(server.port, here.programme, here.password)
         costs = {}
         for year in years():
             request = visitor.get(f"/reports/evaluation/{year}")
             ask(server, request)
-            with spending(url, server.workers(), rounds) as spent:
+            with spending(here.url, server.workers(), rounds) as spent:
                 for _ in range(rounds):
                     ask(server, request)
             costs[year] = spent.milliseconds
@@ -168,17 +147,17 @@ def ask(server: Server, request: bytes) -> None:
 
 def measure(kind: str, made: Databases, chosen: argparse.Namespace, report: Report) -> None:
     report.say(f"{kind}, {chosen.referrals:,} referrals, {chosen.attendances:,} attendances")
-    url = made.fresh()
-    who = seed(url, chosen, report)
-    measure_figures(kind, url, chosen.rounds, report)
+    here = seeded(made, report, chosen.referrals, chosen.worlds, chosen.attendances)
+    with acting(here.url):
+        measure_figures(kind, here.url, chosen.rounds, report)
     if not chosen.figures_only:
-        measure_page(kind, url, who, chosen.rounds, report)
-    made.drop(url)
+        measure_page(kind, here, chosen.rounds, report)
+    made.drop(here.url)
 
 
 def read(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.reports", description=__doc__)
-    parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
+    options(parser)
     parser.add_argument("--referrals", type=int, default=100_000)
     parser.add_argument("--attendances", type=int, default=200_000)
     parser.add_argument("--rounds", type=int, default=5, help=f"for each year, at most {MOST_ROUNDS}")
@@ -190,10 +169,10 @@ def read(arguments: list[str]) -> argparse.Namespace:
 
 def main(arguments: list[str]) -> int:
     chosen, report = read(arguments), Report()
-    for kind in ("sqlite", "postgresql") if chosen.database == "both" else (chosen.database,):
+    for kind in kinds(chosen):
         with on_disk(kind) as made:
             measure(kind, made, chosen, report)
-    return 1 if report.missed else 0
+    return report.status
 
 
 if __name__ == "__main__":

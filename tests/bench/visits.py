@@ -10,16 +10,15 @@ from itertools import cycle, islice
 from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, text
 
 from portal import clock
-from portal.accounts.models import Membership, Staff
-from portal.db import db
 from portal.people.categories import Category
-from portal.policy import Actor
 from portal.referrals.drafts import Proposal, draft
 from portal.referrals.states import ReferralKind
+from tests.bench.gathering import actor_of, busiest_partner, call_meeting
 from tests.bench.load import Connection, Wrong
+from tests.bench.worlds import World, acting
 
 Fields = dict[str, str] | list[tuple[str, str]]
 INPUT = re.compile(r'<(?:input|button)\b[^>]*?\bname="([^"]+)"[^>]*?\bvalue="([^"]*)"')
@@ -74,15 +73,15 @@ class Page:
 
     name: str
     share: float
-    requests: Callable[[Visitor, Engine, str], Iterator[bytes]]
+    requests: Callable[[Visitor, Engine, World], Iterator[bytes]]
     expect: int = 200
 
 
-def referral_list(visitor: Visitor, _engine: Engine, _email: str) -> Iterator[bytes]:
+def referral_list(visitor: Visitor, _engine: Engine, _here: World) -> Iterator[bytes]:
     return cycle([visitor.get("/referrals/")])
 
 
-def referral_with_20_events(visitor: Visitor, engine: Engine, email: str) -> Iterator[bytes]:
+def referral_with_20_events(visitor: Visitor, engine: Engine, here: World) -> Iterator[bytes]:
     """Many such referrals in turn: one alone would sit in every cache."""
     query = """
         SELECT referral.id FROM referral
@@ -92,19 +91,17 @@ def referral_with_20_events(visitor: Visitor, engine: Engine, email: str) -> Ite
         AND (SELECT count(*) FROM referral_event WHERE referral_event.referral_id = referral.id) = 20
         LIMIT 200"""
     with engine.connect() as connection:
-        ids = [UUID(str(key)) for key in connection.scalars(text(query), {"email": email})]
+        ids = [UUID(str(key)) for key in connection.scalars(text(query), {"email": here.email})]
     if not ids:
         raise Wrong("no referral with 20 events in this agency")
     return cycle([visitor.get(f"/referrals/{key}") for key in ids])
 
 
-def name_search(visitor: Visitor, _engine: Engine, _email: str) -> Iterator[bytes]:
+def name_search(visitor: Visitor, _engine: Engine, _here: World) -> Iterator[bytes]:
     fields = visitor.hidden("/people/")
     names = ("山田", "やまだ", "ﾔﾏﾀﾞ", "髙橋", "さとう", "花子", "タロウ")
     return cycle([visitor.post("/people/", fields | {"q": name}) for name in names])
 
-
-DRAFTS = 1500  # more than are sent in any run; each is sent once
 
 SENDABLE = """
     SELECT consent.id, consent.person_id, consent_recipient.agency_id FROM consent
@@ -120,16 +117,15 @@ SENDABLE = """
     LIMIT 100"""
 
 
-def send_referral(visitor: Visitor, engine: Engine, email: str) -> Iterator[bytes]:
+def send_referral(visitor: Visitor, engine: Engine, here: World) -> Iterator[bytes]:
     """Drafts written beforehand by the service; measured is the one POST that sends each."""
     with engine.connect() as connection:
-        rows = connection.execute(text(SENDABLE), {"email": email, "today": clock.today()}).all()
+        rows = connection.execute(text(SENDABLE), {"email": here.email, "today": clock.today()}).all()
     if not rows:
         raise Wrong("no consent to send a referral on")
-    db.bind(engine.url.render_as_string(hide_password=False))
-    actor = actor_of(email)
-    drafts = [draft(actor, proposal(*row)) for row in islice(cycle(rows), DRAFTS)]
-    db.dispose()
+    with acting(here.url):
+        actor = actor_of(here.email)
+        drafts = [draft(actor, proposal(*row)) for row in islice(cycle(rows), here.drafts)]
     fields = visitor.hidden(f"/referrals/{drafts[0]}/send")
     return (
         visitor.post(f"/referrals/{key}/send", fields | {"idempotency_key": uuid4().hex, "version": "1"})
@@ -148,16 +144,52 @@ def proposal(consent: str, person: str, recipient: str) -> Proposal:
     )
 
 
-def actor_of(email: str) -> Actor:
-    query = select(Staff, Membership).join(Membership, Membership.staff_id == Staff.id)
-    query = query.where(Staff.email == email, Membership.ended_at.is_(None))
-    staff, member = db.across.execute(query).one()
-    return Actor(staff.id, member.id, staff.name, member.role, member.agency_id, "")
+def referrals_sent(engine: Engine, here: World) -> Iterator[UUID]:
+    """Referrals that the agency has sent, over and over."""
+    query = """
+        SELECT referral.id FROM referral
+        JOIN membership ON membership.agency_id = referral.from_agency_id
+        JOIN staff ON staff.id = membership.staff_id
+        WHERE staff.email = :email AND membership.ended_at IS NULL AND referral.sent_at IS NOT NULL
+        LIMIT 100"""
+    with engine.connect() as connection:
+        return cycle([UUID(str(key)) for key in connection.scalars(text(query), {"email": here.email})])
+
+
+def person(visitor: Visitor, engine: Engine, here: World) -> Iterator[bytes]:
+    """Those of the agency's own people of whom most is on record, in turn."""
+    query = """
+        SELECT person.id FROM person
+        JOIN membership ON membership.agency_id = person.home_agency_id
+        JOIN staff ON staff.id = membership.staff_id
+        WHERE staff.email = :email AND membership.ended_at IS NULL
+        ORDER BY (SELECT count(*) FROM referral WHERE referral.person_id = person.id) DESC, person.id
+        LIMIT 100"""
+    with engine.connect() as connection:
+        ids = [UUID(str(key)) for key in connection.scalars(text(query), {"email": here.email})]
+    return cycle([visitor.get(f"/people/{key}") for key in ids])
+
+
+def today(visitor: Visitor, _engine: Engine, _here: World) -> Iterator[bytes]:
+    return cycle([visitor.get("/")])
+
+
+def packet(visitor: Visitor, _engine: Engine, here: World) -> Iterator[bytes]:
+    """An announced meeting with what the work of two busy agencies puts on its agenda."""
+    with acting(here.url):
+        actor = actor_of(here.coordinator)
+        meeting_id = call_meeting(actor, busiest_partner(actor), announced=True)
+    request = visitor.get(f"/meetings/{meeting_id}/packet")
+    visitor.ask(request)  # the first opening tells, and writes; every other finds it told
+    return cycle([request])
 
 
 PAGES = (
-    Page("referral list of 25", 0.25, referral_list),
-    Page("referral with 20 events", 0.20, referral_with_20_events),
-    Page("sending a referral", 0.12, send_referral, expect=302),
+    Page("referral list of 25", 0.20, referral_list),
+    Page("referral with 20 events", 0.15, referral_with_20_events),
+    Page("person", 0.10, person),
+    Page("Today", 0.08, today),
     Page("name search", 0.15, name_search),
+    Page("sending a referral", 0.10, send_referral, expect=302),
+    Page("packet", 0.05, packet),
 )

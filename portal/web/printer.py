@@ -1,0 +1,171 @@
+"""Keeps the press running beside a worker: started at the first page, kept warm for the next, gone when it is idle.
+
+The press (`portal.web.press`) is a process of its own because a worker would keep its weight for good, and because a page that
+takes it down takes nobody else along.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from time import monotonic
+
+PRESS = Path(__file__).with_name("press.py")
+LENGTH = 8
+PRINTED = b"P"
+# A press is started anew after so many pages, and ends after so many seconds without one: starting it takes one second.
+PRINTS = 50
+IDLE = 120.0
+# Seconds for one page, with the wait for the pages before it; nginx gives up after 60.
+LONGEST = 45
+# What the libraries of the press need from the machine; no setting of the portal and no key is among them.
+PASSED_ON = (
+    "PATH",
+    "HOME",
+    "XDG_CACHE_HOME",
+    "LANG",
+    "LD_LIBRARY_PATH",
+    "FONTCONFIG_PATH",
+    "FONTCONFIG_FILE",
+)
+
+
+class NotPrinted(Exception):
+    """The press made no PDF of this page; says the kind of error, never what the page holds."""
+
+
+class Gone(Exception):
+    """The press ended before it answered."""
+
+
+@dataclass
+class Press:
+    """A running press and the line to it, which is its input and its output."""
+
+    process: subprocess.Popen[bytes]
+    line: socket.socket
+    folder: tempfile.TemporaryDirectory[str]
+
+    @classmethod
+    def start(cls, prints: int, idle: float, longest: int) -> Press:
+        folder = tempfile.TemporaryDirectory(prefix="tsunagu-press-")
+        here, there = socket.socketpair()
+        environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        with there:
+            # -I: nothing is imported from the folder the portal runs in, so no press carries the portal along.
+            process = subprocess.Popen(  # noqa: S603 - our own program, and no word of the page
+                (sys.executable, "-I", str(PRESS), str(prints), str(idle), str(longest)),
+                stdin=there.fileno(),
+                stdout=there.fileno(),
+                stderr=subprocess.DEVNULL,  # its warnings repeat the page
+                cwd=folder.name,
+                env=environment | {"TMPDIR": folder.name},
+            )
+        return cls(process, here, folder)
+
+    def ask(self, page: bytes, until: float) -> bytes:
+        """What it answers.
+
+        Raises:
+            Gone: it ended first.
+            TimeoutError: it did not answer in time.
+        """
+        try:
+            self.line.settimeout(left_until(until))
+            self.line.sendall(len(page).to_bytes(LENGTH) + page)
+            return self.receive(int.from_bytes(self.receive(LENGTH, until)), until)
+        except (BrokenPipeError, ConnectionResetError):
+            raise Gone from None
+
+    def receive(self, length: int, until: float) -> bytes:
+        received = bytearray()
+        while len(received) < length:
+            self.line.settimeout(left_until(until))
+            some = self.line.recv(min(length - len(received), 1 << 16))
+            if not some:
+                raise Gone
+            received += some
+        return bytes(received)
+
+    def stop(self) -> None:
+        self.line.close()
+        self.process.kill()
+        self.process.wait()
+        with suppress(OSError):
+            self.folder.cleanup()
+
+
+def left_until(until: float) -> float:
+    left = until - monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+@dataclass
+class Printer:
+    """Prints with one press, one page after the other, from whichever thread of the worker."""
+
+    prints: int = PRINTS
+    idle: float = IDLE
+    longest: int = LONGEST
+    press: Press | None = None
+    owner: int = 0
+    turn: Lock = field(default_factory=Lock)
+
+    def printed(self, html: str) -> bytes:
+        """The page as a PDF.
+
+        Raises:
+            NotPrinted: the press failed at it, twice ended over it, or took too long.
+        """
+        until = monotonic() + self.longest
+        if not self.turn.acquire(timeout=self.longest):
+            raise NotPrinted("the pages before it took too long")
+        try:
+            answer = self.answer_to(html.encode(), until)
+        finally:
+            self.turn.release()
+        if answer[:1] != PRINTED:
+            raise NotPrinted(answer[1:].decode(errors="replace"))
+        return answer[1:]
+
+    def answer_to(self, page: bytes, until: float) -> bytes:
+        """The answer of the press, which may just have ended because it was idle: then another one is asked."""
+        for _ in range(2):
+            try:
+                return self.running().ask(page, until)
+            except Gone:
+                self.stop()
+            except TimeoutError:
+                self.stop()
+                raise NotPrinted("it took too long") from None
+            except BaseException:
+                self.stop()  # a late answer must not be taken for that to the next page
+                raise
+        raise NotPrinted("the press ended")
+
+    def running(self) -> Press:
+        if self.press is not None and self.owner != os.getpid():
+            self.press = None  # of the process that this one was forked from
+        if self.press is None:
+            self.press, self.owner = Press.start(self.prints, self.idle, self.longest), os.getpid()
+        return self.press
+
+    def stop(self) -> None:
+        """End the press, if there is one; the next page starts another."""
+        press, self.press = self.press, None
+        if press is not None and self.owner == os.getpid():
+            press.stop()
+
+
+printer = Printer()
+atexit.register(printer.stop)

@@ -21,8 +21,6 @@ from tests.audit.worlds import World
 from tests.factories import make_member, make_person
 from verify_audit import SOUND
 
-pytestmark = pytest.mark.both_databases
-
 assert outside  # the fixture: a portal that keeps its checkpoints in a folder, with keys of its own
 # Commands that write no record and no entry; the others are run by the tests below.
 READING = {

@@ -30,8 +30,6 @@ from tests.factories import Member, make_agency, make_consent, make_member, make
 from tests.meeting_factories import make_item, make_meeting, name_member, take_step
 from tests.wall.grounds import Town
 
-pytestmark = pytest.mark.both_databases
-
 Clock = Callable[..., None]
 Answer = tuple[UUID, UUID, Category]
 

@@ -7,6 +7,10 @@ from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.quick
+
 SECOND_WALL = [
     *("second_wall_rules", "second_wall_meetings", "second_wall_tables", "second_wall_columns"),
     *("second_wall_text", "second_wall_functions", "second_wall_postgresql", "second_wall"),

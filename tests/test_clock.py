@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from portal import clock
 from portal.clock import DateCode, DateProblem
 
+pytestmark = pytest.mark.quick
+
 # What can be typed and said in an era.
 ERA_DAYS = st.dates(date(1912, 7, 30), date(2117, 12, 31))
 DAYS = st.dates(date(1900, 1, 1), date(2199, 12, 31))

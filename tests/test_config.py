@@ -10,6 +10,8 @@ import pytest
 from config import DevelopmentConfig
 from portal import create_app
 
+pytestmark = pytest.mark.quick
+
 ROOT = Path(__file__).resolve().parent.parent
 # `wsgi` cannot be imported here: it refuses.
 WILL_NOT_START = 3

@@ -45,6 +45,8 @@ from tests.factories import (
 )
 from tests.words import COMPILED, plain
 
+pytestmark = pytest.mark.quick
+
 ROOT = Path(__file__).resolve().parent.parent
 ENGLISH = ROOT / "portal" / "translations" / "en" / "LC_MESSAGES" / "messages.po"
 MODULES = sorted((ROOT / "portal").rglob("*.py"))

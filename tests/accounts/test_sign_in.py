@@ -25,7 +25,7 @@ from portal.policy import Role
 from tests.browsers import PASSWORD, Browser
 from tests.factories import Member, make_agency, make_member
 
-pytestmark = pytest.mark.both_databases
+pytestmark = [pytest.mark.both_databases, pytest.mark.quick]
 
 Open = Callable[..., Browser]
 At = Callable[..., None]

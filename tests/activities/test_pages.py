@@ -21,6 +21,8 @@ from tests.browsers import Browser
 from tests.conftest import CountQueries
 from tests.factories import Member, make_agency, make_case, make_member, make_person
 
+pytestmark = pytest.mark.quick
+
 Visit = Callable[..., Browser]
 
 

@@ -14,8 +14,8 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
-import yaml
 import sqlalchemy as sa
+import yaml
 from flask import Flask
 from flask.testing import FlaskCliRunner
 from sqlalchemy import event, select

@@ -34,6 +34,8 @@ from tests.factories import (
     step,
 )
 
+pytestmark = pytest.mark.quick
+
 Visit = Callable[..., Browser]
 PATHS = ("", "/goals/new", "/worker", "/close")
 

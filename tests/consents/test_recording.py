@@ -25,6 +25,8 @@ from tests.factories import (
 )
 from tests.words import errors_of, hidden, words_of
 
+pytestmark = pytest.mark.quick
+
 Visit = Callable[..., Browser]
 Clock = Callable[..., None]
 

@@ -23,6 +23,8 @@ from tests.emergency.acts import BIRTHDAY, HANAKO, events
 from tests.factories import Member, make_consent, make_member, make_person, make_referral
 from tests.wall.pages import blurred
 
+pytestmark = pytest.mark.quick
+
 Visit = Callable[..., Browser]
 At = Callable[..., None]
 

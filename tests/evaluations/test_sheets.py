@@ -25,6 +25,8 @@ from tests.browsers import Browser
 from tests.factories import Member, make_agency, make_member
 from tests.words import pdf_words
 
+pytestmark = pytest.mark.quick
+
 Visit = Callable[..., Browser]
 ROOT = "/reports/evaluation"
 HOSTILE = ["=1+1", "+81", "@SUM(A1)", "{=A1}", "-2", "https://example.jp/", "<script>", "&R&P"]

@@ -21,6 +21,8 @@ from tests.browsers import Browser
 from tests.factories import Member, make_consent, make_member, make_person, make_referral
 from tests.meeting_factories import make_item, make_meeting, make_series, name_member, take_step
 
+pytestmark = pytest.mark.quick
+
 Visit = Callable[..., Browser]
 
 

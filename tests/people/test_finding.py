@@ -21,7 +21,7 @@ from tests.browsers import Browser
 from tests.conftest import CountQueries
 from tests.factories import make_case, make_consent, make_member, make_person, make_referral, step
 
-pytestmark = pytest.mark.both_databases
+pytestmark = [pytest.mark.both_databases, pytest.mark.quick]
 
 Visit = Callable[..., Browser]
 ICHIRO = {"family": "髙橋", "given": "一郎", "family_kana": "タカハシ", "given_kana": "いちろう"}

@@ -34,7 +34,7 @@ from tests.factories import (
 )
 from tests.referrals.typed import proposal, send, step
 
-pytestmark = pytest.mark.both_databases
+pytestmark = [pytest.mark.both_databases, pytest.mark.quick]
 
 Browsers = Callable[..., Browser]
 S, A = ReferralStatus, ReferralAction

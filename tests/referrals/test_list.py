@@ -19,6 +19,8 @@ from portal.referrals.states import ReferralStatus
 from tests.browsers import Browser
 from tests.factories import Member, make_consent, make_member, make_person, make_referral, step
 
+pytestmark = pytest.mark.quick
+
 Browsers = Callable[..., Browser]
 S = ReferralStatus
 

@@ -21,7 +21,7 @@ from portal.settings.models import Setting
 from tests.browsers import Browser
 from tests.factories import Member, make_agency, make_member
 
-pytestmark = pytest.mark.both_databases
+pytestmark = [pytest.mark.both_databases, pytest.mark.quick]
 
 KEY = "retention.case_years"
 Open = Callable[..., Browser]

@@ -11,7 +11,7 @@ from portal.db import db
 from tests.browsers import Browser
 from tests.factories import make_member, make_person, make_referral
 
-pytestmark = pytest.mark.both_databases
+pytestmark = [pytest.mark.both_databases, pytest.mark.quick]
 
 
 def prepared() -> set[str]:

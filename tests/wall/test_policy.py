@@ -24,6 +24,8 @@ from tests.factories import PATHS, Member, make_member, make_referral, step
 from tests.wall import oracle
 from tests.wall.machine_referrals import STEPS
 
+pytestmark = pytest.mark.quick
+
 MINE, OTHER, THIRD, MYSELF = uuid4(), uuid4(), uuid4(), uuid4()
 CASEWORK = {Role.STAFF, Role.COORDINATOR}
 # Who needs what besides casework: the relation of the record to the reader's agency.

@@ -28,6 +28,8 @@ from portal.web.fields import (
     not_after_today,
 )
 
+pytestmark = pytest.mark.quick
+
 HINT = "日付を「令和2年12月1日」や「2020-12-01」のように入力してください。"
 REMOVED = "使えない文字を取り除きました。内容を確かめて、もう一度送信してください。"
 

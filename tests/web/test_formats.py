@@ -20,6 +20,8 @@ from markupsafe import Markup
 from portal import clock
 from portal.web import formats
 
+pytestmark = pytest.mark.quick
+
 Show = Callable[..., str]
 
 

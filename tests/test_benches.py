@@ -20,6 +20,7 @@ WORLD = ("--database", "sqlite", "--referrals", str(FEWEST))
 SHORT = (*WORLD, "--rounds", "1", "--seconds", "0.05")
 # Each bench, what makes it tiny, and a figure that it has to print.
 BENCHES = {
+    "cold_pages": (("--rounds", "1", "--page", "people."), "pages, "),
     "audit": (("--verify", "300"), "a second); limit"),
     "guarded": ((*SHORT, "--writers", "2"), "entries a second"),
     "meetings": ((*SHORT, "--items", "1"), "PDF of 1 items in"),
@@ -52,7 +53,11 @@ def test_no_bench_is_left_out() -> None:
     assert with_a_main == set(BENCHES)
 
 
-@pytest.mark.parametrize("name", BENCHES)
+# On PostgreSQL alone, and through the whole demo.
+LONG = {"cold_pages"}
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.long] * (n in LONG)) for n in BENCHES])
 def test_it_measures(name: str, worlds: Path) -> None:
     arguments, figure = BENCHES[name]
     if WORLD[0] in arguments:

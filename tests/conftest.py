@@ -93,6 +93,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "scenario(file): the database has this scenario file loaded")
     config.addinivalue_line("markers", "long: only with --long")
     config.addinivalue_line("markers", "both_databases: also on PostgreSQL without being told")
+    config.addinivalue_line("markers", "one_database: in such a file, on SQLite alone unless told")
     config.addinivalue_line("markers", "quick: says in two minutes whether a change is sane")
     config.addinivalue_line("markers", "conflict: in the browser, a script is told that another saved first")
     hypothesis.settings.load_profile("long" if config.getoption("--long") else "quick")
@@ -122,8 +123,10 @@ def kinds_for(config: pytest.Config, item: pytest.Item) -> tuple[str, ...]:
         return (chosen,)
     if config.getoption("--quick"):
         return ("sqlite",)
-    every = chosen == "both" or config.getoption("--long") or item.get_closest_marker("both_databases")
-    return KINDS if every else ("sqlite",)
+    if chosen == "both" or config.getoption("--long"):
+        return KINDS
+    is_marked = item.get_closest_marker("both_databases") and not item.get_closest_marker("one_database")
+    return KINDS if is_marked else ("sqlite",)
 
 
 # The process in charge makes what all share, and tells its workers where it is: one PostgreSQL, one folder of

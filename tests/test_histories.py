@@ -91,6 +91,7 @@ def test_an_older_database_is_upgraded_and_its_log_verifies(
     history, url = read(file), database.empty()
     settings = {
         "PORTAL_ENV": "development",
+        "SECRET_KEY": "test only",
         "KEY_DIR": str(tmp_path / "keys"),
         "CHECKPOINT_DIR": str(tmp_path / "checkpoints"),
     }

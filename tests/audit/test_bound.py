@@ -548,6 +548,7 @@ def unbound() -> Iterator[None]:
         event.listen(db.session, name, listener)
 
 
+@pytest.mark.one_database
 @pytest.mark.usefixtures("unbound")
 def test_a_database_of_the_revision_before_is_bound_as_it_is_found(
     app: Flask, runner: FlaskCliRunner, tmp_path: Path, forge: Callable[[World], Forger]

@@ -192,6 +192,7 @@ def until(day: date, folder: Path) -> Path:
     return file
 
 
+@pytest.mark.long
 def test_as_of_a_day_the_figures_are_those_of_a_demo_that_ends_there(
     demo: Flask, renew: Callable[..., str], tmp_path: Path
 ) -> None:

@@ -25,7 +25,7 @@ from portal.policy import Role
 from tests.browsers import PASSWORD, Browser
 from tests.factories import Member, make_agency, make_member
 
-pytestmark = [pytest.mark.both_databases, pytest.mark.quick]
+pytestmark = pytest.mark.quick
 
 Open = Callable[..., Browser]
 At = Callable[..., None]
@@ -49,6 +49,7 @@ def sessions_of(member: Member) -> int:
     return found or 0
 
 
+@pytest.mark.both_databases
 def test_signs_in_and_out(browser: Open) -> None:
     member = make_member()
     client = browser(member)
@@ -136,6 +137,7 @@ def test_goes_back_only_to_pages_of_this_site(app: Flask) -> None:
         assert app.test_client().post("/sign-in", data=form).headers["Location"] == where
 
 
+@pytest.mark.both_databases
 def test_failures_bring_delays_and_never_a_lock(app: Flask, at: At) -> None:
     at("2026-11-24T09:00", tick=False)
     member = make_member()

@@ -135,6 +135,7 @@ def test_not_held_needs_a_reason_and_may_lie_ahead(browser: Visit, member: Membe
     assert "緊急事態宣言" not in visit.get("/activities/?show=held").text
 
 
+@pytest.mark.both_databases
 def test_a_home_visit_is_written_once_and_stands_in_the_case_too(browser: Visit, member: Member) -> None:
     visit, person = browser(member), make_person(member)
     case_id = make_case(member, person)

@@ -22,8 +22,6 @@ from tests.activity_factories import make_activity, make_activity_series, make_a
 from tests.browsers import Browser
 from tests.factories import Member, make_agency, make_member
 
-pytestmark = pytest.mark.both_databases
-
 Visit = Callable[..., Browser]
 TYPED = {
     "title": "見本カフェ",

@@ -24,8 +24,6 @@ from tests.activity_factories import make_activity, make_activity_series, make_a
 from tests.browsers import Browser
 from tests.factories import Member, make_case, make_consent, make_member, make_person, make_referral
 
-pytestmark = pytest.mark.both_databases
-
 Visit = Callable[..., Browser]
 
 

@@ -18,8 +18,6 @@ from portal.agencies.calendar import (
     holidays,
 )
 
-pytestmark = pytest.mark.both_databases
-
 # 若者相談センター: closed on Sundays, Mondays, national holidays, and from 29 December to 3 January.
 YOUTH_CENTRE = OpeningDays(weekly_closed=frozenset({SUNDAY, MONDAY}))
 OFFICE = OpeningDays()

@@ -80,6 +80,7 @@ def test_an_agency_that_is_not_there_is_missing(browser: Open) -> None:
     assert browser(make_member()).get(f"/agencies/{uuid4()}").status_code == 404
 
 
+@pytest.mark.both_databases
 def test_business_days_are_shown(browser: Open, at: At) -> None:
     """Monday 28 December 2026 at the youth centre of the source document."""
     at("2026-12-28T10:00")

@@ -101,6 +101,7 @@ def test_the_worker_is_a_colleague(browser: Visit, member: Member) -> None:
     assert all_of(Case) == []
 
 
+@pytest.mark.both_databases
 def test_a_note_is_written_in_one_form(browser: Visit, member: Member, case_id: UUID) -> None:
     visit, sent = browser(member), typed(held_on="", minutes="３０分")
     page = visit.get(f"/cases/{case_id}").text
@@ -161,6 +162,7 @@ def test_hostile_notes_are_shown_inert(browser: Visit, member: Member, case_id: 
     assert all_of(ProgressNote)[0].text == text
 
 
+@pytest.mark.both_databases
 def test_the_latest_contact_stands_first_and_notes_have_pages(
     browser: Visit, app: Flask, member: Member, case_id: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:

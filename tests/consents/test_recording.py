@@ -42,6 +42,7 @@ def theirs(ours: Member) -> Member:
     return make_member(make_agency(name="就労準備支援事業"))
 
 
+@pytest.mark.both_databases
 def test_a_consent_is_checked_and_then_recorded(browser: Visit, ours: Member, theirs: Member) -> None:
     person_id, visitor = make_person(ours), browser(ours)
     address = f"/people/{person_id}/consents/new"

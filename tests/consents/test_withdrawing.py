@@ -15,8 +15,6 @@ from tests.consents.acts import how_many, withdraw
 from tests.factories import Member, make_agency, make_consent, make_member, make_person, make_referral
 from tests.words import errors_of, hidden, words_of
 
-pytestmark = pytest.mark.both_databases
-
 Visit = Callable[..., Browser]
 Clock = Callable[..., None]
 NAME = "波止場"
@@ -87,6 +85,7 @@ def test_the_whole_is_taken_back_at_once_everywhere(browser: Visit, told: Told) 
     assert "停止確認 2 件" in words_of(browser(told.home).get("/"))
 
 
+@pytest.mark.both_databases
 def test_one_recipient_is_taken_out_and_the_others_go_on(browser: Visit, told: Told) -> None:
     typed = {"scope": "some", "recipients": [str(told.one.agency_id)]}
 

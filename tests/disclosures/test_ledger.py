@@ -25,8 +25,6 @@ from tests.factories import (
 )
 from tests.words import pdf_words, words_of
 
-pytestmark = pytest.mark.both_databases
-
 Visit = Callable[..., Browser]
 Clock = Callable[..., None]
 
@@ -47,6 +45,7 @@ def two(home: Member) -> Member:
     return make_member(make_agency(name="地域活動支援センター"))
 
 
+@pytest.mark.both_databases
 def test_a_line_says_who_whom_what_why_and_until(browser: Visit, home: Member, one: Member) -> None:
     person_id = make_person(home)
     make_referral(home, one, person_id=person_id, categories=["basic", "health"])

@@ -18,8 +18,6 @@ from tests.emergency import acts
 from tests.emergency.acts import events
 from tests.factories import Member, make_agency, make_member
 
-pytestmark = pytest.mark.both_databases
-
 Visit = Callable[..., Browser]
 At = Callable[..., None]
 TOLD = "緊急閲覧の知らせ：1件"

@@ -29,6 +29,7 @@ Visit = Callable[..., Browser]
 At = Callable[..., None]
 
 
+@pytest.mark.both_databases
 def test_an_hour_and_nothing_before_it_and_nothing_after(
     browser: Visit, home: Member, asker: Member, hanako: UUID, at: At
 ) -> None:

@@ -33,8 +33,6 @@ from tests.browsers import Browser
 from tests.factories import Member, make_agency, make_case, make_member, make_person
 from tests.words import words_of
 
-pytestmark = pytest.mark.both_databases
-
 Visit = Callable[..., Browser]
 ROOT = "/reports/evaluation"
 
@@ -89,6 +87,7 @@ def table_of(page: Any) -> str:
     return re.sub(r"(書く|直す) ：\S+ \S+ ", "", shown).strip()
 
 
+@pytest.mark.both_databases
 def test_it_is_checked_and_closed_from_the_page(browser: Visit, coordinator: Member) -> None:
     cafe(coordinator, "2020-06-10", 4)
     make_text(coordinator, 2020, text="今年したこと")

@@ -32,8 +32,6 @@ from tests.browsers import Browser
 from tests.factories import Member, make_agency, make_case, make_member, make_person, make_referral
 from tests.wall.pages import blurred
 
-pytestmark = pytest.mark.both_databases
-
 SignIn = Callable[..., Browser]
 
 
@@ -77,6 +75,7 @@ def answer(why: Why = Why.RELATIVE, reason: str = "いとこです。", **more: 
     return {"conflict": why.value, "reason": reason} | more
 
 
+@pytest.mark.both_databases
 def test_oneself_by_the_pages_and_the_person_is_gone(office: Office, browser: SignIn) -> None:
     client = browser(office.relative)
     page = client.get(f"/people/{office.person}").get_data(as_text=True)

@@ -22,8 +22,6 @@ from tests.browsers import Browser
 from tests.conftest import CountQueries
 from tests.factories import Member, make_agency, make_member, make_referral
 
-pytestmark = pytest.mark.both_databases
-
 Visit = Callable[..., Browser]
 
 
@@ -37,6 +35,7 @@ def state(auditor: Member, agency_id: UUID, text: str = "停止確認があり�
     return finding_services.state(auditor.actor, Statement(agency_id, FindingKind.WEAKNESS, text, due_on))
 
 
+@pytest.mark.both_databases
 def test_from_the_auditor_to_the_agency_and_back(auditor: Member, browser: Visit) -> None:
     agency = make_agency(name="就労準備支援事業")
     admin = make_member(agency, Role.AGENCY_ADMIN, name="管理 一郎")

@@ -111,6 +111,7 @@ def test_the_clock_is_on_the_page_with_and_without_script(browser: Any, table: T
     assert "終了の予定" in page
 
 
+@pytest.mark.both_databases
 def test_the_steps_from_beginning_to_approval(browser: Any, app: Flask) -> None:
     table = Table(S.ANNOUNCED)
     chair, other = browser(table.chair), browser(table.other)

@@ -19,8 +19,6 @@ from portal.policy import Role
 from tests.factories import Member, make_consent, make_member, make_person
 from tests.meeting_factories import make_item, make_meeting, take_step
 
-pytestmark = pytest.mark.both_databases
-
 ALWAYS = "この資料には、貴機関に提供できる議題だけを載せています。"
 
 

@@ -118,6 +118,7 @@ def test_a_promise_about_a_person_follows_the_item(
     assert "表示できません" not in listed
 
 
+@pytest.mark.both_databases
 def test_it_is_closed_with_a_note_and_opened_again(browser: Visit, convener: Member, partner: Member) -> None:
     outcome_id = promise(convener, [partner], partner, text="求人票を集める")
     them = browser(partner)

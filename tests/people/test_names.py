@@ -22,8 +22,6 @@ from portal.text import (
     without_unusable,
 )
 
-pytestmark = pytest.mark.both_databases
-
 JAPANESE = st.text(alphabet="山田髙﨑々ゝゞーぁあアァｱｶﾞﾊﾟがガかゕ゛゙ヶヴ゚・ -%_!Aaé\ufe00\U000e0100𠮷")
 
 

@@ -32,6 +32,7 @@ def form(**typed: Any) -> dict[str, Any]:
     return TARO | {"idempotency_key": uuid4().hex} | typed
 
 
+@pytest.mark.both_databases
 def test_registering_gives_a_number_and_says_what_comes_next(browser: Visit) -> None:
     member = make_member()
     visit = browser(member)

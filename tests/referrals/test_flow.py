@@ -34,7 +34,7 @@ from tests.factories import (
 )
 from tests.referrals.typed import proposal, send, step
 
-pytestmark = [pytest.mark.both_databases, pytest.mark.quick]
+pytestmark = pytest.mark.quick
 
 Browsers = Callable[..., Browser]
 S, A = ReferralStatus, ReferralAction
@@ -56,6 +56,7 @@ def sides(app: object) -> tuple[Member, Member]:
     return make_member(), make_member()
 
 
+@pytest.mark.both_databases
 def test_a_referral_from_the_first_word_to_the_last(sides: tuple[Member, Member], browser: Browsers) -> None:
     ours, theirs = sides
     person = make_person(ours, family="山田", given="太郎", family_kana="やまだ", given_kana="たろう")
@@ -117,6 +118,7 @@ def test_a_joint_interview_tells_when_and_where(sides: tuple[Member, Member], br
     assert referral(key).status is S.COMPLETED
 
 
+@pytest.mark.both_databases
 def test_a_transfer_says_so_and_moves_the_record(sides: tuple[Member, Member], browser: Browsers) -> None:
     ours, theirs = sides
     person = make_person(ours)
@@ -164,6 +166,7 @@ SECRETS = {
 }
 
 
+@pytest.mark.both_databases
 def test_anonymous_advice_reveals_nothing(sides: tuple[Member, Member], browser: Browsers) -> None:
     ours, theirs = sides
     person = make_person(ours, **SECRETS)

@@ -81,6 +81,7 @@ def busy(ours: Member, theirs: Member, at: Clock) -> None:
     make_referral(theirs, ours)
 
 
+@pytest.mark.both_databases
 def test_every_count_is_the_count_of_its_list(
     browser: Visit, ours: Member, theirs: Member, at: Clock
 ) -> None:

@@ -97,6 +97,7 @@ def entries_of(who: UUID) -> list[Any]:
     return list(db.read.execute(wanted))
 
 
+@pytest.mark.both_databases
 def test_names_and_texts_go_numbers_and_dates_stay(app: Flask, office: Office) -> None:
     url = app.config["DATABASE_URL"]
     who = old_life(office)

@@ -21,7 +21,7 @@ from portal.settings.models import Setting
 from tests.browsers import Browser
 from tests.factories import Member, make_agency, make_member
 
-pytestmark = [pytest.mark.both_databases, pytest.mark.quick]
+pytestmark = pytest.mark.quick
 
 KEY = "retention.case_years"
 Open = Callable[..., Browser]
@@ -51,6 +51,7 @@ def test_no_setting_is_without_effect() -> None:
     assert [spec.key for spec in SPECS if f'"{spec.key}"' not in code] == []
 
 
+@pytest.mark.both_databases
 def test_a_change_is_in_force_logged_and_told(browser: Open, keeper: Member) -> None:
     one = browser(keeper)
     form = one.get(f"/settings/{KEY}").text

@@ -60,8 +60,8 @@ def test_cases_count_in_the_year_of_their_day(app: Flask, at: Clock, day: str) -
 @pytest.mark.parametrize(
     ("moment", "year", "month"),
     [("2026-03-31T23:59:59", 2025, 3), ("2026-04-01T00:00", 2026, 4), ("2026-04-30T23:30", 2026, 4)],
-@pytest.mark.both_databases
 )
+@pytest.mark.both_databases
 def test_referrals_count_by_the_clock_of_japan(
     app: Flask, at: Clock, moment: str, year: int, month: int
 ) -> None:

@@ -210,7 +210,7 @@ def addresses_of(app: Flask, eye: Eye, draw: Draw) -> list[str]:
     lists = [f"/referrals/?box={box}" for box in ("in", "out", "all")]
     lists += ["/referrals/?overdue=1", "/referrals/?stopped=1", "/referrals/?news=1", "/referrals/?new=1"]
     lists += [f"/consents/?show={show}" for show in ("live", "30", "60", "ended")] + ["/cases/?show=closed"]
-    found = draw.addresses(app, eye, known=4, hidden=3)
+    found = draw.addresses(app, eye, known=3, hidden=2)
     return [one for one in (*found, *lists) if not one.startswith(TELLS_ALL)]
 
 

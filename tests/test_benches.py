@@ -53,8 +53,8 @@ def test_no_bench_is_left_out() -> None:
     assert with_a_main == set(BENCHES)
 
 
-# On PostgreSQL alone, and through the whole demo.
-LONG = {"cold_pages"}
+# On PostgreSQL alone and through the whole demo; and those that start several servers or fill whole years.
+LONG = {"cold_pages", "guarded", "memory", "reports"}
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.long] * (n in LONG)) for n in BENCHES])

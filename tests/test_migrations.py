@@ -34,6 +34,7 @@ def test_the_migrations_build_what_the_models_say(database: Databases) -> None:
     assert set(tables) == {"alembic_version", *Base.metadata.tables}
 
 
+@pytest.mark.one_database
 def test_every_step_can_be_undone_and_done_again(database: Databases) -> None:
     url = database.empty()
     migrate(url)

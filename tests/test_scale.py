@@ -100,6 +100,7 @@ def values_by(*columns: Any) -> dict[Any, list[Any]]:
     return found
 
 
+@pytest.mark.one_database
 def test_it_prints_a_sign_in_and_a_referral_whose_pages_answer(
     seeded: list[str], browser: Callable[..., Browser]
 ) -> None:
@@ -249,6 +250,7 @@ def opened(kept: AuditDetail) -> tuple[bytes, bytes]:
     return open_details(db.read(), kept.seq, kept.key_id, kept.salt, kept.details)
 
 
+@pytest.mark.one_database
 def test_the_log_is_dense_in_order_and_keeps_its_commitments(seeded: list[str]) -> None:
     entries = db.read.scalars(select(AuditEntry).order_by(AuditEntry.seq)).all()
     assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
@@ -292,6 +294,7 @@ def shapes() -> tuple[set[str], dict[tuple[str, str], set[frozenset[str]]]]:
     return filled, kinds
 
 
+@pytest.mark.one_database
 def test_its_rows_are_such_as_the_services_write(seeded: list[str], app: Flask, database: Databases) -> None:
     """The demo goes through the services: what it leaves behind, the seeded world has too, in the same shape."""
     tables, kinds = shapes()
@@ -369,6 +372,7 @@ def test_it_fills_an_empty_database_only(seeded: list[str], runner: FlaskCliRunn
     assert db.read.scalar(select(func.count()).select_from(Referral)) == SIZE
 
 
+@pytest.mark.one_database
 def test_the_same_number_makes_the_same_world(
     runner: FlaskCliRunner, renew: Callable[[], str], at: Callable[..., None]
 ) -> None:

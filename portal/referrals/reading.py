@@ -269,7 +269,7 @@ def show(actor: Actor, referral_id: UUID, *, channel: str = "portal") -> tuple[R
         actor=actor,
         person_id=row.person_id,
         categories=person.visible_categories if person else (),
-        ground=row.basis,
+        ground=person.ground if person else row.basis,
         channel=channel,
     )
     first_look = not view.is_sender and row.received_at is None

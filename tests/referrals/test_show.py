@@ -245,3 +245,16 @@ def test_every_state_offers_what_can_be_done_next(sides: tuple[Member, Member], 
             for target in {part.split('"')[0] for part in card.split('href="')[1:]}:
                 if target.startswith("/"):
                     assert one.get(target.replace("&amp;", "&")).status_code == 200, target
+
+
+def test_each_side_reads_on_its_own_ground(sides: tuple[Member, Member], browser: Browsers) -> None:
+    """Whoever keeps the record reads as such, whatever was agreed about telling others."""
+    ours, theirs = sides
+    key = make_referral(ours, theirs)
+    for member, ground in ((ours, "home"), (theirs, "consent")):
+        browser(member).get(f"/referrals/{key}")
+        db.end()
+        newest = select(AuditEntry.ground).where(
+            AuditEntry.event == "referral:read", AuditEntry.staff_id == member.staff_id
+        )
+        assert db.read.scalars(newest.order_by(AuditEntry.seq.desc())).first() == ground

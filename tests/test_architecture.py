@@ -29,7 +29,7 @@ ORDER = [
     *("once", "workflow", "extensions", "web"),
     *("agencies", "settings", "accounts", "exclusions", "people", "consents", "disclosures", "emergency"),
     *("cases", "referrals", "meetings", "activities", "evaluations", "inspections", "retention", "reports"),
-    *("scenario", "seed", "outbox", "jobs", "cli", "__init__"),
+    *("scenario", "seed", "cli", "__init__"),
 ]
 # Inside a feature, what is below may use what is above.
 LAYERS = [{"states", "models"}, {"queries", "services"}, {"forms"}, {"views"}]
@@ -80,9 +80,27 @@ def layer(stem: str) -> int | None:
     return next((i for i, names in enumerate(LAYERS) if stem.split("_")[-1] in names), None)
 
 
+def module_of(parts: list[str]) -> Path | None:
+    """Where an imported name lies: features and their subpackages hold modules."""
+    for length in range(len(parts), 0, -1):
+        path = PORTAL.joinpath(*parts[:length]).with_suffix(".py")
+        if path.exists():
+            return path
+    return None
+
+
 def test_there_is_something_to_look_at() -> None:
     assert len(MODULES) > 20
     assert len(TEMPLATES) > 5
+
+
+def test_the_order_names_what_is_there_and_nothing_else() -> None:
+    found = {
+        path.name.removesuffix(".py")
+        for path in PORTAL.iterdir()
+        if list(path.rglob("*.py")) or path.is_file()
+    }
+    assert sorted(ORDER) == sorted(found - {"translations"})
 
 
 def test_imports_point_up_the_list_and_sit_at_the_top() -> None:
@@ -106,8 +124,8 @@ def test_layers_of_a_feature_are_not_turned_round() -> None:
         for path in MODULES
         for parts, _scope in own_imports(path)
         if (here := layer(path.stem)) is not None
-        and len(parts) > 1
-        and (there := layer(parts[1])) is not None
+        and (module := module_of(parts)) is not None
+        and (there := layer(module.stem)) is not None
         and there > here
     ]
     assert wrong == []

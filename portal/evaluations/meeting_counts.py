@@ -13,7 +13,7 @@ from portal.activities.models import Agreement, Partner
 from portal.evaluations.catalogue import Measure
 from portal.evaluations.period import BEGINS, ENDS, FIRST, LAST, PROGRAMME
 from portal.meetings import states
-from portal.meetings.models import Meeting, MeetingMember
+from portal.meetings.schedule.models import Meeting, MeetingMember
 from portal.meetings.states import MeetingKind
 
 KINDS = {

@@ -21,8 +21,8 @@ from portal.evaluations import activity_counts, case_counts, meeting_counts, ref
 from portal.evaluations.case_counts import plain
 from portal.evaluations.catalogue import Count, Measure
 from portal.exclusions import queries as exclusions
-from portal.meetings import queries as meetings
-from portal.meetings.models import Meeting
+from portal.meetings.schedule import queries as meetings
+from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import MeetingKind
 from portal.referrals import queries as referrals
 from portal.referrals.models import Referral

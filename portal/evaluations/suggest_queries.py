@@ -15,7 +15,7 @@ from portal.activities.kinds import ActivityKind
 from portal.activities.models import Activity, ActivityAgency
 from portal.evaluations import meeting_counts
 from portal.evaluations.period import FIRST, LAST, PROGRAMME, Period
-from portal.meetings.models import Meeting
+from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import MeetingKind
 
 

@@ -11,7 +11,7 @@ from flask_babel import gettext
 from portal.accounts.gate import refusals, signed_in
 from portal.db import db
 from portal.errors import Conflict
-from portal.meetings import issue_services
+from portal.meetings.issues import services as issue_services
 from portal.policy import Permission, require
 from portal.referrals import conversation, follow_up_list, reading
 from portal.referrals.blueprint import bp

@@ -16,7 +16,7 @@ from portal.accounts.models import Staff
 from portal.agencies.models import Agency
 from portal.audit.models import AuditEntry
 from portal.cases.models import Case
-from portal.meetings.agenda_models import AgendaItem
+from portal.meetings.agenda.models import AgendaItem
 from portal.people.models import Person
 from portal.referrals.models import Referral
 from portal.reports import audit_words

@@ -28,7 +28,8 @@ from portal.disclosures.models import Basis, Disclosure, StopConfirmation
 from portal.disclosures.queries import lines_from
 from portal.inspections import name_queries
 from portal.inspections.name_queries import OpenName
-from portal.meetings.agenda_models import AgendaItem, MeetingOutcome
+from portal.meetings.agenda.models import AgendaItem
+from portal.meetings.outcomes.models import MeetingOutcome
 from portal.people.categories import Category
 from portal.policy import Actor, Permission, require
 from portal.referrals.models import FollowUp, Happening, Referral, ReferralEvent, ReferralGoal

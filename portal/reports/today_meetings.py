@@ -17,11 +17,13 @@ from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import UTCDateTime, among, db
 from portal.disclosures import wall
-from portal.meetings import promise_reading, queries, stop_services
-from portal.meetings.agenda_models import MeetingOutcome
-from portal.meetings.models import Attendance, Meeting
-from portal.meetings.promise_queries import is_done
-from portal.meetings.promise_reading import PromiseView
+from portal.meetings.outcomes import queries as outcome_queries
+from portal.meetings.outcomes.models import MeetingOutcome
+from portal.meetings.outcomes.queries import PromiseView, is_done
+from portal.meetings.packets import services as packet_services
+from portal.meetings.roster.models import Attendance
+from portal.meetings.schedule import queries
+from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import COMING, MeetingKind, MeetingStatus
 from portal.people.categories import Category
 from portal.policy import Actor, Permission, can, require
@@ -122,7 +124,7 @@ def coming_statement() -> Select[*tuple[Any, ...]]:
         .limit(MOST_MEETINGS)
         .subquery()
     )
-    head = select(stop_services.count_of(reader, wall.NOW).scalar_subquery().label("stops")).subquery()
+    head = select(packet_services.count_of(reader, wall.NOW).scalar_subquery().label("stops")).subquery()
     return (
         select(head.c.stops, *meetings.c)
         .select_from(head)
@@ -162,8 +164,8 @@ def meeting_of(row: Any, actor: Actor) -> Coming:
 
 @cache
 def promises_statement() -> Select[*tuple[Any, ...]]:
-    return promise_reading.as_seen(
-        promise_reading.known()
+    return outcome_queries.as_seen(
+        outcome_queries.known()
         .where(
             MeetingOutcome.owner_agency_id == wall.READER.agency_id,
             MeetingOutcome.due_on <= bindparam("last", type_=Date()),
@@ -179,4 +181,4 @@ def promises(session: Session, actor: Actor, now: datetime) -> list[PromiseView]
     last = clock.japan_date(now) + timedelta(days=DAYS)
     values = wall.bound(actor, now, last=last, size=MOST_PROMISES)
     rows = session.execute(promises_statement(), values).all()
-    return promise_reading.views(session, actor, rows, now)
+    return outcome_queries.views(session, actor, rows, now)

@@ -19,7 +19,7 @@ from portal.cases.models import Case
 from portal.consents.models import Consent
 from portal.db import db
 from portal.disclosures.models import Basis, Disclosure
-from portal.meetings.models import Meeting
+from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import MeetingStatus
 from portal.people.models import Person
 from portal.policy import Actor, Permission, can

@@ -21,7 +21,9 @@ from portal.disclosures.models import Disclosure, StopConfirmation
 from portal.emergency.models import EmergencyAccess
 from portal.exclusions.models import Exclusion
 from portal.inspections.models import NameOpening
-from portal.meetings.agenda_models import Addendum, AgendaItem, MeetingOutcome, MinutesRevision
+from portal.meetings.agenda.models import AgendaItem
+from portal.meetings.minutes.models import Addendum, MinutesRevision
+from portal.meetings.outcomes.models import MeetingOutcome
 from portal.people.models import Information, Person
 from portal.referrals.models import FollowUp, Referral, ReferralEvent, ReferralGoal
 from portal.retention.models import Erasure

@@ -21,8 +21,9 @@ from portal.disclosures.models import Basis, Disclosure
 from portal.emergency.models import EmergencyAccess
 from portal.emergency.states import WAITS
 from portal.inspections.models import AuditFinding, SampleItem
-from portal.meetings.agenda_models import AgendaItem, MeetingOutcome
-from portal.meetings.models import Meeting
+from portal.meetings.agenda.models import AgendaItem
+from portal.meetings.outcomes.models import MeetingOutcome
+from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import MeetingStatus, OutcomeKind
 from portal.people.models import Person
 from portal.referrals.models import FollowUp, Referral

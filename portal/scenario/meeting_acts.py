@@ -8,15 +8,13 @@ from uuid import UUID
 from sqlalchemy import select
 
 from portal.errors import Invalid
-from portal.meetings import (
-    agenda_services,
-    drafting_services,
-    packet_services,
-    roster_services,
-    services,
-)
-from portal.meetings.agenda_models import AgendaItem
-from portal.meetings.agenda_services import ItemFacts
+from portal.meetings.agenda import drafting
+from portal.meetings.agenda import services as agenda_services
+from portal.meetings.agenda.models import AgendaItem
+from portal.meetings.agenda.services import ItemFacts
+from portal.meetings.packets import services as packet_services
+from portal.meetings.roster import services as roster_services
+from portal.meetings.schedule import services
 from portal.meetings.states import ItemKind, MeetingAction
 from portal.people.categories import Category
 from portal.policy import Actor
@@ -114,7 +112,7 @@ def acknowledge_secrecy(play: Play, actor: Actor, given: Given) -> None:
 
 
 def draft_agenda(play: Play, actor: Actor, given: Given) -> None:
-    drafting_services.refresh(actor, play.ids[Sort.MEETING, given["meeting"]])
+    drafting.refresh(actor, play.ids[Sort.MEETING, given["meeting"]])
 
 
 def announce(play: Play, actor: Actor, given: Given) -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from portal.meetings import (
-    issue_services,
-    minutes_services,
-    outcome_services,
-    promise_services,
-    roster_services,
-    services,
-)
-from portal.meetings.agenda_models import AgendaItem, LocalIssue, MeetingOutcome
-from portal.meetings.models import Attendance, Meeting
-from portal.meetings.outcome_services import OutcomeFacts
+from portal.meetings.agenda.models import AgendaItem
+from portal.meetings.issues import services as issue_services
+from portal.meetings.issues.models import LocalIssue
+from portal.meetings.minutes import services as minutes_services
+from portal.meetings.outcomes import services as outcome_services
+from portal.meetings.outcomes.models import MeetingOutcome
+from portal.meetings.outcomes.services import OutcomeFacts
+from portal.meetings.roster import services as roster_services
+from portal.meetings.roster.models import Attendance
+from portal.meetings.schedule import services
+from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import IssueStatus, MeetingAction, MeetingStatus, OutcomeKind
 from portal.policy import Actor
 from portal.referrals.states import ReferralAction
@@ -130,7 +130,7 @@ def finish_action(play: Play, actor: Actor, given: Given) -> None:
     version = play.session.scalars(
         select(MeetingOutcome.version).where(MeetingOutcome.id == outcome_id)
     ).one()
-    promise_services.finish(actor, outcome_id, given.get("text", ""), version=version)
+    outcome_services.finish(actor, outcome_id, given.get("text", ""), version=version)
 
 
 def raise_issue(play: Play, actor: Actor, given: Given) -> None:

@@ -10,11 +10,11 @@ from sqlalchemy import select
 
 from portal import clock
 from portal.agencies.models import Agency
-from portal.meetings import schedule_services, series_services
-from portal.meetings.models import Meeting
-from portal.meetings.schedule_services import MeetingFacts
-from portal.meetings.series_rules import DAYS
-from portal.meetings.series_services import SeriesFacts
+from portal.meetings.schedule import services as schedule_services
+from portal.meetings.schedule import slots
+from portal.meetings.schedule.models import Meeting
+from portal.meetings.schedule.rules import DAYS
+from portal.meetings.schedule.services import MeetingFacts, SeriesFacts
 from portal.meetings.states import ClosedDay, MeetingKind
 from portal.policy import Actor
 from portal.scenario.play import Act, Given, Play
@@ -74,7 +74,7 @@ def define_series(play: Play, actor: Actor, given: Given) -> None:
     first = given.get("from", clock.today())
     if "BYDAY" not in given["rule"]:
         first = open_weekday(play, actor, first)
-    series_id = series_services.define(
+    series_id = schedule_services.define(
         actor,
         SeriesFacts(
             kind=given["kind"],
@@ -101,7 +101,7 @@ def presenter(play: Play, actor: Actor, given: Given) -> UUID:
 
 
 def end_series(play: Play, actor: Actor, given: Given) -> None:
-    series_services.end(actor, play.ids[Sort.SERIES, given["series"]], given["last"])
+    schedule_services.end(actor, play.ids[Sort.SERIES, given["series"]], given["last"])
 
 
 def schedule_meeting(play: Play, actor: Actor, given: Given) -> UUID:
@@ -113,14 +113,14 @@ def schedule_meeting(play: Play, actor: Actor, given: Given) -> UUID:
 def dated(play: Play, actor: Actor, given: Given) -> UUID:
     """The first meeting of the series on this day or after it."""
     series_id = play.ids[Sort.SERIES, given["series"]]
-    series_services.top_up(actor, series_id)
+    slots.top_up(actor, series_id)
     coming = (
         select(Meeting.id)
         .where(Meeting.series_id == series_id, Meeting.slot >= given["date"])
         .order_by(Meeting.slot)
     )
     found = play.session.scalars(coming.limit(1)).first()
-    return found or series_services.meeting_on(play.session, actor, series_id, given["date"])
+    return found or slots.meeting_on(play.session, actor, series_id, given["date"])
 
 
 def single(play: Play, actor: Actor, given: Given) -> UUID:

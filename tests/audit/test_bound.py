@@ -14,8 +14,8 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
-import yaml
 import sqlalchemy as sa
+import yaml
 from flask import Flask
 from flask.testing import FlaskCliRunner
 from sqlalchemy import event, select
@@ -33,8 +33,8 @@ from portal.db import Base, UTCDateTime, db
 from portal.disclosures.models import Disclosure
 from portal.evaluations.models import EvaluationAddendum, EvaluationClosing
 from portal.exclusions.models import Conflict, Exclusion
-from portal.meetings.agenda_models import Addendum
-from portal.meetings.models import Meeting
+from portal.meetings.minutes.models import Addendum
+from portal.meetings.schedule.models import Meeting
 from portal.people.models import Person
 from portal.referrals.models import Referral
 from portal.retention import erasing

@@ -22,7 +22,7 @@ from portal.errors import Lack, NoBasis, PortalError
 from portal.exclusions.models import Exclusion
 from portal.inspections import name_services
 from portal.inspections.models import NameOpening
-from portal.meetings.agenda_models import AgendaItem
+from portal.meetings.agenda.models import AgendaItem
 from portal.people import services as people
 from portal.people.categories import Category
 from portal.policy import Role

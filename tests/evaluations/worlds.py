@@ -27,7 +27,7 @@ from portal.evaluations.areas import areas_of
 from portal.evaluations.catalogue import Count, Measure
 from portal.evaluations.counting import Period
 from portal.evaluations.figures import Key, of_kind
-from portal.meetings.models import Meeting, MeetingMember
+from portal.meetings.schedule.models import Meeting, MeetingMember
 from portal.meetings.states import MeetingKind, MeetingStatus
 from portal.referrals.states import ReferralAction, ReferralKind, ReferralStatus
 from tests import activity_factories, factories

@@ -21,7 +21,7 @@ from portal.disclosures import services as disclosures
 from portal.disclosures.as_of import Gone, Past
 from portal.disclosures.models import Basis, Channel, Disclosure
 from portal.exclusions.models import Conflict, Exclusion
-from portal.meetings import packet_services
+from portal.meetings.packets import services as packet_services
 from portal.meetings.states import MeetingKind
 from portal.people.categories import Category
 from portal.people.models import Person

@@ -16,7 +16,8 @@ from flask.testing import FlaskCliRunner
 from sqlalchemy import JSON, Date, Enum, LargeBinary, Text, make_url, select
 from sqlalchemy.exc import DatabaseError
 
-from portal.audit import checkpoints, notes, refusing, vault
+from portal.audit import checkpoints, refusing, vault
+from portal.audit import notes as audit_notes
 from portal.audit.keeping import keeping
 from portal.audit.models import AuditDetail, AuditEntry, AuditHead
 from portal.cases import services as cases
@@ -26,7 +27,7 @@ from portal.db import db
 from portal.disclosures.models import Disclosure
 from portal.errors import Conflict, Lack
 from portal.inspections import name_services
-from portal.meetings.agenda_models import AgendaItem
+from portal.meetings.agenda.models import AgendaItem
 from portal.people import services as people
 from portal.people.categories import Category
 from portal.people.models import FamilyTie, Person
@@ -305,7 +306,7 @@ def test_the_log_verifies_and_says_who_was_erased(app: Flask) -> None:
         checkpoints.make(session)
         origin = session.scalars(select(AuditHead.origin)).one()
     db.end()
-    key = notes.vkey(origin, vault.vault.ring.signing.public_key())
+    key = audit_notes.vkey(origin, vault.vault.ring.signing.public_key())
     whole = (sys.executable, "verify_audit.py", str(url.database), "--key", key)
     told = subprocess.run(whole, capture_output=True, text=True, check=False)
     assert told.returncode == 0, told.stdout + told.stderr

@@ -17,7 +17,7 @@ from portal.db import db
 from portal.disclosures import exclusion_services
 from portal.disclosures import services as disclosures
 from portal.exclusions.models import Conflict
-from portal.meetings import services as meetings
+from portal.meetings.schedule import services as meetings
 from portal.meetings.states import MeetingAction
 from portal.policy import Role
 from tests.browsers import Browser

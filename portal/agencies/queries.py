@@ -13,8 +13,7 @@ from sqlalchemy.orm import Session
 
 from portal import clock
 from portal.agencies.calendar import NeverOpen, OpeningDays, holidays, is_yearend
-from portal.agencies.kinds import Room
-from portal.agencies.models import Agency, Closure, Service
+from portal.agencies.models import Agency, Closure, Room, Service
 from portal.words import N_
 
 

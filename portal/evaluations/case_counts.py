@@ -26,8 +26,7 @@ from sqlalchemy.sql import ColumnElement, Subquery
 
 from portal.activities.kinds import ActivityKind, Mode
 from portal.activities.models import Activity, ActivityAgency, ActivityAttendance
-from portal.agencies.kinds import AgencyKind
-from portal.agencies.models import Agency
+from portal.agencies.models import Agency, AgencyKind
 from portal.cases.codes import HeardBy, Milestone, Outcome
 from portal.cases.models import Case, CaseMilestone
 from portal.db import JapanDay

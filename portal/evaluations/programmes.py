@@ -9,8 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session
 
-from portal.agencies.kinds import AgencyKind
-from portal.agencies.models import Agency
+from portal.agencies.models import Agency, AgencyKind
 from portal.policy import Actor
 
 

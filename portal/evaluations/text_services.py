@@ -7,8 +7,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal.agencies.kinds import AgencyKind
-from portal.agencies.models import Agency
+from portal.agencies.models import Agency, AgencyKind
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import db, new_id

@@ -21,11 +21,11 @@ from portal.cases.codes import Outcome
 from portal.cases.models import Case
 from portal.consents.models import Withdrawal
 from portal.db import db
-from portal.disclosures import as_of, ledger, past_queries
+from portal.disclosures import as_of
+from portal.disclosures import queries as disclosure_queries
 from portal.disclosures.as_of import ConsentPast, Standing
-from portal.disclosures.ledger import LedgerLine
 from portal.disclosures.models import Basis, Disclosure, StopConfirmation
-from portal.disclosures.queries import lines_from
+from portal.disclosures.queries import LedgerLine, lines_from
 from portal.inspections import name_queries
 from portal.inspections.name_queries import OpenName
 from portal.meetings.agenda.models import AgendaItem
@@ -167,9 +167,9 @@ def load(session: Session, actor: Actor, referral_id: UUID) -> Life:
         outcome=referral.outcome,
         part_of=referral.part_of_id,
         consent_id=referral.consent_id,
-        consents=past_queries.consents(session, referral.person_id),
+        consents=as_of.consents(session, referral.person_id),
         steps=tuple(steps(session, referral_id)),
-        lines=tuple(ledger.read(session, lines_from(referral_id), clock.now())),
+        lines=tuple(disclosure_queries.read(session, lines_from(referral_id), clock.now())),
     )
 
 

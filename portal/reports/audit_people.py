@@ -17,10 +17,11 @@ from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
 from portal.db import db
-from portal.disclosures import ledger, past_queries
+from portal.disclosures import as_of
+from portal.disclosures import queries as disclosure_queries
 from portal.disclosures.as_of import Past, Shutting, Sight
-from portal.disclosures.ledger import LedgerLine
 from portal.disclosures.models import Disclosure
+from portal.disclosures.queries import LedgerLine
 from portal.inspections import name_queries
 from portal.inspections.name_queries import OpenName
 from portal.people.categories import Category
@@ -104,10 +105,10 @@ def read(
     session = db.read()
     number, name = name_queries.heading(session, actor, person_id, clock.now())
     note(actor, person_id, name)
-    past, _consents = past_queries.load(session, person_id)
+    past, _consents = as_of.load(session, person_id)
     agencies = audit_entries.names(session, Agency.id, Agency.name, [one for _at, one in past.homes])
     told = select(Disclosure).where(Disclosure.person_id == person_id)
-    lines = ledger.read(session, told.order_by(Disclosure.starts_at, Disclosure.id), clock.now())
+    lines = disclosure_queries.read(session, told.order_by(Disclosure.starts_at, Disclosure.id), clock.now())
     found = PersonFile(
         id=person_id,
         number=number,
@@ -197,7 +198,7 @@ def stand(actor: Actor, person_id: UUID, moment: datetime) -> AsOf:
     session = db.read()
     number, name = name_queries.heading(session, actor, person_id, clock.now())
     note(actor, person_id, name)
-    past, _consents = past_queries.load(session, person_id)
+    past, _consents = as_of.load(session, person_id)
     return in_words(session, past, moment, number, name)
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal.disclosures import ledger
+from portal.disclosures import queries as disclosure_queries
 from portal.policy import Actor
 from portal.referrals import queries
 from portal.referrals.models import Referral
@@ -35,7 +35,7 @@ class Stop:
 
 def stops(session: Session, actor: Actor, consent_id: UUID, now: datetime) -> list[Stop]:
     """What lives on this consent now, by recipient, in the order of their names."""
-    live = [line for line in ledger.told_on(session, actor, consent_id, now) if line.is_alive]
+    live = [line for line in disclosure_queries.told_on(session, actor, consent_id, now) if line.is_alive]
     sources = {line.source_id for line in live if line.source_id}
     found = session.execute(
         select(Referral.id, Referral.number, Referral.to_agency_id)

@@ -18,8 +18,8 @@ from portal.agencies.queries import opening_days_by_agency
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import UTCDateTime, among, db
-from portal.disclosures import consent_list, wall
-from portal.disclosures.consent_list import Show
+from portal.disclosures import consents, wall
+from portal.disclosures.consents import Show
 from portal.disclosures.heading import label_columns, label_of
 from portal.disclosures.models import Basis
 from portal.people.categories import Category
@@ -154,7 +154,7 @@ def counts(session: Session, actor: Actor, now: datetime) -> dict[Need, int]:
     for statuses, needs in BATCHES:
         values = wall.bound(actor, now, statuses=sorted(statuses), size=MOST)
         found |= zip(needs, session.execute(counting(needs), values).one(), strict=True)
-    found[Need.LAPSING] = consent_list.count(session, actor, Show.IN_30_DAYS, now, most=MOST)
+    found[Need.LAPSING] = consents.count(session, actor, Show.IN_30_DAYS, now, most=MOST)
     values = wall.bound(actor, now, size=MOST)
     found[Need.FOLLOW_UPS] = session.execute(undone(), values).scalar_one()
     return {need: found[need] for need in Need}

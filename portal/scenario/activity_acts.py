@@ -8,12 +8,12 @@ from typing import Any
 from sqlalchemy import or_, select
 
 from portal import clock
-from portal.activities import attendance_services, head_services, series_services, services
-from portal.activities.attendance_services import Heads
+from portal.activities import services
 from portal.activities.kinds import ActivityKind, Mode
 from portal.activities.models import ActivitySeries
-from portal.activities.series_services import SeriesFacts
-from portal.activities.services import ActivityFacts
+from portal.activities.series import services as serie_services
+from portal.activities.series.services import SeriesFacts
+from portal.activities.services import ActivityFacts, Heads
 from portal.errors import Conflict, Invalid, NotAllowed
 from portal.evaluations.catalogue import AREAS
 from portal.evaluations.models import EvaluationArea
@@ -94,7 +94,7 @@ def define_activity_series(play: Play, actor: Actor, given: Given) -> None:
         mode=given.get("mode", Mode.IN_PERSON),
         together=together(play, given) - {actor.agency_id},
     )
-    play.name(Sort.ACTIVITY_SERIES, given, series_services.define(actor, facts))
+    play.name(Sort.ACTIVITY_SERIES, given, serie_services.define(actor, facts))
 
 
 def beginning(play: Play, actor: Actor, given: Given) -> Mapping[str, Any]:
@@ -139,7 +139,7 @@ def held_with(play: Play, given: Given) -> frozenset[Any]:
     if "series" not in given:
         return frozenset()
     series_id = play.ids[Sort.ACTIVITY_SERIES, given["series"]]
-    return frozenset(play.session.scalars(series_services.holders(series_id)))
+    return frozenset(play.session.scalars(serie_services.holders(series_id)))
 
 
 def link_attendance(play: Play, actor: Actor, given: Given) -> None:
@@ -149,14 +149,12 @@ def link_attendance(play: Play, actor: Actor, given: Given) -> None:
     heads = [
         head
         for is_first in wanted
-        for head in play.session.scalars(
-            attendance_services.anonymous_rows(actor, activity_id, is_first=is_first)
-        )
+        for head in play.session.scalars(services.anonymous_rows(actor, activity_id, is_first=is_first))
     ]
     if not heads:
         raise Conflict(N_("この活動に、自分の機関が記録した匿名の参加者はいません。"), field="activity")
     earliest = min(heads, key=lambda head: head.id)
-    head_services.link(actor, activity_id, earliest.id, play.ids[Sort.PERSON, given["person"]])
+    services.link(actor, activity_id, earliest.id, play.ids[Sort.PERSON, given["person"]])
 
 
 TOLD: dict[str, Field] = {

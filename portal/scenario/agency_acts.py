@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from portal.agencies import menu_services
 from portal.agencies import services as agencies
-from portal.agencies.kinds import Room
+from portal.agencies.models import Room
 from portal.errors import NotAllowed
 from portal.policy import Actor
 from portal.scenario.play import Act, Given, Play
@@ -14,7 +13,7 @@ from portal.words import N_
 
 def set_room(play: Play, actor: Actor, given: Given) -> None:
     service_id = play.ids[Sort.PLACE, given["service"]]
-    menu_services.set_room(actor, service_id, given["room"], as_of=given.get("as_of"))
+    agencies.set_room(actor, service_id, given["room"], as_of=given.get("as_of"))
 
 
 def add_closure(play: Play, actor: Actor, given: Given) -> None:

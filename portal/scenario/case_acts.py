@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from portal.cases import milestone_services
 from portal.cases import services as cases
 from portal.cases.codes import Domain, HeardBy, Method, Milestone, Outcome, Score
 from portal.people.categories import Category
@@ -55,7 +54,7 @@ def note(play: Play, actor: Actor, given: Given) -> None:
 
 
 def milestone(play: Play, actor: Actor, given: Given) -> None:
-    milestone_services.note_milestone(
+    cases.note_milestone(
         actor,
         play.ids[Sort.CASE, given["case"]],
         given["what"],

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from portal.activities import partner_services
 from portal.activities.kinds import Offer
-from portal.activities.partner_services import PartnerFacts
+from portal.activities.partners import services as partner_services
+from portal.activities.partners.services import PartnerFacts
 from portal.policy import Actor
 from portal.scenario.play import Act, Given, Play
 from portal.scenario.shapes import Sort, day, known, may, need, new, one_of, several, table, text

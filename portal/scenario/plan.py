@@ -11,7 +11,7 @@ from typing import Any
 from portal import clock
 from portal.accounts.passwords import LONGEST, SHORTEST
 from portal.agencies.calendar import FRIDAY, MONDAY, SATURDAY, SUNDAY, THURSDAY, TUESDAY, WEDNESDAY
-from portal.agencies.kinds import AgencyKind, Room
+from portal.agencies.models import AgencyKind, Room
 from portal.policy import Role
 from portal.scenario import (
     activity_acts,

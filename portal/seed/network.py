@@ -9,7 +9,7 @@ from random import Random
 
 from portal import clock
 from portal.agencies.calendar import OpeningDays
-from portal.agencies.kinds import Room
+from portal.agencies.models import Room
 from portal.agencies.numbers import numbered
 from portal.audit.events import AuditEvent
 from portal.policy import Role

@@ -9,7 +9,7 @@ import time_machine
 
 from portal import clock
 from portal.audit import jumps
-from portal.disclosures import exclusion_services
+from portal.disclosures import exclusions
 from portal.disclosures import services as disclosures
 from portal.exclusions.models import Conflict
 from portal.inspections import finding_services, sample_services
@@ -27,7 +27,7 @@ def inspect(demo: Demo) -> None:
     coordinator, colleague, auditor = (demo.actor(name) for name in ("soudan", "madoguchi", "kansa"))
     member = Member(coordinator, "soudan@example.jp")
     kept_out_of, mistaken = make_person(member), make_person(member)
-    exclusion_services.shut_out(
+    exclusions.shut_out(
         coordinator, kept_out_of, colleague.staff_id, Conflict.NEIGHBOUR, "同じ自治会の役員です。"
     )
     retention.propose(colleague, mistaken, ErasureGround.UNLAWFUL, "別の人の記録を誤って登録しました。")

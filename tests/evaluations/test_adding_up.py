@@ -14,8 +14,7 @@ from flask import Flask
 
 from portal.activities.kinds import ActivityKind, Mode
 from portal.activities.models import ActivityAttendance
-from portal.agencies.kinds import AgencyKind
-from portal.agencies.models import Agency
+from portal.agencies.models import Agency, AgencyKind
 from portal.audit.events import AuditEvent
 from portal.cases.codes import Milestone, Outcome
 from portal.db import db

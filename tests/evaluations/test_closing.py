@@ -17,7 +17,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from portal.agencies.kinds import AgencyKind
+from portal.agencies.models import AgencyKind
 from portal.audit.models import AuditCheckpoint, AuditEntry
 from portal.audit.services import canonical
 from portal.cases import services as cases

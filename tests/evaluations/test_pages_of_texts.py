@@ -12,7 +12,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from portal.activities.kinds import ActivityKind, Mode
-from portal.agencies.kinds import AgencyKind
+from portal.agencies.models import AgencyKind
 from portal.db import db
 from portal.errors import NotAllowed
 from portal.evaluations import area_services, suggest, text_services

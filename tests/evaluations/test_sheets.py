@@ -14,7 +14,7 @@ from flask import Flask
 from openpyxl.worksheet.worksheet import Worksheet
 from pypdf import PdfReader
 
-from portal.agencies.kinds import AgencyKind
+from portal.agencies.models import AgencyKind
 from portal.audit.models import AuditEntry
 from portal.db import db
 from portal.evaluations.cell_heights import HIGHEST, LINE, lines_of, split

@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 
 from portal.activities.kinds import ActivityKind
-from portal.agencies.kinds import AgencyKind
+from portal.agencies.models import AgencyKind
 from portal.evaluations import closing_services
 from portal.evaluations.models import Part
 from portal.evaluations.telling import few_people

@@ -14,8 +14,7 @@ from sqlalchemy import select
 from portal import clock
 from portal.activities.kinds import ActivityKind, Mode
 from portal.activities.models import Activity, ActivityAttendance, Agreement
-from portal.agencies.kinds import AgencyKind
-from portal.agencies.models import Agency
+from portal.agencies.models import Agency, AgencyKind
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.cases import services as cases

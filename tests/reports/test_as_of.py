@@ -15,9 +15,10 @@ from sqlalchemy import select
 from portal import clock
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
+from portal.consents import services as disclosures
 from portal.db import db
-from portal.disclosures import past_queries, wall
-from portal.disclosures import services as disclosures
+from portal.disclosures import as_of, wall
+from portal.disclosures import services as disclosure_services
 from portal.disclosures.as_of import Gone, Past
 from portal.disclosures.models import Basis, Channel, Disclosure
 from portal.exclusions.models import Conflict, Exclusion
@@ -47,7 +48,7 @@ def said(readers: Iterable[Member], people: Iterable[UUID]) -> set[Answer]:
 
 
 def history(people: Iterable[UUID]) -> dict[UUID, Past]:
-    found = {person: past_queries.load(db.across(), person)[0] for person in people}
+    found = {person: as_of.load(db.across(), person)[0] for person in people}
     db.end()
     return found
 
@@ -138,16 +139,18 @@ class Story:
     def renew(self) -> None:
         narrower = ("basic", "health")
         make_consent(self.home, self.people[0], [self.one], narrower[:1])
-        self.renewed = disclosures.record_consent(
+        self.renewed = disclosure_services.record_consent(
             self.home.actor, self.people[1], terms(self.one, narrower[:1]), replaces=self.consents[1]
         )
 
     def withdraw_for_one(self) -> None:
         assert self.one.agency_id
-        disclosures.withdraw_consent(self.home.actor, self.consents[0], recipients={self.one.agency_id})
+        disclosure_services.withdraw_consent(
+            self.home.actor, self.consents[0], recipients={self.one.agency_id}
+        )
 
     def withdraw(self) -> None:
-        disclosures.withdraw_consent(self.home.actor, self.consents[2])
+        disclosure_services.withdraw_consent(self.home.actor, self.consents[2])
 
     def refuse(self) -> None:
         step(self.one, self.referrals[3], "reject")
@@ -166,7 +169,7 @@ class Story:
 
     def emergency(self) -> None:
         with db.transaction():
-            disclosures.tell(
+            disclosure_services.tell(
                 self.other.actor,
                 person_id=self.people[5],
                 to_agency_id=self.other.agency_id or UUID(int=0),

@@ -20,7 +20,7 @@ from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
 from portal.cases import services as cases
 from portal.db import db
-from portal.disclosures import people_list
+from portal.disclosures import people as disclosure_people
 from portal.disclosures import services as disclosures
 from portal.errors import NotAllowed
 from portal.policy import Actor, Role
@@ -298,7 +298,7 @@ def test_an_ordinary_day_of_the_demo_lists_nobody(app: Flask, at: At, browser: S
     looked = 0
     for staff_id, name, membership_id, role, agency_id in rows:
         who = Actor(staff_id, membership_id, name, role, agency_id, "")
-        for row in people_list.page(db.read(), who, clock.now(), size=10):
+        for row in disclosure_people.page(db.read(), who, clock.now(), size=10):
             disclosures.show(who, row.id)
             looked += 1
         db.end()

@@ -13,7 +13,7 @@ from flask import Flask
 from sqlalchemy import select, true
 
 from portal.activities import queries as activities
-from portal.activities import series_queries as activity_series
+from portal.activities.series import queries as activity_series
 from portal.cases import queries as cases
 from portal.consents.models import Consent
 from portal.db import db

@@ -31,8 +31,7 @@ pytestmark = pytest.mark.both_databases
 # Who catches a refusal: the door writes it down; the others only ask whether it would be one, or pass it on.
 WRITES = {"note_refusal", "wait"}  # `wait` is the page that asks for patience, and notes it
 ASKS_ONLY = {
-    "portal/referrals/drafts.py": "a draft may wait for its consent",
-    "portal/referrals/tellable.py": "another consent may cover it; what is raised then goes on",
+    "portal/referrals/drafts.py": "a draft may wait for its consent, or another consent may cover it",
     "portal/referrals/preview.py": "the page that shows it writes it down",
     "portal/audit/commands.py": "a command of the machine: nobody was refused",
     "portal/accounts/commands.py": "a command of the machine: nobody was refused",

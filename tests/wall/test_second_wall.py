@@ -621,7 +621,7 @@ LOOK_ACROSS = {
     "portal/reports/monthly.py",  # counts
     "portal/reports/statistics_services.py",  # counts, the small ones of others hidden
     "portal/evaluations/counting.py",  # counts
-    "portal/activities/head_counts.py",  # how many came, of an activity that the reader's agency held
+    "portal/activities/queries.py",  # how many came, of an activity that the reader's agency held
     "portal/reports/watch.py",  # counts of readings by staff, for who sees no client
     "portal/reports/watch_queries.py",  # says so in words
     "portal/retention/due_queries.py",  # what is due to be erased, by number

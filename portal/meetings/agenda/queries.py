@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session, aliased
 from portal.agencies.models import Agency
 from portal.consents.models import Consent, ConsentCategory, ConsentRecipient
 from portal.db import among, db
-from portal.disclosures import briefs, wall
-from portal.disclosures.briefs import Brief
+from portal.disclosures import heading, wall
+from portal.disclosures.heading import Brief
 from portal.disclosures.models import Basis
 from portal.disclosures.queries import consents_visible_to
 from portal.meetings import eyes
@@ -355,7 +355,7 @@ def load_items(
     rows: Sequence[Row[*tuple[Any, ...]]] = session.execute(items_statement(), values).all()
     if with_hidden:
         rows = with_closed(rows, values)
-    people = briefs.load(
+    people = heading.briefs(
         session,
         actor,
         [row.person_id for row in rows if row.person_id],

@@ -14,10 +14,10 @@ from portal.accounts.gate import note_refusal, refusals, signed_in
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import db
-from portal.disclosures import people_list
+from portal.disclosures import people
 from portal.disclosures import services as disclosures
 from portal.disclosures.models import Basis
-from portal.disclosures.reading import open_heading
+from portal.disclosures.services import open_heading
 from portal.errors import PortalError
 from portal.meetings.agenda import drafting, queries, services
 from portal.meetings.agenda.drafting import usual_minutes
@@ -226,7 +226,7 @@ def item_person(meeting_id: UUID) -> ResponseReturnValue:
     form = SearchForm()
     q = form.q.data or "" if form.validate_on_submit() else ""
     size = 25 if q else 10
-    found = people_list.page(db.read(), actor, clock.now(), q=q, size=size + 1)
+    found = people.page(db.read(), actor, clock.now(), q=q, size=size + 1)
     audit.record_reading(
         AuditEvent.PEOPLE_LISTED, ("person", None), actor=actor, categories=[Category.BASIC], count=len(found)
     )

@@ -13,7 +13,7 @@ from portal import clock
 from portal.accounts.gate import note_refusal, refusals, signed_in
 from portal.audit.events import AuditEvent
 from portal.db import db
-from portal.disclosures.reading import open_heading
+from portal.disclosures.services import open_heading
 from portal.errors import Conflict, Lack, NotAllowed, PortalError, StaleForm
 from portal.meetings.agenda import queries as agenda_queries
 from portal.meetings.agenda.queries import ItemView, MeetingView

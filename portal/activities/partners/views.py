@@ -11,10 +11,10 @@ from flask_babel import gettext
 
 from portal import clock
 from portal.accounts.gate import refusals, signed_in
-from portal.activities import partner_queries, partner_services, partner_use_queries
 from portal.activities.blueprint import bp
 from portal.activities.models import Agreement
-from portal.activities.partner_forms import (
+from portal.activities.partners import queries, services
+from portal.activities.partners.forms import (
     TYPED,
     AgainForm,
     AgreementForm,
@@ -23,8 +23,7 @@ from portal.activities.partner_forms import (
     PartnerFilterForm,
     PartnerForm,
 )
-from portal.activities.partner_queries import PartnerView
-from portal.activities.partner_use_queries import Use
+from portal.activities.partners.queries import PartnerView, Use
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.cases.views import day_and_id, place
@@ -40,7 +39,7 @@ def partners() -> ResponseReturnValue:
     actor, now = signed_in(), clock.now()
     require(actor, Permission.CASEWORK)
     form, cursor = PartnerFilterForm(request.args), after()
-    rows = partner_queries.page(
+    rows = queries.page(
         db.read(), actor, form.wanted(), now, after=cursor[1] if cursor else None, size=page_size() + 1
     )
     page = page_of(rows, lambda row: (now, row.id))
@@ -55,7 +54,7 @@ def partner_new() -> ResponseReturnValue:
     form = NewPartnerForm(data={"added_on": clock.today()})
     if form.validate_on_submit():
         with refusals(form):
-            partner_id = partner_services.add(
+            partner_id = services.add(
                 actor,
                 form.facts(),
                 added_on=form.added_on.data,
@@ -72,16 +71,14 @@ def partner_new() -> ResponseReturnValue:
 @bp.get("/partners/<uuid:partner_id>")
 def partner(partner_id: UUID) -> ResponseReturnValue:
     actor, now = signed_in(), clock.now()
-    view = partner_queries.load(db.read(), actor, partner_id, now)
-    rows = partner_use_queries.uses(
-        db.read(), actor, partner_id, now, after=day_and_id(), size=page_size() + 1
-    )
+    view = queries.load(db.read(), actor, partner_id, now)
+    rows = queries.uses(db.read(), actor, partner_id, now, after=day_and_id(), size=page_size() + 1)
     page = page_of(rows, lambda row: place(row.held_on, row.id))
     note_reading(actor, partner_id, page.rows)
     return render_template(
         "activities/partner.html",
         partner=view,
-        agreements=db.read().execute(partner_queries.agreements_of(partner_id)).all(),
+        agreements=db.read().execute(queries.agreements_of(partner_id)).all(),
         today=clock.today(),
         page=page,
         again=AgainForm(data={"version": view.version}),
@@ -108,7 +105,7 @@ def note_reading(actor: Actor, partner_id: UUID, shown: Any) -> None:
 
 def kept(actor: Actor, partner_id: UUID) -> PartnerView:
     """The partner, for the agency that keeps it."""
-    view = partner_queries.load(db.read(), actor, partner_id, clock.now())
+    view = queries.load(db.read(), actor, partner_id, clock.now())
     require(actor, Permission.PARTNER_EDIT, view)
     return view
 
@@ -122,7 +119,7 @@ def partner_edit(partner_id: UUID) -> ResponseReturnValue:
     clashes: list[tuple[str, str, str]] = []
     if form.validate_on_submit():
         with refusals(form):
-            partner_services.change(actor, partner_id, form.facts(), version=form.version.number)
+            services.change(actor, partner_id, form.facts(), version=form.version.number)
             flash(f"partner-{partner_id}", "draft-clear")
             flash(gettext("協力先の情報を保存しました。"), "success")
             return redirect(url_for(".partner", partner_id=partner_id))
@@ -142,7 +139,7 @@ def partner_end(partner_id: UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         with refusals(form):
             version = form.version.number
-            partner_services.end(actor, partner_id, form.ended_on.data, version=version)
+            services.end(actor, partner_id, form.ended_on.data, version=version)
             flash(gettext("受け入れの終わりを記録しました。"), "success")
             return redirect(url_for(".partner", partner_id=partner_id))
         view = kept(actor, partner_id)
@@ -154,7 +151,7 @@ def partner_end(partner_id: UUID) -> ResponseReturnValue:
 def partner_again(partner_id: UUID) -> ResponseReturnValue:
     actor, form = signed_in(), AgainForm()
     kept(actor, partner_id)
-    partner_services.take_up_again(actor, partner_id, version=form.version.number)
+    services.take_up_again(actor, partner_id, version=form.version.number)
     flash(gettext("受け入れを再開しました。"), "success")
     return redirect(url_for(".partner", partner_id=partner_id))
 
@@ -167,7 +164,7 @@ def agreement_new(partner_id: UUID) -> ResponseReturnValue:
     if form.validate_on_submit() and (signed_on := form.signed_on.data):
         with refusals(form):
             until, key = form.valid_until.data, form.idempotency_key.data
-            partner_services.sign(actor, partner_id, signed_on, until, idempotency_key=key)
+            services.sign(actor, partner_id, signed_on, until, idempotency_key=key)
             flash(gettext("協定を登録しました。"), "success")
             return redirect(url_for(".partner", partner_id=partner_id))
     return render_template("activities/partner_agreement.html", partner=view, form=form), form.status
@@ -178,11 +175,11 @@ def agreement_strike(partner_id: UUID, agreement_id: UUID) -> ResponseReturnValu
     """The agreement once more; struck out, it stays to be read and counts nowhere."""
     actor, form = signed_in(), BaseForm()
     view = kept(actor, partner_id)
-    statement = partner_queries.agreements_of(partner_id).where(Agreement.id == agreement_id)
+    statement = queries.agreements_of(partner_id).where(Agreement.id == agreement_id)
     agreement = db.read().execute(statement).one()
     if form.validate_on_submit():
         with refusals(form):
-            partner_services.strike_agreement(actor, partner_id, agreement_id)
+            services.strike_agreement(actor, partner_id, agreement_id)
             flash(gettext("協定の登録を取り消しました。"), "success")
             return redirect(url_for(".partner", partner_id=partner_id))
     shown = {"partner": view, "agreement": agreement, "form": form}

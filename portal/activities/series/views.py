@@ -12,12 +12,13 @@ from flask_babel import gettext
 
 from portal import clock
 from portal.accounts.gate import refusals, signed_in
-from portal.activities import head_counts, series_queries, series_services
-from portal.activities.activity_views import area_names, others
+from portal.activities import queries as activity_queries
 from portal.activities.blueprint import bp
 from portal.activities.forms import clashes_of
 from portal.activities.kinds import ActivityKind, Mode
-from portal.activities.series_forms import EndForm, SeriesForm, fiscal_year_word
+from portal.activities.series import queries, services
+from portal.activities.series.forms import EndForm, SeriesForm, fiscal_year_word
+from portal.activities.views import area_names, others
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import db
@@ -37,8 +38,8 @@ def filled(series: Any, held_by: dict[UUID, str]) -> dict[str, Any]:
 
 
 def load(actor: Actor, series_id: UUID) -> tuple[Any, dict[UUID, str]]:
-    series = series_queries.detail(db.read(), actor, series_id, clock.now())
-    held_by = db.read().execute(series_queries.agencies_of(series_id)).all()
+    series = queries.detail(db.read(), actor, series_id, clock.now())
+    held_by = db.read().execute(queries.agencies_of(series_id)).all()
     return series, {row.id: row.name for row in held_by}
 
 
@@ -57,7 +58,7 @@ def series_new() -> ResponseReturnValue:
     form.offer(others(actor))
     if form.validate_on_submit():
         with refusals(form):
-            series_id = series_services.define(actor, form.facts(), idempotency_key=form.idempotency_key.data)
+            series_id = services.define(actor, form.facts(), idempotency_key=form.idempotency_key.data)
             flash("activity-series", "draft-clear")
             flash(gettext("定例の活動を登録しました。"), "success")
             return redirect(url_for(".series_show", activity_series_id=series_id))
@@ -69,20 +70,20 @@ def series_show(activity_series_id: UUID) -> ResponseReturnValue:
     """A fiscal year month by month: held, not held and why, or nothing written yet."""
     actor, now, year = signed_in(), clock.now(), year_asked()
     series, held_by = load(actor, activity_series_id)
-    months = series_queries.months(db.read(), actor, series, year, now)
+    months = queries.months(db.read(), actor, series, year, now)
     ids = [row.id for month in months for row in month.rows]
     audit.record_reading(
         AuditEvent.ACTIVITIES_LISTED, ("activity_series", series.id), actor=actor, count=len(ids)
     )
     begins = clock.fiscal_year_bounds(year)[0]
-    usual = series_queries.last_held(db.read(), series.id, clock.fiscal_year_bounds(year)[1])
+    usual = queries.last_held(db.read(), series.id, clock.fiscal_year_bounds(year)[1])
     first_year, this_year = clock.fiscal_year(series.starts_on), clock.fiscal_year(clock.today())
     return render_template(
         "activities/series_show.html",
         series=series,
         agencies=held_by,
         months=months,
-        heads=head_counts.of_activities(ids),
+        heads=activity_queries.of_activities(ids),
         year=year,
         era_year=fiscal_year_word(year),
         begins=begins,
@@ -104,7 +105,7 @@ def day_for(month: Any, usual: date | None) -> str:
     today = clock.today()
     if month.first <= today <= month.last:
         return today.isoformat()
-    return (series_queries.like(usual, month.first) if usual else month.first).isoformat()
+    return (queries.like(usual, month.first) if usual else month.first).isoformat()
 
 
 @bp.route(f"{ONE}/edit", methods=["GET", "POST"])
@@ -117,7 +118,7 @@ def series_edit(activity_series_id: UUID) -> ResponseReturnValue:
     clashes: list[tuple[str, str, str]] = []
     if form.validate_on_submit():
         with refusals(form):
-            series_services.change(actor, activity_series_id, form.facts(), version=form.version.number)
+            services.change(actor, activity_series_id, form.facts(), version=form.version.number)
             flash(f"activity-series-{activity_series_id}", "draft-clear")
             flash(gettext("定例の活動を変更しました。"), "success")
             return redirect(url_for(".series_show", activity_series_id=activity_series_id))
@@ -137,7 +138,7 @@ def series_end(activity_series_id: UUID) -> ResponseReturnValue:
     form = EndForm(data={"last_day": clock.today()})
     if form.validate_on_submit():
         with refusals(form):
-            series_services.end(actor, activity_series_id, form.last_day.data or clock.today())
+            services.end(actor, activity_series_id, form.last_day.data or clock.today())
             flash(gettext("定例の活動の最後の日を決めました。"), "success")
             return redirect(url_for(".series_show", activity_series_id=activity_series_id))
     return render_template("activities/series_end.html", form=form, series=series), form.status

@@ -8,8 +8,8 @@ from flask_babel import gettext, lazy_gettext
 from wtforms import SelectField
 
 from portal.activities.kinds import Offer
-from portal.activities.partner_queries import AgreementState, Filter, PartnerView
-from portal.activities.partner_services import PartnerFacts
+from portal.activities.partners.queries import AgreementState, Filter, PartnerView
+from portal.activities.partners.services import PartnerFacts
 from portal.agencies.forms import Ticks, is_mail, worded
 from portal.people.forms import differences
 from portal.web.base_form import BaseForm, VersionField

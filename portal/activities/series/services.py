@@ -11,10 +11,10 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from portal import clock
-from portal.activities import series_queries
-from portal.activities.attendance_services import check_area
 from portal.activities.kinds import ActivityKind, Mode, modes_of
 from portal.activities.models import Activity, ActivitySeries, ActivitySeriesAgency
+from portal.activities.series import queries
+from portal.activities.services import check_area
 from portal.agencies.models import Agency
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
@@ -88,7 +88,7 @@ def holders(series_id: UUID) -> Select[UUID]:
 
 def own_series(session: Session, actor: Actor, series_id: UUID) -> ActivitySeries:
     """The series, locked, for its own agency while it goes on."""
-    mine = select(ActivitySeries).where(ActivitySeries.id == series_id, series_queries.visible_to(actor))
+    mine = select(ActivitySeries).where(ActivitySeries.id == series_id, queries.visible_to(actor))
     series = session.scalars(mine.with_for_update(), execution_options={"populate_existing": True}).one()
     require(actor, Permission.ACTIVITY_EDIT, series)
     if series.ended_on is not None and series.ended_on < clock.today():

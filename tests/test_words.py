@@ -64,7 +64,7 @@ MARKERS = {"_", "gettext", "ngettext", "lazy_gettext", "lazy_ngettext", "N_"}
 
 # Japanese that is no page's word, and why. A whole module, or these strings of it alone.
 NOT_FOR_READERS = {
-    "portal/accounts/blocklist.py": "passwords that people think of",
+    "portal/accounts/passwords.py": "passwords that people think of",
     "portal/clock.py": "eras, and what people type for dates",
     "portal/people/names.py": "old and new forms of characters",
     "portal/text.py": "folding of kana",

@@ -24,7 +24,7 @@ from portal.disclosures import services as disclosure_services
 from portal.disclosures.consents import ConsentView, Show
 from portal.disclosures.models import Basis
 from portal.disclosures.queries import LedgerLine
-from portal.emergency import live_queries as emergencies
+from portal.emergency import queries as emergencies
 from portal.emergency.models import Emergency
 from portal.once import made_by
 from portal.people.categories import Category

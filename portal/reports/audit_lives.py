@@ -26,8 +26,8 @@ from portal.disclosures import queries as disclosure_queries
 from portal.disclosures.as_of import ConsentPast, Standing
 from portal.disclosures.models import Basis, Disclosure, StopConfirmation
 from portal.disclosures.queries import LedgerLine, lines_from
-from portal.inspections import name_queries
-from portal.inspections.name_queries import OpenName
+from portal.inspections import names
+from portal.inspections.names import OpenName
 from portal.meetings.agenda.models import AgendaItem
 from portal.meetings.outcomes.models import MeetingOutcome
 from portal.people.categories import Category
@@ -143,7 +143,7 @@ def load(session: Session, actor: Actor, referral_id: UUID) -> Life:
         .join(recipient, recipient.id == Referral.to_agency_id)
         .where(Referral.id == referral_id)
     ).one()
-    number, name = name_queries.heading(session, actor, referral.person_id, clock.now())
+    number, name = names.heading(session, actor, referral.person_id, clock.now())
     return Life(
         id=referral.id,
         number=referral.number,

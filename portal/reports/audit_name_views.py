@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from portal.accounts.gate import note_refusal, refusals, signed_in
-from portal.inspections import name_services
+from portal.inspections import names
 from portal.policy import Permission, can
 from portal.reports import audit_people
 from portal.reports.audit_blueprint import bp
@@ -29,14 +29,14 @@ def open_name(person_id: UUID) -> ResponseReturnValue:
         return redirect(back, 303)
     if form.validate_on_submit():
         with refusals(form):
-            name_services.open_name(
+            names.open_name(
                 actor, person_id, form.reason.data or "", idempotency_key=form.idempotency_key.data
             )
             flash(gettext("氏名を表示しました。今日の24時に自動で閉じます。"), "success")
             flash(f"name-{person_id}", "draft-clear")
             return redirect(back, 303)
     elif form.is_submitted() and is_blank(form.reason.data or ""):
-        note_refusal(name_services.unreasoned(person_id))
+        note_refusal(names.unreasoned(person_id))
     page = render_template("audit/name.html", form=form, number=number, person_id=person_id, back=back)
     return page, form.status
 
@@ -44,6 +44,6 @@ def open_name(person_id: UUID) -> ResponseReturnValue:
 @bp.get("/openings")
 def openings() -> ResponseReturnValue:
     actor = signed_in()
-    found = name_services.read_openings(actor, after=after(), size=page_size() + 1)
+    found = names.read_openings(actor, after=after(), size=page_size() + 1)
     page = page_of(found, lambda opening: (opening.at, opening.id))
     return render_template("audit/openings.html", page=page, is_auditor=can(actor, Permission.AUDIT_READ))

@@ -22,8 +22,8 @@ from portal.disclosures import queries as disclosure_queries
 from portal.disclosures.as_of import Past, Shutting, Sight
 from portal.disclosures.models import Disclosure
 from portal.disclosures.queries import LedgerLine
-from portal.inspections import name_queries
-from portal.inspections.name_queries import OpenName
+from portal.inspections import names
+from portal.inspections.names import OpenName
 from portal.people.categories import Category
 from portal.policy import Actor, Permission, require
 from portal.referrals.models import Referral
@@ -103,7 +103,7 @@ def read(
     """
     require(actor, Permission.AUDIT_READ)
     session = db.read()
-    number, name = name_queries.heading(session, actor, person_id, clock.now())
+    number, name = names.heading(session, actor, person_id, clock.now())
     note(actor, person_id, name)
     past, _consents = as_of.load(session, person_id)
     agencies = audit_entries.names(session, Agency.id, Agency.name, [one for _at, one in past.homes])
@@ -132,7 +132,7 @@ def named(actor: Actor, person_id: UUID) -> tuple[str, OpenName | None]:
         NoResultFound: there is no such person.
     """
     require(actor, Permission.AUDIT_READ)
-    return name_queries.heading(db.read(), actor, person_id, clock.now())
+    return names.heading(db.read(), actor, person_id, clock.now())
 
 
 def note(actor: Actor, person_id: UUID, name: OpenName | None) -> None:
@@ -196,7 +196,7 @@ def stand(actor: Actor, person_id: UUID, moment: datetime) -> AsOf:
     """
     require(actor, Permission.AUDIT_READ)
     session = db.read()
-    number, name = name_queries.heading(session, actor, person_id, clock.now())
+    number, name = names.heading(session, actor, person_id, clock.now())
     note(actor, person_id, name)
     past, _consents = as_of.load(session, person_id)
     return in_words(session, past, moment, number, name)

@@ -10,14 +10,9 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from portal.accounts.gate import signed_in
-from portal.inspections import clock_services
+from portal.inspections import clock
 from portal.policy import Actor
-from portal.reports import (  # noqa: F401 - importing them is what gives the blueprint their pages
-    audit_export_views,
-    audit_life_views,
-    audit_name_views,
-    audit_queries,
-)
+from portal.reports import audit_queries
 from portal.reports.audit_asked import address_of, form_of, wanted_of
 from portal.reports.audit_blueprint import bp
 from portal.reports.audit_entries import Entry
@@ -78,5 +73,5 @@ def page(
         asked=asked,
         matches=matches,
         is_narrowed=bool(asked),
-        jumps=clock_services.told(signed_in(), only_news=True),
+        jumps=clock.told(signed_in(), only_news=True),
     )

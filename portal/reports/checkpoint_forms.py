@@ -5,8 +5,8 @@ from wtforms import BooleanField, PasswordField
 
 from portal.accounts.forms import KeylessForm
 from portal.accounts.signing_in import LONGEST_ADDRESS
-from portal.inspections import clock_services
-from portal.inspections.restoring_services import LONGEST_REASON
+from portal.inspections import clock
+from portal.inspections.restoring import LONGEST_REASON
 from portal.web.base_form import BaseForm
 from portal.web.fields import CleanString, CleanText, MaxLength, Required
 
@@ -28,7 +28,7 @@ class ClockForm(KeylessForm):
         lazy_gettext("時計がどうずれていたか、どう直したか"),
         [
             Required(lazy_gettext("時計がどうずれていたか、どう直したかを入力してください。")),
-            MaxLength(clock_services.LONGEST_REASON),
+            MaxLength(clock.LONGEST_REASON),
         ],
     )
     is_right = BooleanField(

@@ -10,7 +10,7 @@ from flask_babel import gettext
 
 from portal.accounts.gate import refusals, signed_in
 from portal.db import db
-from portal.inspections import checkpoint_services, clock_services, restoring_services
+from portal.inspections import checkpoints, clock, restoring
 from portal.reports.checkpoint_forms import RestoreForm
 from portal.web.base_form import BaseForm
 
@@ -31,34 +31,34 @@ def download(content: bytes, filename: str, mimetype: str) -> ResponseReturnValu
 @bp.get("/checkpoints")
 def index() -> ResponseReturnValue:
     actor = signed_in()
-    slips, jumps = checkpoint_services.show(actor), clock_services.told(actor)
+    slips, jumps = checkpoints.show(actor), clock.told(actor)
     return render_template("audit/checkpoints.html", slips=slips, jumps=jumps, form=BaseForm(formdata=None))
 
 
 @bp.post("/checkpoints")
 def make() -> ResponseReturnValue:
     """One more, now. Pressed twice there are two: each covers the other's entry."""
-    checkpoint_services.make_now(signed_in())
+    checkpoints.make_now(signed_in())
     flash(gettext("照合票を作成しました。保存して、手元に保管してください。"), "success")
     return redirect(url_for(".index"), 303)
 
 
 @bp.get("/checkpoints/tsunagu.vkey")
 def key() -> ResponseReturnValue:
-    content = checkpoint_services.take_key(signed_in())
+    content = checkpoints.take_key(signed_in())
     return download(content.encode(), "tsunagu.vkey", "text/plain; charset=utf-8")
 
 
 @bp.get("/checkpoints/all.zip")
 def everything() -> ResponseReturnValue:
     """All of them; `after` is the size of the last one that the reader has."""
-    content = checkpoint_services.take_all(signed_in(), number(request.args.get("after", "")))
+    content = checkpoints.take_all(signed_in(), number(request.args.get("after", "")))
     return download(content, "tsunagu-checkpoints.zip", "application/zip")
 
 
 @bp.get("/checkpoints/<int:size>.txt")
 def note(size: int) -> ResponseReturnValue:
-    text = checkpoint_services.take(signed_in(), number(str(size)))
+    text = checkpoints.take(signed_in(), number(str(size)))
     return download(text.encode(), f"tsunagu-{size:012}.txt", "text/plain; charset=utf-8")
 
 
@@ -68,18 +68,18 @@ def restore() -> ResponseReturnValue:
     actor, form = signed_in(), RestoreForm()
     if form.validate_on_submit():
         with refusals(form):
-            restoring_services.propose(actor, form.reason.data or "")
+            restoring.propose(actor, form.reason.data or "")
             flash("audit-restore", "draft-clear")
             flash(gettext("申告しました。別の監査またはシステム管理者の確認をお待ちください。"), "success")
             return redirect(url_for(".restore"), 303)
         db.end()
-    standing = restoring_services.look(actor)
+    standing = restoring.look(actor)
     return render_template("audit/restore.html", form=form, standing=standing), form.status
 
 
 @bp.post("/restore/<int:seq>/confirm")
 def confirm(seq: int) -> ResponseReturnValue:
     """The second person's word."""
-    restoring_services.declare(signed_in(), number(str(seq)))
+    restoring.declare(signed_in(), number(str(seq)))
     flash(gettext("復元を確認しました。書き込みを再開しました。"), "success")
     return redirect(url_for(".index"), 303)

@@ -16,7 +16,7 @@ from portal.accounts.gate import limits, live_session, load_user, public, refusa
 from portal.accounts.views import leave_session, wait
 from portal.audit import jumps
 from portal.db import db
-from portal.inspections import clock_services
+from portal.inspections import clock as inspection_clock
 from portal.reports.checkpoint_forms import ClockDoorForm, ClockForm
 from portal.reports.checkpoint_views import bp
 from portal.web.base_form import BaseForm
@@ -35,14 +35,14 @@ def clock_jump() -> ResponseReturnValue:
 
 def by_session() -> ResponseReturnValue:
     actor, form = signed_in(), ClockForm()
-    step, declared = clock_services.look(actor)
+    step, declared = inspection_clock.look(actor)
     if form.validate_on_submit():
         with refusals(form):
-            clock_services.declare(actor, live_session().id, form.reason.data or "", limits=limits())
+            inspection_clock.declare(actor, live_session().id, form.reason.data or "", limits=limits())
             say_done()
             return redirect(url_for(".clock_jump"), 303)
         db.end()
-        step, declared = clock_services.look(actor)
+        step, declared = inspection_clock.look(actor)
     page = render_template(TEMPLATE, form=form, step=step, declared=declared, now=clock.now())
     return page, form.status
 
@@ -66,7 +66,7 @@ def at_the_door() -> ResponseReturnValue:
 
 def enter(form: BaseForm) -> ResponseReturnValue:
     email = form["email"].data or ""
-    entrance = clock_services.declare_at_the_door(
+    entrance = inspection_clock.declare_at_the_door(
         email,
         form["password"].data or "",
         form["reason"].data or "",

@@ -12,7 +12,7 @@ from portal import clock
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import db
-from portal.inspections.checkpoint_services import Slip, newest_slip
+from portal.inspections.checkpoints import Slip, newest_slip
 from portal.policy import Actor, Permission, require
 from portal.referrals.models import Referral
 from portal.referrals.states import ReferralStatus

@@ -12,7 +12,7 @@ from flask_babel import gettext
 from portal import clock
 from portal.accounts.gate import signed_in
 from portal.db import db
-from portal.inspections import finding_queries
+from portal.inspections import findings
 from portal.policy import Permission, Role, can
 from portal.reports import today, today_meetings
 from portal.reports.today import MOST, Need, Today
@@ -85,7 +85,7 @@ def index() -> ResponseReturnValue:
     actor = signed_in()
     if actor.role is Role.AUDITOR:
         return redirect(url_for("audit.index"), 303)
-    waiting = finding_queries.open_count(db.read(), actor)
+    waiting = findings.open_count(db.read(), actor)
     if not can(actor, Permission.CASEWORK):
         return render_template("today/administrator.html", findings_waiting=waiting)
     found = today.look(actor)

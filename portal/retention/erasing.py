@@ -14,10 +14,12 @@ from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.audit.keeping import keeping
 from portal.audit.models import Audited, AuditHead
-from portal.db import Base, Versioned
+from portal.db import Base, Versioned, db
+from portal.errors import Conflict, PortalError
 from portal.people.models import FamilyTie, Person
 from portal.policy import Actor
 from portal.retention.fields import BLANKED, Blank
+from portal.words import N_
 
 log = logging.getLogger(__name__)
 LIST = "erased.txt"
@@ -95,3 +97,28 @@ def noted_outside(session: Session) -> list[UUID]:
         except ValueError:
             log.warning("a line of %s is no id", LIST)
     return found
+
+
+# What an erasure leaves in the files of the database until they are written anew.
+
+
+def clear_files(*, rebuild: bool = False) -> None:
+    """Write the write-ahead log of SQLite back and empty it; with `rebuild`, write the whole file anew.
+
+    Raises:
+        Conflict: somebody reads or writes at this moment; nothing was lost, try again.
+        PortalError: this database is not SQLite; it has commands of its own.
+    """
+    if db.engine.dialect.name != "sqlite":
+        raise PortalError(N_("PostgreSQL では VACUUM を使ってください（docs/operations.md）。"))
+    # Neither may run inside a transaction, so this connection begins none.
+    connection = db.engine.raw_connection()
+    try:
+        cursor = connection.cursor()
+        if rebuild:
+            cursor.execute("VACUUM")
+        (is_busy, _pages, _written) = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        connection.close()
+    if is_busy:
+        raise Conflict(N_("ほかの処理が使っているため、終わりませんでした。もう一度実行してください。"))

@@ -12,8 +12,8 @@ from flask_babel import gettext
 from portal import clock
 from portal.accounts import devices
 from portal.accounts.attempts import TooSoon
-from portal.accounts.confirming import OwnPassword
 from portal.accounts.gate import refusals, signed_in
+from portal.accounts.signing_in import OwnPassword
 from portal.accounts.views import wait
 from portal.db import db
 from portal.people import family_views

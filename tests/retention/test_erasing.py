@@ -26,7 +26,7 @@ from portal.consents.models import Consent
 from portal.db import db
 from portal.disclosures.models import Disclosure
 from portal.errors import Conflict, Lack
-from portal.inspections import name_services
+from portal.inspections import names
 from portal.meetings.agenda.models import AgendaItem
 from portal.people import services as people
 from portal.people.categories import Category
@@ -359,6 +359,6 @@ def test_an_auditor_who_asks_for_the_name_of_somebody_erased_is_noted(office: Of
     erase(office, who)
     before = denied.length()
     with pytest.raises(Conflict) as caught:
-        name_services.open_name(auditor.actor, who, "申立てのため")
+        names.open_name(auditor.actor, who, "申立てのため")
     refusing.note(caught.value, actor=auditor.actor, asked=(None, None))
     denied.one_of(denied.since(before), by=auditor, lack=Lack.ERASED, about=("person", who), person=who)

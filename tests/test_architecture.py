@@ -28,7 +28,8 @@ ORDER = [
     ),
     *("once", "workflow", "extensions", "web"),
     *("agencies", "settings", "accounts", "exclusions", "people", "consents", "disclosures", "emergency"),
-    *("cases", "referrals", "meetings", "activities", "evaluations", "inspections", "retention", "reports"),
+    *("cases", "referrals", "meetings", "activities", "evaluations", "inspections", "retention"),
+    *("statistics", "today", "auditing"),
     *("scenario", "seed", "cli", "__init__"),
 ]
 # Inside a feature, what is below may use what is above.

@@ -26,8 +26,8 @@ from portal.audit.events import AuditEvent
 from portal.consents.forms import Ticks
 from portal.db import db
 from portal.evaluations import programmes
-from portal.evaluations.areas import areas_of
 from portal.evaluations.catalogue import AREAS, Area
+from portal.evaluations.programmes import areas_of
 from portal.people.categories import Category
 from portal.people.forms import Chosen
 from portal.policy import Actor

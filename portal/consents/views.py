@@ -29,7 +29,7 @@ from portal.emergency.models import Emergency
 from portal.once import made_by
 from portal.people.categories import Category
 from portal.policy import Actor
-from portal.reports.consent_effects import stops
+from portal.referrals.queries import stops
 from portal.web.pagination import after, page_of, page_size
 from portal.web.pdf import pdf_response, render_pdf
 

@@ -17,11 +17,8 @@ from portal.db import db
 from portal.disclosures import exclusions
 from portal.disclosures.models import Basis
 from portal.evaluations import programmes
-from portal.evaluations.catalogue import Count, Measure
-from portal.evaluations.figures import Key, of_kind, of_measure
-from portal.evaluations.period import Period
-from portal.evaluations.record_sources import RecordKind
-from portal.evaluations.records_queries import Record, asked, records
+from portal.evaluations.catalogue import Count, Key, Measure, Period, of_kind, of_measure
+from portal.evaluations.records import Record, RecordKind, asked, records
 from portal.exclusions.models import Conflict
 from portal.meetings.states import MeetingKind
 from portal.policy import Role

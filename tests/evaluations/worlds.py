@@ -22,10 +22,8 @@ from portal.cases.codes import Milestone, Outcome
 from portal.cases.models import Case, CaseMilestone
 from portal.db import db
 from portal.evaluations import counting
-from portal.evaluations.areas import areas_of
-from portal.evaluations.catalogue import Count, Measure
-from portal.evaluations.counting import Period
-from portal.evaluations.figures import Key, of_kind
+from portal.evaluations.catalogue import Count, Key, Measure, Period, of_kind
+from portal.evaluations.programmes import areas_of
 from portal.meetings.schedule.models import Meeting, MeetingMember
 from portal.meetings.states import MeetingKind, MeetingStatus
 from portal.referrals.states import ReferralAction, ReferralKind, ReferralStatus

@@ -618,12 +618,11 @@ LOOK_ACROSS = {
     "portal/meetings/packets/services.py",  # what opening a packet would tell: asked for who told it
     "portal/scenario/loading.py",  # inside its one transaction, which nobody else sees yet
     "portal/inspections/findings.py",  # referral numbers, for an administrator who answers a finding
-    "portal/reports/monthly.py",  # counts
-    "portal/reports/statistics_services.py",  # counts, the small ones of others hidden
+    "portal/statistics/monthly.py",  # counts
+    "portal/statistics/services.py",  # counts, the small ones of others hidden
     "portal/evaluations/counting.py",  # counts
     "portal/activities/queries.py",  # how many came, of an activity that the reader's agency held
-    "portal/reports/watch.py",  # counts of readings by staff, for who sees no client
-    "portal/reports/watch_queries.py",  # says so in words
+    "portal/auditing/watch.py",  # counts of readings by staff, for who sees no client
     "portal/retention/queries.py",  # what is due to be erased, by number
     "portal/retention/services.py",
     "portal/settings/services.py",  # who set what

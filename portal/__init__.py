@@ -12,7 +12,7 @@ from jinja2 import StrictUndefined
 
 from portal import cli, errors, policy, second_wall
 from portal.accounts import gate
-from portal.audit import binding, checkpoints, guard
+from portal.audit import bound, checkpoints, guard
 from portal.audit.vault import vault
 from portal.db import db
 from portal.extensions import babel, csrf, migrate
@@ -35,8 +35,8 @@ from portal.web import (
     proxies,
 )
 from portal.web import views as web
+from portal.web.addresses import enum_converter
 from portal.web.bodies import DrainedBodies, Request
-from portal.web.converters import enum_converter
 
 URL_ENUMS = {"referral_action": ReferralAction, "category": Category}
 
@@ -89,7 +89,7 @@ def create_app(config: Any) -> Flask:
     again.init_app(app)
     gate.init_app(app)
     guard.install(db.session)
-    binding.install(db.session)
+    bound.install(db.session)
     vault.bind(Path(app.config["KEY_DIR"]))
     kept = app.config["CHECKPOINT_DIR"]
     checkpoints.install(db.session, Path(kept) if kept else None, is_strict=app.config["CHECKPOINT_STRICT"])

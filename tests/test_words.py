@@ -80,7 +80,7 @@ THESE_ALONE: dict[str, tuple[str, set[str]]] = {
     "portal/cases/forms.py": ("what people type after minutes", {"分"}),
     "portal/activities/forms.py": ("what people type after a number of people", {"人"}),
     "portal/statistics/monthly_views.py": ("months in Japanese", {"月"}),
-    "portal/agencies/numbers.py": ("parts of a number", {"相", "ケ"}),
+    "portal/agencies/services.py": ("parts of a number", {"相", "ケ"}),
     "portal/referrals/drafts.py": ("a date that gives a person away", {"年", "月", "日"}),
     "portal/consents/views.py": ("the name of a form, kept with the consent", {"つなぐ同意書 第1版"}),
 }

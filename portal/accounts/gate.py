@@ -29,7 +29,7 @@ from portal.extensions import login_manager
 from portal.faults import ERRORS, fault_of
 from portal.policy import Actor
 from portal.second_wall import Reader
-from portal.web import unoffered
+from portal.web import base_form
 from portal.web.formats import era_datetime
 from portal.web.language import in_english
 from portal.words import N_
@@ -125,7 +125,7 @@ def note_refusal(error: BaseException) -> None:
 
 def note_what_was_not_offered() -> None:
     """Ids that came in a form and were on no list of it: somebody wrote them in, or the list was an old one."""
-    for one in unoffered.noted():
+    for one in base_form.noted():
         lack = Lack.PERMISSION if one is None else Lack.NOT_OFFERED
         note_refusal(PortalError(lack=lack, about=(request.endpoint or "", one)))
 

@@ -29,7 +29,7 @@ from portal.accounts.models import Staff
 from portal.accounts.passwords import LONGEST, SHORTEST
 from portal.audit.jumps import ClockBehind
 from portal.db import db
-from portal.web.paths import local_path
+from portal.web.addresses import local_path
 
 bp = Blueprint("accounts", __name__)
 bp.register_blueprint(staff_views.bp)

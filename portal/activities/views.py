@@ -45,7 +45,7 @@ from portal.db import db
 from portal.errors import Conflict, missing_page
 from portal.people.categories import Category
 from portal.policy import Actor, Permission, can, require
-from portal.web.asked import asked
+from portal.web.addresses import asked
 from portal.web.base_form import BaseForm
 from portal.web.pagination import page_of, page_size
 from portal.words import N_

@@ -1,4 +1,4 @@
-"""Registering agencies, keeping their days and the services that they offer."""
+"""Registering agencies, keeping their days and what they offer, and the numbers that they give out."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from datetime import date
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from portal import clock
 from portal.agencies import queries
 from portal.agencies.calendar import SATURDAY, SUNDAY, NeverOpen, OpeningDays
-from portal.agencies.models import Agency, AgencyKind, Closure, Room, Service
+from portal.agencies.models import Agency, AgencyKind, Closure, Counter, Room, Service
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import db, new_id
@@ -324,3 +325,34 @@ def set_offered(actor: Actor, service_id: UUID, is_active: bool) -> None:
         if changes := service.apply(is_active=is_active):
             service.advance(None)
             audit.record(AuditEvent.SERVICE_UPDATED, service, actor=actor, changes=changes)
+
+
+# Numbers that an agency gives out: per agency, so that nobody can count another's work by them.
+
+# Said on the telephone, a person's number and a case's must not be taken for a referral's.
+MARKS = {"person": "相", "case": "ケ", "referral": ""}
+
+
+def numbered(year: int, short_name: str, series: str, serial: int) -> str:
+    """`R8-アサ-0012` for a referral of 令和8年度, `R8-アサ-相0012` for a person, `R8-アサ-ケ0012` for a case."""
+    return f"{clock.fiscal_prefix(year)}-{short_name}-{MARKS[series]}{serial:04d}"
+
+
+def next_number(session: Session, agency_id: UUID, series: str) -> str:
+    """The next number of a series ("person", "case", "referral") this fiscal year.
+
+    The counter's row is locked until the transaction ends, so numbers have neither gaps nor twins.
+    """
+    year = clock.fiscal_year(clock.today())
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    values = {"agency_id": agency_id, "series": series, "fiscal_year": year, "last": 1}
+    last = session.execute(
+        insert(Counter)
+        .values(**values)
+        .on_conflict_do_update(
+            index_elements=["agency_id", "series", "fiscal_year"], set_={"last": Counter.last + 1}
+        )
+        .returning(Counter.last)
+    ).scalar_one()
+    short = session.scalars(select(Agency.short_name).where(Agency.id == agency_id)).one()
+    return numbered(year, short, series, last)

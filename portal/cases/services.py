@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from portal import clock
 from portal.accounts.models import Membership
 from portal.agencies.models import Agency
-from portal.agencies.numbers import next_number
+from portal.agencies.services import next_number
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.cases import queries

@@ -31,7 +31,7 @@ from portal.people.categories import Category
 from portal.policy import Actor
 from portal.referrals.queries import stops
 from portal.web.pagination import after, page_of, page_size
-from portal.web.pdf import pdf_response, render_pdf
+from portal.web.printer import pdf_response, render_pdf
 
 # What is written at the foot of the form that the portal prints, and offered when a signed one is recorded.
 FORM_VERSION = "つなぐ同意書 第1版"

@@ -28,7 +28,7 @@ from portal.emergency.services import Words
 from portal.emergency.states import State
 from portal.errors import missing_page
 from portal.policy import Actor, Permission, can, require
-from portal.web.asked import asking
+from portal.web.addresses import asking
 from portal.web.formats import era_datetime
 from portal.web.pagination import Page, after, page_of, page_size
 

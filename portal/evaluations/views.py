@@ -49,7 +49,7 @@ from portal.people.categories import Category
 from portal.policy import Actor, Permission, can, require
 from portal.settings import queries as settings
 from portal.web.pagination import after, page_of, page_size
-from portal.web.pdf import pdf_response, render_pdf
+from portal.web.printer import pdf_response, render_pdf
 from portal.words import N_
 
 bp = Blueprint("evaluations", __name__, url_prefix="/reports/evaluation")

@@ -16,9 +16,9 @@ from portal import clock
 from portal.accounts.models import Staff
 from portal.audit import checkpoints, soundness
 from portal.audit import services as audit
-from portal.audit.contradictions import Contradiction
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditDetail, AuditEntry, AuditHead
+from portal.audit.notes import Contradiction
 from portal.audit.vault import open_details
 from portal.db import db
 from portal.errors import Conflict, Invalid, NotAllowed

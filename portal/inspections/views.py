@@ -21,7 +21,7 @@ from portal.inspections.hints import Check
 from portal.inspections.samples import ItemView
 from portal.policy import Actor, Permission, can, require
 from portal.referrals.forms import uuid_or_none
-from portal.web.asked import asking
+from portal.web.addresses import asking
 from portal.web.base_form import BaseForm
 from portal.web.pagination import after, page_of, page_size
 

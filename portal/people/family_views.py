@@ -22,7 +22,7 @@ from portal.people import queries, services
 from portal.people.categories import Category
 from portal.people.forms import RelativeForm, TieForm
 from portal.policy import Actor
-from portal.web.asked import asking
+from portal.web.addresses import asking
 from portal.web.base_form import BaseForm
 from portal.words import N_
 

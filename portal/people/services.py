@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal import clock
-from portal.agencies.numbers import next_number
+from portal.agencies.services import next_number
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import db, new_id

@@ -28,7 +28,7 @@ from portal.referrals.forms import GOALS, ProposalForm, SearchForm, SendForm, uu
 from portal.referrals.reading import ReferralView
 from portal.referrals.states import ENDED, FLOW, ReferralAction, ReferralKind, ReferralStatus
 from portal.referrals.views import whole
-from portal.web.asked import asked
+from portal.web.addresses import asked
 from portal.web.formats import era_datetime
 from portal.words import N_
 

@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from portal import clock
 from portal.agencies.calendar import NeverOpen
 from portal.agencies.models import Agency
-from portal.agencies.numbers import next_number
 from portal.agencies.queries import opening_days
+from portal.agencies.services import next_number
 from portal.audit import services as audit
 from portal.cases import services as cases
 from portal.cases.codes import HeardBy, Outcome, Score

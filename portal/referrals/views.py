@@ -39,7 +39,7 @@ from portal.referrals.reading import Line, ReferralView
 from portal.referrals.states import ENDED, ReferralAction, ReferralKind, ReferralStatus
 from portal.web.formats import era_short
 from portal.web.pagination import after, page_of, page_size
-from portal.web.pdf import pdf_response, render_pdf
+from portal.web.printer import pdf_response, render_pdf
 from portal.words import N_
 
 STOPS = {

@@ -27,7 +27,7 @@ from portal.people.models import Person
 from portal.policy import Actor, Permission, can
 from portal.referrals.models import Referral
 from portal.referrals.states import ENDED
-from portal.retention import blocks, sources
+from portal.retention import kinds
 from portal.retention.kinds import Block, Cut, Kind
 from portal.retention.models import Erasure, ErasureGround
 
@@ -180,7 +180,7 @@ class Due:
 
 def people_due(actor: Actor, cut: Cut) -> Select[*tuple[Any, ...]]:
     """Of the home agency's people those about whom nothing is kept that is open or within its period, anywhere."""
-    in_the_way = or_(*(source.is_in_the_way() for source in sources.everything(cut)))
+    in_the_way = or_(*(source.is_in_the_way() for source in kinds.everything(cut)))
     return select(
         Person.id,
         Person.created_at.label("at"),
@@ -288,7 +288,7 @@ def page(session: Session, actor: Actor, kind: Kind, now: datetime, *, after: Af
 
     `session` is the reader's own: names come from it and from nowhere else.
     """
-    cut = blocks.cut_at(session, now)
+    cut = kinds.cut_at(session, now)
     found = statement(kind, actor, cut).subquery()
     wanted = select(found).order_by(found.c.at, found.c.id).limit(size)
     if after:
@@ -297,15 +297,15 @@ def page(session: Session, actor: Actor, kind: Kind, now: datetime, *, after: Af
     everybody = db.across()
     rows = everybody.execute(wanted).all()
     people = {row.person_id for row in rows if row.person_id}
-    stands = blocks.of_people(everybody, people, now, ErasureGround.PERIOD_OVER)
-    homes = blocks.homes_of(everybody, people)
+    stands = kinds.of_people(everybody, people, now, ErasureGround.PERIOD_OVER)
+    homes = kinds.homes_of(everybody, people)
     numbers = numbers_of(everybody, people)
     open_ones = proposals_of(everybody, people)
-    days = blocks.due_days(everybody, people, now) if kind is Kind.PEOPLE else {}
+    days = kinds.due_days(everybody, people, now) if kind is Kind.PEOPLE else {}
     names = names_of(session, actor, people, now)
 
     def line(row: Any) -> Due:
-        ended = blocks.day_of(row.ended)
+        ended = kinds.day_of(row.ended)
         is_home = row.person_id is not None and homes[row.person_id] == actor.agency_id
         return Due(
             id=row.id,

@@ -21,7 +21,7 @@ from portal.exclusions import queries as exclusions
 from portal.once import claim, made_by
 from portal.people.models import Person
 from portal.policy import Actor, Permission, require
-from portal.retention import blocks, erasing, queries
+from portal.retention import erasing, kinds, queries
 from portal.retention.kinds import Block, Kind
 from portal.retention.models import Erasure, ErasureGround
 from portal.retention.queries import After, Due, Proposal
@@ -92,7 +92,7 @@ def show(actor: Actor, erasure_id: UUID) -> tuple[Proposal, list[Block]]:
 
 
 def standing(session: Session, person_id: UUID, ground: ErasureGround, now: datetime) -> list[Block]:
-    return blocks.of_people(session, [person_id], now, ground)[person_id]
+    return kinds.of_people(session, [person_id], now, ground)[person_id]
 
 
 def grounds_open(person_id: UUID) -> dict[ErasureGround, list[Block]]:

@@ -16,7 +16,7 @@ from portal.referrals.states import Refusal
 from portal.statistics import monthly
 from portal.statistics.monthly import Month, Monthly
 from portal.web.language import in_english
-from portal.web.pdf import pdf_response, render_pdf
+from portal.web.printer import pdf_response, render_pdf
 
 bp = Blueprint("monthly", __name__, url_prefix="/reports/monthly")
 

@@ -27,9 +27,9 @@ from portal.statistics.tables import (
     Share,
     Statistics,
 )
+from portal.web.charts import Arrow, Pattern, network
 from portal.web.formats import era_date, t
 from portal.web.language import in_english
-from portal.web.network_picture import Arrow, Pattern, network
 
 # More lines than this nobody follows with his eyes.
 MOST_ARROWS, MOST_AGENCIES = 30, 15

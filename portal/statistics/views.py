@@ -21,9 +21,9 @@ from portal.statistics import services, sheets
 from portal.statistics.sheets import month_word, number, picture, share_word, year_word
 from portal.statistics.tables import DEFINITIONS, FEW_AGENCIES, MONTHS, MOST, UNITS, Item, Period, Statistics
 from portal.web import charts
-from portal.web.asked import asking
+from portal.web.addresses import asking
 from portal.web.base_form import BaseForm
-from portal.web.pdf import pdf_response, render_pdf
+from portal.web.printer import pdf_response, render_pdf
 
 bp = Blueprint("statistics", __name__, url_prefix="/reports/statistics")
 

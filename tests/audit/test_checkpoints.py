@@ -20,13 +20,12 @@ from sqlalchemy import func, select, update
 
 from portal.audit import checkpoints, notes, soundness
 from portal.audit.checkpoints import newest
-from portal.audit.contradictions import Halted
 from portal.audit.events import AuditEvent
 from portal.audit.keeping import keeping
-from portal.audit.keys import add_master, create, pem
 from portal.audit.models import AuditCheckpoint, AuditDetail, AuditEntry, AuditHead
+from portal.audit.notes import Halted
 from portal.audit.tree import leaf, root_of
-from portal.audit.vault import vault
+from portal.audit.vault import add_master, create, pem, vault
 from portal.db import db
 from portal.inspections import checkpoints as inspection_checkpoints
 from portal.inspections import restoring

@@ -35,7 +35,7 @@ from portal.people.services import Basics
 from portal.policy import Role
 from portal.referrals.models import Referral
 from portal.retention import erasing, services
-from portal.retention.fields import BLANKED, KEPT
+from portal.retention.erasing import BLANKED, KEPT
 from portal.retention.models import Erasure
 from tests.audit import denied
 from tests.browsers import PASSWORD, Browser

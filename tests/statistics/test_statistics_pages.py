@@ -16,7 +16,7 @@ from portal import clock
 from portal.audit.models import AuditEntry
 from portal.db import db
 from portal.policy import Role
-from portal.web.network_picture import Arrow, Pattern, network
+from portal.web.charts import Arrow, Pattern, network
 from tests.browsers import Browser
 from tests.factories import Member, make_agency, make_case, make_member, make_referral
 

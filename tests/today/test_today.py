@@ -128,7 +128,7 @@ def test_counting_stops_at_a_hundred(
     for _ in range(4):
         make_referral(theirs, ours)
     monkeypatch.setattr(today_queries, "MOST", 3)
-    monkeypatch.setattr("portal.today.queries.MOST", 3)
+    monkeypatch.setattr("portal.today.views.MOST", 3)
     assert cards(browser(ours).get("/").text)["新着"][0] == "2+"
 
 

@@ -30,7 +30,7 @@ from portal.people.categories import Category
 from portal.policy import Actor, Permission, require
 from portal.referrals import reading as referral_reading
 from portal.referrals.forms import SearchForm, choices_of
-from portal.web.asked import asked
+from portal.web.addresses import asked
 from portal.web.formats import era_short
 
 

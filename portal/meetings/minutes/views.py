@@ -38,9 +38,9 @@ from portal.meetings.schedule import services as schedule_services
 from portal.meetings.states import FLOW, MeetingAction, MeetingStatus
 from portal.policy import Actor, Permission, can, require
 from portal.referrals.forms import uuid_or_none
-from portal.web.asked import asking
+from portal.web.addresses import asking
 from portal.web.formats import era_datetime
-from portal.web.pdf import pdf_response, render_pdf
+from portal.web.printer import pdf_response, render_pdf
 from portal.words import N_
 
 A, S = MeetingAction, MeetingStatus

@@ -25,7 +25,7 @@ from portal.meetings.schedule import services as schedule_services
 from portal.meetings.states import MeetingAction, MeetingStatus
 from portal.people.categories import Category
 from portal.policy import Permission, require
-from portal.web.pdf import pdf_response, render_pdf
+from portal.web.printer import pdf_response, render_pdf
 
 
 def packet_of(meeting_id: UUID, channel: str) -> dict[str, Any]:

@@ -106,11 +106,6 @@ class Availability:
     def is_full(self) -> bool:
         return self.room is Room.FULL
 
-    @property
-    def needs_a_word(self) -> bool:
-        """Whether someone about to refer should be told first: closed, full, or people are waiting."""
-        return not self.is_active or self.closed_today or self.room in {Room.FULL, Room.WAITING}
-
 
 def availability(session: Session, agency: Agency, service: Service | None, today: date) -> Availability:
     """What to say before a referral goes to this agency or service."""

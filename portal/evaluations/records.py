@@ -418,7 +418,7 @@ def add_up(session: Session, figure: Figure, values: Mapping[str, Any], *, is_in
 
 
 def heads_by_activity(values: Mapping[str, Any]) -> dict[UUID, tuple[int, int]]:
-    """Beside the wall; who held an activity knows how many came to it (`activities/head_counts.py`)."""
+    """Beside the wall; who held an activity knows how many came to it (`activities/queries.py`)."""
     rows = counting.everybody().execute(counting.heads_by_activity(), values)
     return {activity_id: (int(came), int(count)) for activity_id, came, count in rows}
 

@@ -17,7 +17,7 @@ from portal.db import db, new_id
 from portal.errors import Conflict, Invalid
 from portal.exclusions.queries import is_excluded
 from portal.once import claim
-from portal.people.categories import MIRROR, Category, Relation
+from portal.people.categories import Category, Relation
 from portal.people.models import FamilyTie, Information, Person
 from portal.people.names import is_kana, search_key
 from portal.policy import Actor, Permission, require
@@ -291,11 +291,6 @@ def untie_family(actor: Actor, tie_id: UUID) -> None:
             AuditEvent.FAMILY_UNTIED, tie, actor=actor, person_id=tie.person_id, relative=tie.relative_id
         )
         session.delete(tie)
-
-
-def mirrored(relation: Relation) -> Relation:
-    """The same tie, seen from the other side."""
-    return MIRROR[relation]
 
 
 # Families that come before the person himself does: a parent is registered, the child has not agreed to anything.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -236,9 +236,3 @@ def confirm_stop(actor: Actor, referral_id: UUID, *, note: str = "") -> None:
             person_id=referral.person_id,
             ground=referral.basis,
         )
-
-
-def latest_lines(session: Session, referral_id: UUID, since: int) -> list[ReferralEvent]:
-    """The newest lines of the timeline, for telling somebody what happened while he was typing."""
-    statement = select(ReferralEvent).where(ReferralEvent.referral_id == referral_id)
-    return list(session.scalars(statement.order_by(ReferralEvent.id.desc()).limit(since)))

@@ -147,10 +147,6 @@ class ReferralView:
     def other_name(self) -> str:
         return self.to_name if self.is_sender else self.from_name
 
-    @property
-    def other_telephone(self) -> str:
-        return self.to_telephone if self.is_sender else self.from_telephone
-
 
 # What a reader is shown of a referral: frozen views within the wall, and the reading logged.
 

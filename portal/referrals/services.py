@@ -249,14 +249,8 @@ def take_on(
         )
 
 
-def open_actions(session: Session, referral: Referral, actor: Actor) -> list[ReferralAction]:
-    """The steps that this person may take now: the buttons on the page."""
-    stopped = referral.status is not ReferralStatus.DRAFT and not queries.is_live(session, referral)
-    return steps_open(referral, actor, stopped=stopped)
-
-
 def steps_open(referral: Referral | ReferralView, actor: Actor, *, stopped: bool) -> list[ReferralAction]:
-    """The same, for a referral whose basis was looked at already."""
+    """The steps that this person may take now: the buttons on the page. `stopped`: the basis has ended."""
     return [
         action
         for action in FLOW.actions_from(referral.status)

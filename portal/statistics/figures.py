@@ -69,10 +69,6 @@ class Figures:
     def refused(self) -> int:
         return sum(self.refusals.values())
 
-    @property
-    def disclosed(self) -> int:
-        return sum(self.disclosures.values())
-
 
 def read(actor: Actor, first: date, last: date) -> list[Figures]:
     """Of every agency, for the auditor; itself logged.

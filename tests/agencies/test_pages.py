@@ -133,12 +133,10 @@ def test_availability_of_a_service(app: Flask, at: At) -> None:
     found = queries.availability(session, agency, service, date(2026, 11, 20))
     assert (found.closed_today, found.next_open_day) == (False, date(2026, 11, 24))
     assert (found.room, found.as_of, found.is_full) == (Room.WAITING, date(2026, 11, 1), False)
-    assert found.needs_a_word
     plain = queries.availability(session, agency, None, date(2026, 11, 20))
-    assert (plain.room, plain.as_of, plain.needs_a_word) == (None, None, False)
+    assert (plain.room, plain.as_of) == (None, None)
     weekend = queries.availability(session, agency, None, date(2026, 11, 21))
     assert weekend.closed_today
-    assert weekend.needs_a_word
 
 
 def test_availability_of_an_agency_that_never_opens(app: Flask) -> None:

@@ -347,7 +347,7 @@ def define(actor: Actor, facts: SeriesFacts, *, idempotency_key: str | None = No
 
     Raises:
         NotAllowed: not a coordinator.
-        Invalid: a rule that is not understood or never meets; see `schedule_services.check_table`.
+        Invalid: a rule that is not understood or never meets; see `check_table`.
     """
     require(actor, Permission.MEETING_CONVENE)
     assert actor.agency_id is not None  # a coordinator has one  # noqa: S101

@@ -1065,20 +1065,160 @@ def undashed(key: bytes | None) -> bytes | None:
     return key.replace(b"-", b"") if key is not None else None
 
 
-def check_entries(  # noqa: C901  one pass, a million times: calls would cost seconds
-    source: Source, part: Part, sizes: Sequence[int]
-) -> EntryPart:
-    """Hash and read the entries of a part. `sizes` are those of the checkpoints in the data, in order."""
-    out, leaves, tokens = EntryPart(), [], []
+class Times:
+    """The times of the entries of one part: each step, and the stretches between two checkpoints."""
+
+    def __init__(self, out: EntryPart, sizes: Sequence[int]) -> None:
+        self.out, self.sizes = out, sizes
+        self.number, self.edge = -1, -(2**63)
+        self.low = self.high = self.previous = b""
+        self.first, self.is_anew, self.is_strict = 0, False, False
+
+    def step(self, seq: int, fields: Fields, fact: Any) -> None:
+        """From the entry before to this one, and whether their times are the clock's."""
+        at, event, declares = fields[1], fields[4], False
+        if fields[14] == b"3":
+            self.is_strict = True
+        else:
+            self.out.loaded[self.is_strict] += 1
+        if not self.previous:
+            self.out.first = (seq, Fields(*fields), fact)
+            declares = event == JUMP
+        elif at < self.previous or (fact is not None and event == JUMP):
+            declares = check_step(self.out.report, seq, Fields(*fields), fact, self.previous)
+        self.previous = at
+        if seq > self.edge or declares:
+            self.end()
+            self.begin(seq, at, is_anew=declares)
+        elif at >= self.high:
+            self.high = at
+        else:
+            if at < self.low:
+                self.low, self.first = at, seq
+            if at < a_day_before(self.high):
+                went_back(self.out.report, seq, at, self.high)
+
+    def begin(self, seq: int, at: bytes, *, is_anew: bool) -> None:
+        self.is_anew = is_anew
+        self.number = bisect_left(self.sizes, seq)
+        self.edge = self.sizes[self.number] if self.number < len(self.sizes) else 2**63
+        self.low, self.high, self.first = at, at, seq
+
+    def end(self) -> None:
+        if self.low:
+            self.out.pieces.append(Piece(self.number, self.first, self.low, self.high, self.is_anew))
+
+
+def entry_rows(source: Source, part: Part) -> Iterable[Row]:
     rows: Iterable[Row] = source.read("audit_entry", ENTRY, part)
     if isinstance(source, Dump):
         rows = sorted(rows, key=lambda row: row[0] if row[0] is not None else -1)
-    sha256, pack, unhex, usual = hashlib.sha256, TOKEN.pack, binascii.unhexlify, USUAL.fullmatch
-    number, edge = -1, -(2**63)
-    low = high = previous = b""
-    first, is_anew, is_strict, loaded = 0, False, False, out.loaded
-    for row in rows:
-        seq, at, event, staff, agency, object_id, person, ground, body = row
+    return rows
+
+
+def read_unusual(out: EntryPart, seq: int, body: bytes) -> tuple[Fields, Any] | None:
+    """A body that `USUAL` does not match: a binding, or one with a fact in it; None if it is neither."""
+    match, fact = BINDING.fullmatch(body), None
+    if match is not None:
+        fields = Fields(
+            None,
+            match[2],
+            b"[]",
+            None,
+            BOUND_EVENT,
+            None,
+            None,
+            None,
+            b"allow",
+            b"",
+            None,
+            match[7],
+            None,
+            None,
+            match[8],
+        )
+        bind(out, seq, match[6].split(b'","'))
+        return fields, None
+    try:
+        fields, fact = read_body(body)
+    except (ValueError, KeyError, TypeError, UnicodeError):
+        out.report.find(
+            "body",
+            seq,
+            f"記録 {seq}: 本文が定めた形ではありません",
+            f"entry {seq}: the body is not in canonical form",
+        )
+        return None
+    if fields.event == BOUND_EVENT:
+        bind(out, seq, lines_of(fact))
+    return fields, fact
+
+
+def check_columns(
+    row: Row, fields: Fields, key: bytes | None, person_key: bytes | None, report: Report
+) -> None:
+    """Whether the columns beside the body say what the body says."""
+    seq, at, event, staff, agency, object_id, person, ground, _body = row
+    f_agency, f_at, f_event, f_ground = fields[0], fields[1], fields[4], fields[5]
+    f_seq, f_staff = fields[11], fields[12]
+    if int(f_seq) != seq:
+        report.find(
+            "number",
+            seq,
+            f"記録 {seq}: 本文の番号は {int(f_seq)} です",
+            f"entry {seq}: the body says {int(f_seq)}",
+        )
+    if (
+        event != f_event or object_id != key or person != person_key or ground != f_ground
+        or at != f_at[:10] + b" " + f_at[11:26] or staff != undashed(f_staff) or agency != undashed(f_agency)
+    ):  # fmt: skip
+        compare_columns(row, Fields(*fields), report)
+
+
+def token_of(seq: int, fields: Fields, person_key: bytes | None, report: Report) -> bytes:
+    """What the details of an entry are held against: the sealed bytes, or the commitment to them."""
+    commitment, sealed = fields[3], fields[10]
+    if commitment is None:
+        if sealed is not None:
+            report.find(
+                "body", seq, f"記録 {seq}: 封印だけがあります", f"entry {seq}: sealed without a commitment"
+            )
+        return b""
+    if sealed is None:
+        return TOKEN.pack(seq, 0, binascii.unhexlify(commitment), NOBODY)
+    return TOKEN.pack(
+        seq, 1, binascii.unhexlify(sealed), binascii.unhexlify(person_key) if person_key else NOBODY
+    )
+
+
+def note_record(
+    out: EntryPart, key: bytes, person_key: bytes | None, body: bytes, fields: Fields, fact: Any
+) -> None:
+    """What an allowed act says of a record that the tables hold too."""
+    event, kind = fields[4], fields[6]
+    if kind is None or kind not in out.seen:
+        return
+    is_made = event in MAKERS[kind]
+    if is_made:
+        out.seen[kind][key] = person_key
+    if kind in out.last:
+        follow(out.last[kind], kind, key, event)
+    elif kind == b"disclosure":
+        note_line(out, key, body, Fields(*fields), fact)
+    elif kind == CLOSING and is_made:
+        out.closed[key] = fact
+
+
+def check_entries(source: Source, part: Part, sizes: Sequence[int]) -> EntryPart:
+    """Hash and read the entries of a part. `sizes` are those of the checkpoints in the data, in order.
+
+    A million times round: what is called here for each entry is as little as can be read.
+    """
+    out, leaves, tokens = EntryPart(), [], []
+    times = Times(out, sizes)
+    sha256, usual, step = hashlib.sha256, USUAL.fullmatch, times.step
+    for row in entry_rows(source, part):
+        seq, body = row[0], row[8]
         if type(seq) is not int or not isinstance(body, bytes):
             out.report.find(
                 "form",
@@ -1092,103 +1232,21 @@ def check_entries(  # noqa: C901  one pass, a million times: calls would cost se
         match, fact = usual(body), None
         if match is not None and (match[10] is not None) == (match[15] != b"1"):
             fields = cast(Fields, match.groups())
-        elif (match := BINDING.fullmatch(body)) is not None:
-            fields = Fields(
-                None,
-                match[2],
-                b"[]",
-                None,
-                BOUND_EVENT,
-                None,
-                None,
-                None,
-                b"allow",
-                b"",
-                None,
-                match[7],
-                None,
-                None,
-                match[8],
-            )
-            bind(out, seq, match[6].split(b'","'))
+        elif (read := read_unusual(out, seq, body)) is not None:
+            fields, fact = read
         else:
-            try:
-                fields, fact = read_body(body)
-            except (ValueError, KeyError, TypeError, UnicodeError):
-                out.report.find(
-                    "body",
-                    seq,
-                    f"記録 {seq}: 本文が定めた形ではありません",
-                    f"entry {seq}: the body is not in canonical form",
-                )
-                continue
-            if fields.event == BOUND_EVENT:
-                bind(out, seq, lines_of(fact))
-        (f_agency, f_at, _categories, commitment, f_event, f_ground, kind, f_object) = fields[:8]
-        outcome, _has_sealed, sealed, f_seq, f_staff, subject, version = fields[8:]
-        key, person_key = undashed(f_object), undashed(subject)
-        if int(f_seq) != seq:
-            out.report.find(
-                "number",
-                seq,
-                f"記録 {seq}: 本文の番号は {int(f_seq)} です",
-                f"entry {seq}: the body says {int(f_seq)}",
-            )
-        if (
-            event != f_event or object_id != key or person != person_key or ground != f_ground
-            or at != f_at[:10] + b" " + f_at[11:26] or staff != undashed(f_staff) or agency != undashed(f_agency)
-        ):  # fmt: skip
-            compare_columns(row, Fields(*fields), out.report)
-        if commitment is not None:
-            if sealed is not None:
-                tokens.append(pack(seq, 1, unhex(sealed), unhex(person_key) if person_key else NOBODY))
-            else:
-                tokens.append(pack(seq, 0, unhex(commitment), NOBODY))
-        elif sealed is not None:
-            out.report.find(
-                "body", seq, f"記録 {seq}: 封印だけがあります", f"entry {seq}: sealed without a commitment"
-            )
-        # Steps from entry to entry, and whether their times are the clock's.
-        declares = False
-        if version == b"3":
-            is_strict = True
-        else:
-            loaded[is_strict] += 1
-        if not previous:
-            out.first = (seq, Fields(*fields), fact)
-            declares = f_event == JUMP
-        elif f_at < previous or (fact is not None and f_event == JUMP):
-            declares = check_step(out.report, seq, Fields(*fields), fact, previous)
-        previous = f_at
-        # Times, between two checkpoints.
-        if seq > edge or declares:
-            if low:
-                out.pieces.append(Piece(number, first, low, high, is_anew))
-            is_anew = declares
-            number = bisect_left(sizes, seq)
-            edge = sizes[number] if number < len(sizes) else 2**63
-            low, high, first = f_at, f_at, seq
-        elif f_at >= high:
-            high = f_at
-        else:
-            if f_at < low:
-                low, first = f_at, seq
-            if f_at < a_day_before(high):
-                went_back(out.report, seq, f_at, high)
-        if fact is not None or f_event in FACT_EVENTS:
-            out.facts.append((seq, f_event, f_at, fact))
-        if key is not None and outcome == b"allow" and kind in out.seen:
-            if f_event in MAKERS[kind]:
-                out.seen[kind][key] = person_key
-            if kind in out.last:
-                follow(out.last[kind], kind, key, f_event)
-            elif kind == b"disclosure":
-                note_line(out, key, body, Fields(*fields), fact)
-            elif kind == CLOSING and f_event in MAKERS[kind]:
-                out.closed[key] = fact
-    if low:
-        out.pieces.append(Piece(number, first, low, high, is_anew))
-    out.final_at, out.is_strict = previous, is_strict
+            continue
+        key, person_key = undashed(fields[7]), undashed(fields[13])
+        check_columns(row, fields, key, person_key, out.report)
+        if fields[3] is not None or fields[10] is not None:
+            tokens.append(token_of(seq, fields, person_key, out.report))
+        step(seq, fields, fact)
+        if fact is not None or fields[4] in FACT_EVENTS:
+            out.facts.append((seq, fields[4], fields[1], fact))
+        if key is not None and fields[8] == b"allow":
+            note_record(out, key, person_key, body, fields, fact)
+    times.end()
+    out.final_at, out.is_strict = times.previous, times.is_strict
     out.leaves, out.tokens = b"".join(leaves), b"".join(tokens)
     return out
 
@@ -2189,41 +2247,56 @@ def in_order(parts: Sequence[EntryPart] | Sequence[DetailPart]) -> bool:
     return all(before[1] < after[0] for before, after in pairwise(ends))
 
 
-def verify_database(source: Source, options: Options, report: Report) -> None:
-    require_tables(source, options)
+def read_heads(source: Source, report: Report) -> list[Row]:
     heads = list(source.read("audit_head", HEAD))
     if len(heads) != 1 or type(heads[0][0]) is not int:
         report.find(
             "head", "audit_head", "最後の番号の行が一つではありません", "audit_head has not just one row"
         )
-    head, origin = (heads[0][0], shown(heads[0][1])) if heads else (0, "")
-    data = read_checkpoints(source, report)
-    keys = list(source.read("subject_key", SUBJECT_KEY))
-    persons = {
+    return heads
+
+
+def persons_of(keys: Iterable[Row]) -> dict[Any, Any]:
+    """Whose key each is."""
+    return {
         key: person
         for key, person, _wrapped, _at in keys
         if person and re.fullmatch(rb"[0-9a-f]{32}", person)
     }
+
+
+def check_reached(reached: int, count: int, report: Report) -> None:
+    if reached != count:
+        report.find("gap", "audit_entry", "番号で引けない記録があります", "entries that no number leads to")
+
+
+def check_details_reached(source: Source, details: Sequence[DetailPart], report: Report) -> None:
+    if source.count("audit_detail") != sum(len(part.seqs) for part in details):
+        report.find(
+            "detail", "audit_detail", "番号で引けない内容があります", "details that no number leads to"
+        )
+
+
+def verify_database(source: Source, options: Options, report: Report) -> None:
+    require_tables(source, options)
+    heads = read_heads(source, report)
+    head, origin = (heads[0][0], shown(heads[0][1])) if heads else (0, "")
+    data = read_checkpoints(source, report)
+    keys = list(source.read("subject_key", SUBJECT_KEY))
     sizes = sorted({note.size for note, _peaks in data})
     last = source.last()
     count = source.count("audit_entry")
     workers = Workers(1 if count < SMALL else options.processes)
     try:
-        entries, details = read_entries(source, workers, last, sizes, persons)
+        entries, details = read_entries(source, workers, last, sizes, persons_of(keys))
         log = Log(entries, report)
         notes = [*(note for note, _peaks in data), *options.kept]
         signatures = Signatures(workers, notes, all_keys(options.keys, log.facts.rekeyed))
         tree = Tree(b"".join(part.leaves for part in entries))
         log.check_numbers(head, report)
-        if tree.size != count:
-            report.find(
-                "gap", "audit_entry", "番号で引けない記録があります", "entries that no number leads to"
-            )
+        check_reached(tree.size, count, report)
         check_commitments(log, details, report)
-        if source.count("audit_detail") != sum(len(part.seqs) for part in details):
-            report.find(
-                "detail", "audit_detail", "番号で引けない内容があります", "details that no number leads to"
-            )
+        check_details_reached(source, details, report)
         check_erased(keys, log, report)
         if not options.log_only:
             Domain(source, log, workers, report).run()
@@ -2698,6 +2771,12 @@ def arguments() -> Arguments:
             ' / a checkpoint on paper: "number of entries, root", in quotes, any number'
         ),
     )
+    add_limits(parser)
+    return parser
+
+
+def add_limits(parser: Arguments) -> None:
+    """How old a checkpoint may be, what is left out, and how the result is said."""
     parser.add_argument(
         "--max-age",
         type=float,
@@ -2717,7 +2796,6 @@ def arguments() -> Arguments:
         help="業務の表と照合しない（記録の表だけの書き出しのとき）/ do not compare the log with the records",
     )
     parser.add_argument("--json", action="store_true", help="結果を JSON で出す / the result as JSON")
-    return parser
 
 
 def as_json(report: Report, code: int, error: Unreadable | None) -> str:

@@ -14,8 +14,9 @@ logger = logging.getLogger("alembic.env")
 target = current_app.extensions["migrate"].db
 
 # A table that no page uses yet is compared too.
-for models in (Path(current_app.root_path)).glob("*/models.py"):
-    import_module(f"portal.{models.parent.name}.models")
+portal = Path(current_app.root_path)
+for models in portal.rglob("models.py"):
+    import_module(".".join(models.relative_to(portal.parent).with_suffix("").parts))
 
 
 def run() -> None:

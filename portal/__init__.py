@@ -2,43 +2,23 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 from typing import Any
 
-from flask import Flask
+from flask import Blueprint, Flask
 from jinja2 import StrictUndefined
 
 from portal import cli, errors, policy, second_wall
 from portal.accounts import gate
-from portal.accounts.views import bp as accounts
-from portal.activities.views import bp as activities
-from portal.agencies.views import bp as agencies
-from portal.audit import binding, checkpoints, guard
+from portal.audit import bound, checkpoints, guard
 from portal.audit.vault import vault
-from portal.cases.views import bp as cases
-from portal.consents.views import bp as consents
 from portal.db import db
-from portal.emergency.views import bp as emergency
-from portal.evaluations.views import bp as evaluations
-from portal.exclusions.views import bp as exclusions
 from portal.extensions import babel, csrf, migrate
-from portal.inspections.views import bp as inspections
-from portal.meetings.calendar_views import feeds
-from portal.meetings.views import bp as meetings
 from portal.people.categories import Category
-from portal.people.views import bp as people
 from portal.policy import Permission
 from portal.referrals.states import ReferralAction
-from portal.referrals.views import bp as referrals
-from portal.reports.audit_figure_views import bp as figures
-from portal.reports.audit_views import bp as audit
-from portal.reports.clock_views import bp as checkpoint_pages
-from portal.reports.monthly_views import bp as monthly
-from portal.reports.statistics_views import bp as statistics
-from portal.reports.views import bp as today
-from portal.reports.watch_views import bp as watch
-from portal.retention.views import bp as retention
-from portal.settings.views import bp as settings
 from portal.web import (
     again,
     assets,
@@ -55,35 +35,21 @@ from portal.web import (
     proxies,
 )
 from portal.web import views as web
+from portal.web.addresses import enum_converter
 from portal.web.bodies import DrainedBodies, Request
-from portal.web.converters import enum_converter
 
-BLUEPRINTS = (
-    web.bp,
-    today,
-    referrals,
-    meetings,
-    feeds,
-    people,
-    consents,
-    cases,
-    activities,
-    evaluations,
-    emergency,
-    exclusions,
-    retention,
-    settings,
-    agencies,
-    accounts,
-    audit,
-    checkpoint_pages,
-    inspections,
-    figures,
-    monthly,
-    statistics,
-    watch,
-)
 URL_ENUMS = {"referral_action": ReferralAction, "category": Category}
+
+
+def blueprints() -> list[Blueprint]:
+    """Those of all modules of pages, which are called `views`: to stand in one is to be found."""
+    pages = [
+        module.name for module in walk_packages(__path__, f"{__name__}.") if module.name.endswith("views")
+    ]
+    values = [value for name in pages for value in vars(import_module(name)).values()]
+    found = {value.name: value for value in values if isinstance(value, Blueprint)}
+    inner = {one.name for outer in found.values() for one, _options in outer._blueprints}  # noqa: SLF001 - flask offers no other way
+    return [blueprint for name, blueprint in found.items() if name not in inner]
 
 
 def create_app(config: Any) -> Flask:
@@ -123,7 +89,7 @@ def create_app(config: Any) -> Flask:
     again.init_app(app)
     gate.init_app(app)
     guard.install(db.session)
-    binding.install(db.session)
+    bound.install(db.session)
     vault.bind(Path(app.config["KEY_DIR"]))
     kept = app.config["CHECKPOINT_DIR"]
     checkpoints.install(db.session, Path(kept) if kept else None, is_strict=app.config["CHECKPOINT_STRICT"])
@@ -131,6 +97,6 @@ def create_app(config: Any) -> Flask:
     navigation.init_app(app, gate.signed_in)
     cli.init_app(app)
     logs.say_less(app)
-    for blueprint in BLUEPRINTS:
+    for blueprint in blueprints():
         app.register_blueprint(blueprint)
     return app

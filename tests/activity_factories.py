@@ -24,12 +24,7 @@ from portal.audit.events import AuditEvent
 from portal.cases.codes import Milestone
 from portal.cases.models import Case, CaseMilestone
 from portal.db import db
-from portal.evaluations.models import (
-    EvaluationAddendum,
-    EvaluationArea,
-    EvaluationText,
-    Part,
-)
+from portal.evaluations.models import EvaluationAddendum, EvaluationArea, EvaluationText, Part
 from tests.factories import Member, id_of
 
 serial = count(1)

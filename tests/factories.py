@@ -13,8 +13,7 @@ from uuid import UUID
 from portal import clock
 from portal.accounts.models import Membership, Staff
 from portal.accounts.passwords import hashing
-from portal.agencies.kinds import AgencyKind, Room
-from portal.agencies.models import Agency, Service
+from portal.agencies.models import Agency, AgencyKind, Room, Service
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.cases import services as cases

@@ -15,17 +15,13 @@ from portal import clock
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import db
-from portal.meetings import services as meetings
-from portal.meetings.agenda_models import AgendaItem, ItemCategory, LocalIssue, MeetingOutcome
-from portal.meetings.models import Attendance, Meeting, MeetingMember, MeetingSeries, SeriesMember
-from portal.meetings.states import (
-    ClosedDay,
-    ItemKind,
-    MeetingAction,
-    MeetingKind,
-    MeetingStatus,
-    OutcomeKind,
-)
+from portal.meetings.agenda.models import AgendaItem, ItemCategory
+from portal.meetings.issues.models import LocalIssue
+from portal.meetings.outcomes.models import MeetingOutcome
+from portal.meetings.roster.models import Attendance
+from portal.meetings.schedule import services as meetings
+from portal.meetings.schedule.models import Meeting, MeetingMember, MeetingSeries, SeriesMember
+from portal.meetings.states import ClosedDay, ItemKind, MeetingAction, MeetingKind, MeetingStatus, OutcomeKind
 from portal.people.categories import Category
 from tests.factories import Agency, Member, id_of
 

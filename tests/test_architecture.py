@@ -32,11 +32,23 @@ ORDER = [
     ),
     *("once", "workflow", "extensions", "web"),
     *("agencies", "settings", "accounts", "exclusions", "people", "consents", "disclosures", "emergency"),
-    *("cases", "referrals", "meetings", "activities", "evaluations", "inspections", "retention", "reports"),
-    *("scenario", "seed", "outbox", "jobs", "cli", "__init__"),
+    *("cases", "referrals", "meetings", "activities", "evaluations", "inspections", "retention"),
+    *("statistics", "today", "auditing"),
+    *("scenario", "seed", "cli", "__init__"),
 ]
-# Inside a feature, what is below may use what is above.
+# Inside a feature, what is below may use what is above. What has a name of its own in the domain (the wall, the
+# ledger, a packet's matrix) stands with queries and services, unless it is one of `TO_THE_READER`.
 LAYERS = [{"states", "models"}, {"queries", "services"}, {"forms"}, {"views"}]
+NAMED = 1
+FEATURES = set(ORDER[ORDER.index("agencies") : ORDER.index("scenario")])
+# What speaks to a browser or in the reader's language without being a page.
+TO_THE_READER = {
+    *("portal/accounts/gate.py", "portal/accounts/devices.py", "portal/evaluations/asked.py"),
+    *("portal/evaluations/suggest.py", "portal/evaluations/sheets.py", "portal/statistics/sheets.py"),
+    *("portal/auditing/exports.py", "portal/meetings/minutes/text.py"),
+    *("portal/activities/blueprint.py", "portal/meetings/blueprint.py", "portal/referrals/blueprint.py"),
+    *("portal/accounts/commands.py", "portal/retention/commands.py"),
+}
 TOP_LEVEL = {
     *("portal", "migrations", "templates", "static", "tests", "docs", "scenarios"),
     *("config.py", "wsgi.py", "run", "test", "Makefile", "README.md", "pyproject.toml"),
@@ -79,9 +91,25 @@ def own_imports(path: Path) -> Iterator[tuple[list[str], ast.AST]]:
             yield parts[1:], scope
 
 
-def layer(stem: str) -> int | None:
-    """`services` is a layer, and so is what a long one was split into: `sending_services`."""
-    return next((i for i, names in enumerate(LAYERS) if stem.split("_")[-1] in names), None)
+def layer(path: Path) -> int | None:
+    """`views` is a layer, and so are those of a second blueprint: `staff_views`."""
+    return next((i for i, names in enumerate(LAYERS) if path.stem.split("_")[-1] in names), None)
+
+
+def layer_or_named(path: Path) -> int | None:
+    """The same, where what has a name of its own stands beside queries and services."""
+    is_inside = path.parent != PORTAL and path.relative_to(PORTAL).parts[0] in FEATURES
+    is_named = is_inside and path.stem != "__init__" and name(path) not in TO_THE_READER
+    return NAMED if layer(path) is None and is_named else layer(path)
+
+
+def module_of(parts: list[str]) -> Path | None:
+    """Where an imported name lies: features and their subpackages hold modules."""
+    for length in range(len(parts), 0, -1):
+        path = PORTAL.joinpath(*parts[:length]).with_suffix(".py")
+        if path.exists():
+            return path
+    return None
 
 
 def test_there_is_something_to_look_at() -> None:
@@ -89,11 +117,20 @@ def test_there_is_something_to_look_at() -> None:
     assert len(TEMPLATES) > 5
 
 
+def test_the_order_names_what_is_there_and_nothing_else() -> None:
+    found = {
+        path.name.removesuffix(".py")
+        for path in PORTAL.iterdir()
+        if list(path.rglob("*.py")) or path.is_file()
+    }
+    assert sorted(ORDER) == sorted(found - {"translations"})
+
+
 def test_imports_point_up_the_list_and_sit_at_the_top() -> None:
     wrong = []
     for path in MODULES:
         here = path.relative_to(PORTAL).parts[0].removesuffix(".py")
-        stands_above = layer(path.stem) in {2, 3}  # docs/decisions/001: pages may import any feature
+        stands_above = layer(path) in {2, 3}  # docs/decisions/001: pages may import any feature
         for parts, scope in own_imports(path):
             if parts and parts[0] not in ORDER:
                 wrong.append(f"{name(path)}: {parts[0]} has no place in the order")
@@ -109,19 +146,52 @@ def test_layers_of_a_feature_are_not_turned_round() -> None:
         (name(path), ".".join(parts))
         for path in MODULES
         for parts, _scope in own_imports(path)
-        if (here := layer(path.stem)) is not None
-        and len(parts) > 1
-        and (there := layer(parts[1])) is not None
+        if (here := layer_or_named(path)) is not None
+        and (module := module_of(parts)) is not None
+        and (there := layer(module)) is not None
         and there > here
     ]
     assert wrong == []
+
+
+def test_what_speaks_to_the_reader_is_there() -> None:
+    assert sorted(TO_THE_READER - {name(path) for path in MODULES}) == []
+
+
+def test_one_noun_is_one_module() -> None:
+    """A second module of a layer in one folder has a blueprint of its own, or one large page."""
+    second = {
+        "staff_views",
+        "family_views",
+        "draft_views",
+        "clock_views",
+        "watch_views",
+        "monthly_views",
+        "figure_views",
+    }
+    words = {word for names in LAYERS for word in names} | {
+        "view",
+        "list",
+        "reading",
+        "facts",
+        "holding",
+        "checks",
+    }
+    found = {
+        path.stem
+        for path in MODULES
+        if path.relative_to(PORTAL).parts[0] in FEATURES
+        and "_" in path.stem
+        and path.stem.split("_")[-1] in words
+    }
+    assert found == second
 
 
 def test_services_models_queries_and_states_know_nothing_of_the_web() -> None:
     wrong = [
         (name(path), module)
         for path in MODULES
-        if layer(path.stem) in {0, 1}
+        if layer_or_named(path) in {0, NAMED}
         for module, _scope in imports(parse(path))
         if re.match(r"flask|werkzeug|wtforms", module)
     ]

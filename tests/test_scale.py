@@ -17,7 +17,7 @@ from portal import clock
 from portal.accounts.models import Membership, Staff
 from portal.agencies.models import Agency
 from portal.agencies.models import Counter as Numbers
-from portal.agencies.numbers import MARKS
+from portal.agencies.services import MARKS
 from portal.audit.models import AuditDetail, Audited, AuditEntry, AuditHead
 from portal.audit.vault import open_details
 from portal.cases.models import Case

@@ -22,9 +22,12 @@ from portal.cases.models import Case, ProgressNote
 from portal.consents.models import Withdrawal
 from portal.db import db
 from portal.disclosures.models import Basis, Disclosure
-from portal.meetings import promise_queries
-from portal.meetings.agenda_models import AgendaItem, LocalIssue, MeetingOutcome
-from portal.meetings.models import Attendance, Meeting
+from portal.meetings.agenda.models import AgendaItem
+from portal.meetings.issues.models import LocalIssue
+from portal.meetings.outcomes import queries as outcome_queries
+from portal.meetings.outcomes.models import MeetingOutcome
+from portal.meetings.roster.models import Attendance
+from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import IssueStatus, MeetingKind, MeetingStatus, OutcomeKind, Source
 from portal.people.models import Person
 from portal.referrals.models import Referral, ReferralGoal
@@ -361,7 +364,7 @@ def test_the_demo_shows_a_year_of_meetings(app: Flask) -> None:
 def test_in_the_demo_promises_are_kept_and_one_comes_back(app: Flask) -> None:
     now = clock.today()
     open_ones = db.read.scalars(
-        select(MeetingOutcome).where(MeetingOutcome.kind == OutcomeKind.ACTION, ~promise_queries.is_done())
+        select(MeetingOutcome).where(MeetingOutcome.kind == OutcomeKind.ACTION, ~outcome_queries.is_done())
     ).all()
     assert any(one.due_on and one.due_on < now for one in open_ones)
     assert all(one.due_on and one.due_on > date(2021, 12, 31) for one in open_ones)

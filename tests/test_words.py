@@ -21,7 +21,7 @@ from jinja2 import Environment, nodes
 from portal.accounts import invitations
 from portal.accounts.gate import public
 from portal.accounts.services import Post
-from portal.agencies.kinds import AgencyKind, Room
+from portal.agencies.models import AgencyKind, Room
 from portal.cases.codes import Domain
 from portal.clock import today
 from portal.db import db
@@ -66,7 +66,7 @@ MARKERS = {"_", "gettext", "ngettext", "lazy_gettext", "lazy_ngettext", "N_"}
 
 # Japanese that is no page's word, and why. A whole module, or these strings of it alone.
 NOT_FOR_READERS = {
-    "portal/accounts/blocklist.py": "passwords that people think of",
+    "portal/accounts/passwords.py": "passwords that people think of",
     "portal/clock.py": "eras, and what people type for dates",
     "portal/people/names.py": "old and new forms of characters",
     "portal/text.py": "folding of kana",
@@ -80,11 +80,11 @@ THESE_ALONE: dict[str, tuple[str, set[str]]] = {
     "templates/base.html": ("a language is called by its own name", {"日本語"}),
     "portal/web/formats.py": ("dates in Japanese", {"月火水木金土日", "月", "時", "分", "秒"}),
     "portal/cases/forms.py": ("what people type after minutes", {"分"}),
-    "portal/activities/attendance_forms.py": ("what people type after a number of people", {"人"}),
-    "portal/reports/monthly_views.py": ("months in Japanese", {"月"}),
-    "portal/agencies/numbers.py": ("parts of a number", {"相", "ケ"}),
+    "portal/activities/forms.py": ("what people type after a number of people", {"人"}),
+    "portal/statistics/monthly_views.py": ("months in Japanese", {"月"}),
+    "portal/agencies/services.py": ("parts of a number", {"相", "ケ"}),
     "portal/referrals/drafts.py": ("a date that gives a person away", {"年", "月", "日"}),
-    "portal/consents/paper_views.py": ("the name of a form, kept with the consent", {"つなぐ同意書 第1版"}),
+    "portal/consents/views.py": ("the name of a form, kept with the consent", {"つなぐ同意書 第1版"}),
 }
 PARSED = {
     "portal/web/fields.py": "patterns of what people type",

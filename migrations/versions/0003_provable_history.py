@@ -12,13 +12,12 @@ import secrets
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import uuid4
 
+import sqlalchemy as sa
 from alembic import op
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from flask import current_app
-import sqlalchemy as sa
-
 
 # revision identifiers, used by Alembic.
 revision = '0003'

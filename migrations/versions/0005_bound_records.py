@@ -11,9 +11,8 @@ import secrets
 from datetime import UTC, date, datetime
 from uuid import UUID
 
-from alembic import op
 import sqlalchemy as sa
-
+from alembic import op
 
 # revision identifiers, used by Alembic.
 revision = '0005'

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
-from flask import Flask, Response, current_app, g, redirect, request, url_for
+from flask import Flask, Response, current_app, flash, g, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 from flask_login import UserMixin, current_user
 from sqlalchemy.exc import NoResultFound
 from werkzeug.exceptions import NotFound
@@ -19,6 +20,7 @@ from portal import clock, second_wall
 from portal.accounts import sessions
 from portal.accounts.passwords import hashing
 from portal.accounts.sessions import Limits, LiveSession
+from portal.accounts.signing_in import Before
 from portal.audit import refusing
 from portal.audit.jumps import ClockBehind
 from portal.db import db
@@ -27,7 +29,9 @@ from portal.extensions import login_manager
 from portal.faults import ERRORS, fault_of
 from portal.policy import Actor
 from portal.second_wall import Reader
-from portal.web import unoffered
+from portal.web import base_form
+from portal.web.formats import era_datetime
+from portal.web.language import in_english
 from portal.words import N_
 
 # Nobody's session is looked at for these, so they answer without the database.
@@ -121,7 +125,7 @@ def note_refusal(error: BaseException) -> None:
 
 def note_what_was_not_offered() -> None:
     """Ids that came in a form and were on no list of it: somebody wrote them in, or the list was an old one."""
-    for one in unoffered.noted():
+    for one in base_form.noted():
         lack = Lack.PERMISSION if one is None else Lack.NOT_OFFERED
         note_refusal(PortalError(lack=lack, about=(request.endpoint or "", one)))
 
@@ -211,3 +215,50 @@ def init_app(app: Flask) -> None:
             return {"actor": None}
         left = live_session().seconds_left()
         return {"actor": signed_in(), "session_seconds_left": left, "printed_at": clock.now()}
+
+
+# Telling whoever signed in what happened to the account before: once on the next page, then on the account page.
+
+KEPT = "before"  # in the cookie of this session: it is about this sign-in, and ends with it
+
+
+def tell(before: Before, actor: Actor) -> None:
+    moments = (before.last_at, before.failed_at)
+    session[KEPT] = [before.failures, *(moment and moment.isoformat() for moment in moments)]
+    if before.failures:
+        flash((" " if in_english() else "").join(words(before, actor)), "warning")
+
+
+def told() -> Before | None:
+    """What was told when this session began."""
+    kept = session.get(KEPT)
+    if kept is None:
+        return None
+    failures, last_at, failed_at = kept
+    return Before(moment(last_at), failures, moment(failed_at))
+
+
+def moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def words(before: Before, actor: Actor) -> list[str]:
+    """How often and when, and what to do."""
+    values = {"n": before.failures, "failed": era_datetime(before.failed_at)}
+    if before.last_at:
+        said = gettext(
+            "前回のサインイン（%(last)s）のあと、このアカウントへのサインインの失敗が%(n)s回ありました（最後は%(failed)s）。",
+            last=era_datetime(before.last_at),
+            **values,
+        )
+    else:
+        said = gettext(
+            "このアカウントへのサインインの失敗が%(n)s回ありました（最後は%(failed)s）。", **values
+        )
+    return [said, advice(actor)]
+
+
+def advice(actor: Actor) -> str:
+    if actor.agency_id is None:
+        return str(gettext("心当たりがなければ、パスワードを変え、システム管理者に知らせてください。"))
+    return str(gettext("心当たりがなければ、パスワードを変え、機関管理者に知らせてください。"))

@@ -96,8 +96,3 @@ class Invitation(Identified, Audited, Base):
     used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
     staff_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))  # who it became
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether there is nothing left to do: taken back, or become a member of staff."""
-        return self.revoked_at is not None or self.staff_id is not None

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from portal.accounts.models import Invitation, Membership, Staff
 from portal.agencies.models import Agency
-from portal.policy import Actor, Permission, Role, can, require
+from portal.policy import Actor, Permission, Role, require
 
 # Roles that belong to an agency, and those that belong to none.
 ROLES_OF_AGENCY = (Role.STAFF, Role.COORDINATOR, Role.AGENCY_ADMIN)
@@ -92,7 +92,3 @@ def other_administrators(session: Session, agency_id: UUID, staff_id: UUID) -> b
 
 def looks_after(membership: Membership) -> bool:
     return membership.administers or membership.role is Role.AGENCY_ADMIN
-
-
-def may_manage(actor: Actor, membership: Membership) -> bool:
-    return can(actor, Permission.STAFF_MANAGE, membership)

@@ -1,4 +1,4 @@
-"""Signing in with a password, and changing one's own."""
+"""Signing in with a password, changing one's own, saying it once more, and what happened to the account before."""
 
 from __future__ import annotations
 
@@ -6,26 +6,58 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from portal.accounts import attempts, sessions
-from portal.accounts.attempts import Device
-from portal.accounts.failed_queries import Before, failures_since, last_sign_in
-from portal.accounts.models import Membership, Staff
+from portal.accounts.attempts import Device, TooSoon
+from portal.accounts.models import Membership, SignInSession, Staff
 from portal.accounts.passwords import check_new, hashing
 from portal.accounts.sessions import Limits
 from portal.agencies.models import Agency
 from portal.audit import jumps, soundness
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
+from portal.audit.models import AuditEntry
 from portal.db import db
-from portal.errors import Invalid, TooMany
+from portal.errors import Invalid, Lack, TooMany
 from portal.policy import Actor
 from portal.words import N_
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """The sign-in before this one, and how many tries have failed since; none of them is known by name."""
+
+    last_at: datetime | None
+    failures: int
+    failed_at: datetime | None
+
+
+def last_sign_in(session: Session, staff_id: UUID) -> datetime | None:
+    return session.scalar(
+        select(func.max(SignInSession.created_at)).where(SignInSession.staff_id == staff_id)
+    )
+
+
+def failures_since(session: Session, staff_id: UUID, last_at: datetime | None) -> Before:
+    """Passwords that were tried and did not fit. One's own, typed once more before an act, says who typed it."""
+    failed = select(func.count(), func.max(AuditEntry.at)).where(
+        AuditEntry.object_id == staff_id,
+        AuditEntry.event == AuditEvent.SIGN_IN_FAILED.value,
+        AuditEntry.staff_id.is_(None),
+    )
+    if last_at is not None:
+        failed = failed.where(AuditEntry.at > last_at)
+    failures, failed_at = session.execute(failed).one()
+    return Before(last_at, failures, failed_at)
+
+
+# Signing in with a password, and changing one's own.
 
 LONGEST_ADDRESS = 254
 ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
@@ -185,3 +217,43 @@ def choose_language(actor: Actor, language: str) -> None:
         row = own_row(session, actor)
         if changes := row.apply(language=language):
             audit.record(AuditEvent.STAFF_UPDATED, row, actor=actor, changes=changes)
+
+
+# One's own password once more, before an act that somebody at an unlocked screen must not do.
+
+
+@dataclass(frozen=True, slots=True)
+class OwnPassword:
+    """What was typed, and the key under which attempts are counted, as in signing in."""
+
+    typed: str
+    secret: str
+
+
+def confirm(actor: Actor, own: OwnPassword, *, field: str = "password") -> None:
+    """Whether it is really the one who signed in.
+
+    Raises:
+        Invalid: it is not this member's password; the attempt is counted and logged.
+        TooSoon: the delay of earlier failures is not over.
+        TooMany: too many passwords are being checked at this moment.
+    """
+    buckets = attempts.buckets_of_own(own.secret, actor.staff_id)
+    try:
+        attempt_id = attempts.note(buckets)
+    except TooSoon as error:
+        error.lack = Lack.TRIES  # of a stranger who signs in there is nobody to name; of this member there is
+        raise
+    with db.transaction() as session:
+        stored = own_row(session, actor).password_hash
+    try:
+        fits = hashing.fits(stored, own.typed)
+    except TooMany:
+        attempts.take_back(attempt_id)
+        raise
+    with db.transaction() as session:
+        if fits and own_row(session, actor).password_hash == stored:
+            attempts.clear(session, buckets)
+            return
+        audit.record(AuditEvent.SIGN_IN_FAILED, ("staff", actor.staff_id), actor=actor, allowed=False)
+    raise Invalid(N_("パスワードが違います。サインインのときのパスワードを入力してください。"), field=field)

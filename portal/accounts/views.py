@@ -21,23 +21,15 @@ from flask_babel import gettext
 from flask_login import current_user, login_user, logout_user
 
 from portal import second_wall
-from portal.accounts import devices, invitations, sessions, signing_in, staff_views, telling
+from portal.accounts import devices, gate, invitations, sessions, signing_in, staff_views
 from portal.accounts.attempts import TooSoon
 from portal.accounts.forms import ChangePasswordForm, LanguageForm, NewPasswordForm, SignInForm
-from portal.accounts.gate import (
-    limits,
-    live_session,
-    load_user,
-    note_refusal,
-    public,
-    refusals,
-    signed_in,
-)
+from portal.accounts.gate import limits, live_session, load_user, note_refusal, public, refusals, signed_in
 from portal.accounts.models import Staff
 from portal.accounts.passwords import LONGEST, SHORTEST
 from portal.audit.jumps import ClockBehind
 from portal.db import db
-from portal.web.paths import local_path
+from portal.web.addresses import local_path
 
 bp = Blueprint("accounts", __name__)
 bp.register_blueprint(staff_views.bp)
@@ -85,7 +77,7 @@ def enter(form: SignInForm) -> ResponseReturnValue:
     user = load_user(entrance.token)
     login_user(user)
     if user:
-        telling.tell(entrance.before, user.live.actor)
+        gate.tell(entrance.before, user.live.actor)
     response = make_response(redirect(local_path(form.next.data), 303))
     devices.remember(response, email)
     return response
@@ -122,8 +114,8 @@ def account() -> ResponseReturnValue:
         email=db.read.get_one(Staff, actor.staff_id).email,
         sessions=shown,
         here=live_session().id,
-        before=telling.told(),
-        advice=telling.advice(actor),
+        before=gate.told(),
+        advice=gate.advice(actor),
         language_form=LanguageForm(language=live_session().language),
     )
 

@@ -1,33 +1,130 @@
-"""What may be typed about an activity, its series and what the list is narrowed to."""
+"""What may be typed about an activity and who came, and whom the page offers to tick."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, cast
 from uuid import UUID
 
-from flask import g
+from flask import g, request
 from flask_babel import gettext, lazy_gettext
 from sqlalchemy.exc import NoResultFound
-from wtforms import BooleanField, Field, RadioField, SelectField
+from wtforms import BooleanField, Field, HiddenField, RadioField, SelectField
+from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer than the stubs
+from wtforms.validators import ValidationError
 
 from portal import clock
 from portal.accounts.gate import signed_in
-from portal.activities.attendance_forms import CameForm, NumberField, uuids
+from portal.activities import queries
 from portal.activities.kinds import OUTREACH, WITH_PARTNER, ActivityKind, Mode, modes_of
-from portal.activities.services import ActivityFacts
+from portal.activities.queries import Candidate
+from portal.activities.services import ActivityFacts, Heads
+from portal.audit import services as audit
+from portal.audit.events import AuditEvent
 from portal.consents.forms import Ticks
 from portal.db import db
 from portal.evaluations import programmes
-from portal.evaluations.areas import areas_of
 from portal.evaluations.catalogue import AREAS, Area
+from portal.evaluations.programmes import areas_of
+from portal.people.categories import Category
 from portal.people.forms import Chosen
+from portal.policy import Actor
 from portal.web.base_form import BaseForm, VersionField
 from portal.web.fields import CleanString, CleanText, EraDateField, MaxLength, Required, not_after_today
 from portal.web.formats import era_date
 from portal.words import Worded
 
 LINE, TEXT = MaxLength(200), MaxLength(20_000)
+
+
+def uuids(typed: Iterable[Any]) -> list[UUID]:
+    """Ids that came from outside; what is none is left out."""
+    found = []
+    for one in typed:
+        try:
+            found.append(UUID(str(one)))
+        except ValueError:
+            continue
+    return found
+
+
+class NumberField(CleanString):
+    """A number of people in digits of any width; None when blank."""
+
+    @property
+    def number(self) -> int | None:
+        return int(self.data) if self.data else None
+
+    def tidy(self, text: str) -> str:
+        return unicodedata.normalize("NFKC", text).strip().removesuffix("人").strip()
+
+    def pre_validate(self, form: Any) -> None:
+        typed = self.data or ""
+        if typed and not (typed.isascii() and typed.isdigit() and len(typed) <= 6):
+            raise ValidationError(gettext("人数は数字で入力してください。"))
+
+
+class PickForm(BaseForm):
+    """People to choose from, and a search that offers more of them."""
+
+    q = CleanString(lazy_gettext("氏名・ふりがなで探す"), [LINE])
+    searched = HiddenField()
+
+    @property
+    def asks_for(self) -> str:
+        """The name that was typed and not looked for yet; pressing save does not pass it over."""
+        q = self.q.data or ""
+        return "" if q == self.searched.data else q
+
+
+class CameForm(PickForm):
+    """Who came: boxes to tick, and heads without a name."""
+
+    people = Ticks(lazy_gettext("参加した人"))
+    first = NumberField(lazy_gettext("匿名（初めて）"))
+    again = NumberField(lazy_gettext("匿名（2回目以降）"))
+
+    def heads(self) -> Heads:
+        people = dict.fromkeys(uuids(self.people.data or ()), "")
+        return Heads(people, self.first.number or 0, self.again.number or 0)
+
+
+class AttendanceForm(CameForm):
+    """More people for an activity that is on record; `was` are the anonymous heads that the form showed."""
+
+    was = HiddenField()
+
+    def expected(self) -> tuple[int, int] | None:
+        first, _, again = (self.was.data or "").partition("-")
+        return (int(first), int(again)) if first.isdecimal() and again.isdecimal() else None
+
+
+class LinkForm(PickForm):
+    """Who somebody anonymous was."""
+
+    people = RadioField(
+        lazy_gettext("相談者"),
+        [Required(lazy_gettext("相談者を選んでください。"))],
+        choices=[],
+        validate_choice=False,
+    )
+
+
+class HeadForm(BaseForm):
+    """What concerns one person on one day; `was` stands for the note that the form showed."""
+
+    note = CleanText(lazy_gettext("メモ"), [TEXT])
+    is_first = BooleanField(lazy_gettext("初めての参加"))
+    was = HiddenField()
+
+
+class UnlinkForm(BaseForm):
+    note = CleanText(lazy_gettext("匿名の記録に残すメモ"), [TEXT])
+
+
+# What may be typed about an activity, its series and what the list is narrowed to.
 Named = Iterable[tuple[UUID, str]]
 
 
@@ -173,3 +270,67 @@ def clashes_of(form: BaseForm, theirs: dict[str, Any]) -> list[tuple[str, str, s
         if name in form
     ]
     return [(label, mine, other) for label, mine, other in found if mine != other]
+
+
+# Whom the page offers to tick as having come: regulars, one's own open cases, and who was searched for.
+
+
+@dataclass(slots=True)
+class Offered:
+    """The boxes of the page in groups, each person once; `found` is None when nothing was searched for."""
+
+    regulars: list[Candidate] = field(default_factory=list)
+    supported: list[Candidate] = field(default_factory=list)
+    others: list[Candidate] = field(default_factory=list)
+    found: list[Candidate] | None = None
+
+    def everybody(self) -> list[Candidate]:
+        return [*(self.found or ()), *self.others, *self.regulars, *self.supported]
+
+
+def wants_search(form: Any) -> bool:
+    """Whether this sending of the form looks for somebody, and saves nothing yet."""
+    return bool(form.is_submitted() and ("find" in request.form or form.asks_for))
+
+
+def offered(
+    form: Any,
+    actor: Actor,
+    kind: ActivityKind,
+    series_id: UUID | None,
+    *,
+    but: frozenset[UUID] = frozenset(),
+) -> Offered:
+    """Fill the boxes of the form; the names that the page will show are logged.
+
+    Ticked people and those found last stay on the page whatever is searched for next.
+    """
+    session, now, q = db.read(), clock.now(), form.q.data or ""
+    seen = set(but)
+
+    def new(found: list[Candidate]) -> list[Candidate]:
+        fresh = [one for one in found if one.id not in seen]
+        seen.update(one.id for one in fresh)
+        return fresh
+
+    asked = form.is_submitted() and q and not form.q.errors
+    typed = form.people.data or []
+    ticked = uuids(typed if isinstance(typed, list) else [typed])
+    made = Offered()
+    made.regulars = queries.regulars(session, actor, kind, series_id, now)
+    made.supported = queries.supported(session, actor, now)
+    if asked:
+        made.found = new(queries.search(session, actor, q, now))
+    made.regulars, made.supported = new(made.regulars), new(made.supported)
+    made.others = new(queries.chosen(session, actor, [one for one in ticked if one not in seen], now))
+    form.people.choices = [SelectChoice(str(one.id), one.label) for one in made.everybody()]
+    if form.is_submitted():
+        form.searched.data = q
+    note(actor, made)
+    return made
+
+
+def note(actor: Actor, made: Offered) -> None:
+    audit.record_reading(
+        AuditEvent.PEOPLE_LISTED, actor=actor, categories=[Category.BASIC], count=len(made.everybody())
+    )

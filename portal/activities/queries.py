@@ -1,11 +1,11 @@
-"""How activities are read: an agency sees those it held, alone or with others, and nobody else's."""
+"""How activities and who came are read: an agency sees what it held, alone or with others, and whom it may name."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from functools import cache
 from typing import Any
@@ -16,17 +16,20 @@ from sqlalchemy import (
     Integer,
     Row,
     Select,
+    Uuid,
     and_,
     bindparam,
     case,
     exists,
     false,
     func,
+    null,
+    or_,
     select,
     true,
     tuple_,
 )
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql import ColumnElement
 
 from portal import clock
@@ -34,7 +37,14 @@ from portal.accounts.models import Staff
 from portal.activities.kinds import ActivityKind
 from portal.activities.models import Activity, ActivityAgency, ActivityAttendance, Partner
 from portal.agencies.models import Agency
-from portal.disclosures import wall
+from portal.cases.models import Case
+from portal.db import db
+from portal.disclosures import people, wall
+from portal.disclosures.heading import label_columns, label_of
+from portal.disclosures.models import Basis, Disclosure
+from portal.exclusions import queries as exclusions
+from portal.people.categories import Category
+from portal.people.models import Person
 from portal.policy import Actor, Permission, can
 
 
@@ -234,3 +244,278 @@ def partners(*, also: UUID | None = None) -> Select[UUID, str]:
     """Partners who take people in today, and one who is chosen already."""
     still = (Partner.ended_on.is_(None)) | (Partner.ended_on > clock.today()) | (Partner.id == also)
     return select(Partner.id, Partner.name).where(still).order_by(Partner.name, Partner.id)
+
+
+# Who came, as one agency wrote it down; whom it may name; whom to offer first when an afternoon is recorded.
+
+# So far back a regular is remembered, and so many are offered at once.
+REMEMBERED = timedelta(days=366)
+MOST_OFFERED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Somebody who may be named as having come; `number` is empty outside the home."""
+
+    id: UUID
+    label: str
+    kana: str
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeadRow:
+    """One head as its own agency sees it: `label` is empty for somebody anonymous, and where the wall hides it."""
+
+    id: UUID
+    person_id: UUID | None
+    label: str
+    kana: str
+    present: bool
+    is_first: bool
+    note: str
+    linked_at: datetime | None
+
+    @property
+    def is_anonymous(self) -> bool:
+        return self.person_id is None
+
+
+def nameable(reader: Actor, now: datetime, person: type[Person] = Person) -> ColumnElement[bool]:
+    """Whom the reader's agency may write down by name: kept at home, or told on a consent that lives.
+
+    What a 支援会議 or an emergency tells is for one member of staff, and for that matter alone.
+    """
+    told = aliased(Disclosure)
+    on_consent = exists().where(
+        told.person_id == person.id,
+        told.basis == Basis.CONSENT,
+        wall.tells(told, reader, Category.BASIC, now),
+    )
+    return and_(
+        ~wall.is_shut_out(reader, person),
+        person.erased_at.is_(None),
+        or_(person.home_agency_id == reader.agency_id, on_consent),
+    )
+
+
+def of_own_agency(reader: Actor) -> ColumnElement[bool]:
+    """Rows that the reader's agency wrote, of nobody from whose affairs he is shut out."""
+    free = or_(
+        ActivityAttendance.person_id.is_(None), ~exclusions.is_excluded(reader, ActivityAttendance.person_id)
+    )
+    return and_(
+        ActivityAttendance.agency_id == reader.agency_id, ActivityAttendance.struck_at.is_(None), free
+    )
+
+
+@cache
+def listing() -> Select[*tuple[Any, ...]]:
+    named = wall.sees(wall.READER, Category.BASIC, wall.NOW)
+    return (
+        select(
+            ActivityAttendance.id,
+            ActivityAttendance.person_id,
+            ActivityAttendance.is_first,
+            ActivityAttendance.note,
+            ActivityAttendance.linked_at,
+            *label_columns(named),
+            case((named, Person.family_kana), else_=null()).label("family_kana"),
+            case((named, Person.given_kana), else_=null()).label("given_kana"),
+            wall.present(wall.READER, wall.NOW).label("present"),
+        )
+        .outerjoin(Person, Person.id == ActivityAttendance.person_id)
+        .where(
+            ActivityAttendance.activity_id == bindparam("activity_id"),
+            of_own_agency(wall.READER),
+        )
+        .order_by(ActivityAttendance.id)
+    )
+
+
+def rows(session: Session, actor: Actor, activity_id: UUID, now: datetime) -> list[HeadRow]:
+    """Who came to an activity, of those whom the reader's agency wrote down: names first, then the anonymous."""
+    found = [
+        HeadRow(
+            id=row.id,
+            person_id=row.person_id,
+            label=label_of(row),
+            kana=f"{row.family_kana or ''} {row.given_kana or ''}".strip(),
+            present=bool(row.present),
+            is_first=row.is_first,
+            note=row.note,
+            linked_at=row.linked_at,
+        )
+        for row in session.execute(listing(), wall.bound(actor, now, activity_id=activity_id))
+    ]
+    return sorted(found, key=lambda one: (one.is_anonymous, not one.label, one.kana, not one.is_first))
+
+
+def candidate_columns() -> tuple[Any, ...]:
+    number = case((Person.home_agency_id == wall.READER.agency_id, Person.number), else_="")
+    return (
+        Person.id,
+        Person.family,
+        Person.given,
+        Person.pseudonym,
+        Person.family_kana,
+        Person.given_kana,
+        number.label("number"),
+    )
+
+
+def candidates(found: Sequence[Row[Any]]) -> list[Candidate]:
+    """In the order in which a list of names is read."""
+    made = [
+        Candidate(row.id, label_of(row), f"{row.family_kana} {row.given_kana}".strip(), row.number)
+        for row in found
+    ]
+    return sorted(made, key=lambda one: (one.kana or one.label, one.id))
+
+
+@cache
+def regulars_statement(*, of_series: bool) -> Select[*tuple[Any, ...]]:
+    same = (
+        Activity.series_id == bindparam("series_id", type_=Uuid())
+        if of_series
+        else Activity.kind == bindparam("kind", type_=Activity.kind.type)
+    )
+    came = (
+        select(ActivityAttendance.person_id, func.max(Activity.held_on).label("last_on"))
+        .select_from(ActivityAgency)
+        .join(Activity, Activity.id == ActivityAgency.activity_id)
+        .join(ActivityAttendance, ActivityAttendance.activity_id == Activity.id)
+        .where(
+            ActivityAgency.agency_id == wall.READER.agency_id,
+            ActivityAgency.held_on >= bindparam("since", type_=Date()),
+            Activity.struck_at.is_(None),
+            same,
+            ActivityAttendance.agency_id == wall.READER.agency_id,
+            ActivityAttendance.struck_at.is_(None),
+            ActivityAttendance.person_id.is_not(None),
+        )
+        .group_by(ActivityAttendance.person_id)
+        .subquery()
+    )
+    return (
+        select(*candidate_columns())
+        .join(came, came.c.person_id == Person.id)
+        .where(nameable(wall.READER, wall.NOW))
+        .order_by(came.c.last_on.desc(), Person.id.desc())
+        .limit(bindparam("size", type_=Integer()))
+    )
+
+
+def regulars(
+    session: Session, actor: Actor, kind: ActivityKind, series_id: UUID | None, now: datetime
+) -> list[Candidate]:
+    """Who came lately to the same series, or to the same kind of activity, and may be named."""
+    since = clock.japan_date(now) - REMEMBERED
+    values = wall.bound(actor, now, since=since, kind=kind, series_id=series_id, size=MOST_OFFERED)
+    statement = regulars_statement(of_series=series_id is not None)
+    return candidates(session.execute(statement, values).all())
+
+
+@cache
+def supported_statement() -> Select[*tuple[Any, ...]]:
+    is_mine = case((Case.worker_id == wall.READER.staff_id, 0), else_=1)
+    return (
+        select(*candidate_columns())
+        .join(Case, Case.person_id == Person.id)
+        .where(
+            Case.agency_id == wall.READER.agency_id,
+            Case.closed_on.is_(None),
+            nameable(wall.READER, wall.NOW),
+        )
+        .order_by(is_mine, Case.opened_on.desc(), Case.id.desc())
+        .limit(bindparam("size", type_=Integer()))
+    )
+
+
+def supported(session: Session, actor: Actor, now: datetime) -> list[Candidate]:
+    """Whom the agency is supporting now, the reader's own cases before others."""
+    return candidates(session.execute(supported_statement(), wall.bound(actor, now, size=MOST_OFFERED)).all())
+
+
+@cache
+def chosen_statement() -> Select[*tuple[Any, ...]]:
+    ids = Person.id.in_(bindparam("ids", expanding=True))
+    return select(*candidate_columns()).where(ids, nameable(wall.READER, wall.NOW))
+
+
+def chosen(session: Session, actor: Actor, ids: Collection[UUID], now: datetime) -> list[Candidate]:
+    """Those of these people who may be named."""
+    if not ids:
+        return []
+    return candidates(session.execute(chosen_statement(), wall.bound(actor, now, ids=list(ids))).all())
+
+
+def search(session: Session, actor: Actor, q: str, now: datetime) -> list[Candidate]:
+    """Who may be named, by any spelling of a name or a part of it, or by one's own number."""
+    found = people.page(session, actor, now, q=q, size=MOST_OFFERED)
+    return chosen(session, actor, [one.id for one in found], now)
+
+
+def nameable_for_update(ids: Collection[UUID]) -> Select[*tuple[Any, ...]]:
+    """Those of these people who may be named, held so that no erasure overtakes the record."""
+    return (
+        select(Person.id, Person.family, Person.given, Person.family_kana, Person.given_kana)
+        .where(Person.id.in_(ids), nameable(wall.READER, wall.NOW))
+        .order_by(Person.id)
+        .with_for_update(of=Person)
+    )
+
+
+@cache
+def of_person_statement() -> Select[*tuple[Any, ...]]:
+    return (
+        select(
+            Activity.id,
+            Activity.kind,
+            Activity.title,
+            Activity.held_on,
+            Activity.mode,
+            ActivityAttendance.note,
+        )
+        .join(ActivityAttendance, ActivityAttendance.activity_id == Activity.id)
+        .where(
+            ActivityAttendance.person_id == bindparam("person_id"),
+            of_own_agency(wall.READER),
+            Activity.struck_at.is_(None),
+        )
+        .order_by(Activity.held_on.desc(), Activity.id.desc())
+        .limit(bindparam("size", type_=Integer()))
+    )
+
+
+def of_person(
+    session: Session, actor: Actor, person_id: UUID, now: datetime, *, size: int = 5
+) -> Sequence[Row[*tuple[Any, ...]]]:
+    """The activities in which this person took part, as the reader's agency wrote it down, the latest first."""
+    values = wall.bound(actor, now, person_id=person_id, size=size)
+    return session.execute(of_person_statement(), values).all()
+
+
+def own_names(activity_id: UUID) -> Select[*tuple[Any, ...]]:
+    """Of those who came, the names that the reader may write down himself."""
+    return (
+        select(Person.family, Person.given, Person.family_kana, Person.given_kana)
+        .join(ActivityAttendance, ActivityAttendance.person_id == Person.id)
+        .where(
+            ActivityAttendance.activity_id == activity_id,
+            of_own_agency(wall.READER),
+            nameable(wall.READER, wall.NOW),
+        )
+    )
+
+
+# How many came: the count of heads over all agencies that noted some, of activities that the reader was shown.
+
+
+def of_activities(activity_ids: Collection[UUID]) -> Mapping[UUID, Heads]:
+    """Who held an activity knows how many came, and by name only whom it noted itself."""
+    return heads(db.across(), activity_ids)
+
+
+def of_activity(activity_id: UUID) -> Heads:
+    return of_activities([activity_id])[activity_id]

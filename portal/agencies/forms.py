@@ -13,8 +13,7 @@ from wtforms.validators import ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from portal.accounts.signing_in import is_address
-from portal.agencies.kinds import AgencyKind, Room
-from portal.agencies.models import Agency
+from portal.agencies.models import Agency, AgencyKind, Room
 from portal.agencies.services import LONGEST_SHORT_NAME, AgencyFacts, facts_of
 from portal.web.base_form import BaseForm, VersionField
 from portal.web.fields import CleanString, CleanText, EraDateField, MaxLength, Required, TelephoneField

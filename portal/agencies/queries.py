@@ -13,8 +13,7 @@ from sqlalchemy.orm import Session
 
 from portal import clock
 from portal.agencies.calendar import NeverOpen, OpeningDays, holidays, is_yearend
-from portal.agencies.kinds import Room
-from portal.agencies.models import Agency, Closure, Service
+from portal.agencies.models import Agency, Closure, Room, Service
 from portal.words import N_
 
 
@@ -106,11 +105,6 @@ class Availability:
     @property
     def is_full(self) -> bool:
         return self.room is Room.FULL
-
-    @property
-    def needs_a_word(self) -> bool:
-        """Whether someone about to refer should be told first: closed, full, or people are waiting."""
-        return not self.is_active or self.closed_today or self.room in {Room.FULL, Room.WAITING}
 
 
 def availability(session: Session, agency: Agency, service: Service | None, today: date) -> Availability:

@@ -1,4 +1,4 @@
-"""Registering an agency and keeping its contacts, opening days and own closures."""
+"""Registering agencies, keeping their days and what they offer, and the numbers that they give out."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from datetime import date
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from portal import clock
 from portal.agencies import queries
 from portal.agencies.calendar import SATURDAY, SUNDAY, NeverOpen, OpeningDays
-from portal.agencies.kinds import AgencyKind
-from portal.agencies.models import Agency, Closure
+from portal.agencies.models import Agency, AgencyKind, Closure, Counter, Room, Service
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import db, new_id
@@ -224,3 +224,135 @@ def remove_closure(actor: Actor, closure_id: UUID) -> None:
             ends_on=closure.ends_on,
         )
         session.delete(closure)
+
+
+# What an agency offers (支援メニュー): adding, describing, saying whether there is room, and retiring it.
+
+
+def check_offer(name: str, as_of: date) -> None:
+    if not name:
+        raise Invalid(N_("支援メニューの名称を入力してください。"), field="name")
+    if as_of > clock.today():
+        raise Invalid(N_("空き状況の日付に先の日付は入力できません。"), field="room_as_of")
+
+
+def add_service(
+    actor: Actor | None,
+    agency_id: UUID,
+    *,
+    name: str,
+    for_whom: str = "",
+    room: Room = Room.OPEN,
+    as_of: date | None = None,
+    idempotency_key: str | None = None,
+) -> UUID:
+    """Add something that the agency offers; returns its id.
+
+    Raises:
+        Invalid: it has no name.
+        NotAllowed: the actor does not look after this agency.
+    """
+    service_id = new_id()
+    as_of = as_of or clock.today()
+    with db.transaction() as session:
+        locked(session, actor, agency_id)
+        if actor and (earlier := claim(actor, idempotency_key, service_id)):
+            return earlier
+        check_offer(name, as_of)
+        service = Service(
+            id=service_id, agency_id=agency_id, name=name, for_whom=for_whom, room=room, room_as_of=as_of
+        )
+        session.add(service)
+        audit.record(
+            AuditEvent.SERVICE_UPDATED,
+            service,
+            actor=actor,
+            channel=channel_of(actor),
+            added=True,
+            name=name,
+            for_whom=for_whom,
+            room=room,
+        )
+    return service_id
+
+
+def own_service(session: Session, actor: Actor | None, service_id: UUID, permission: Permission) -> Service:
+    """The service, locked.
+
+    Raises:
+        NoResultFound: no such service.
+        NotAllowed: another agency offers it.
+    """
+    service = session.scalars(select(Service).where(Service.id == service_id).with_for_update()).one()
+    permit(actor, permission, service)
+    return service
+
+
+def edit_service(
+    actor: Actor, service_id: UUID, *, name: str, for_whom: str, version: int | None = None
+) -> None:
+    """Change how a service is called and for whom it is.
+
+    Raises:
+        StaleForm: a colleague changed it meanwhile.
+    """
+    with db.transaction() as session:
+        service = own_service(session, actor, service_id, Permission.AGENCY_EDIT)
+        check_offer(name, service.room_as_of)
+        if changes := service.apply(name=name, for_whom=for_whom):
+            service.advance(version)
+            audit.record(AuditEvent.SERVICE_UPDATED, service, actor=actor, changes=changes)
+
+
+def set_room(actor: Actor, service_id: UUID, room: Room, *, as_of: date | None = None) -> None:
+    """Say whether there is room, as of today; saying the same again renews the date.
+
+    Asks for no version: the latest word about room is the right one, whoever said it.
+    """
+    as_of = as_of or clock.today()
+    with db.transaction() as session:
+        service = own_service(session, actor, service_id, Permission.SERVICE_ROOM)
+        check_offer(service.name, as_of)
+        if changes := service.apply(room=room, room_as_of=as_of):
+            service.advance(None)
+            audit.record(AuditEvent.SERVICE_UPDATED, service, actor=actor, changes=changes)
+
+
+def set_offered(actor: Actor, service_id: UUID, is_active: bool) -> None:
+    """Retire a service, so that nobody is referred to it any more, or offer it again."""
+    with db.transaction() as session:
+        service = own_service(session, actor, service_id, Permission.AGENCY_EDIT)
+        if changes := service.apply(is_active=is_active):
+            service.advance(None)
+            audit.record(AuditEvent.SERVICE_UPDATED, service, actor=actor, changes=changes)
+
+
+# Numbers that an agency gives out: per agency, so that nobody can count another's work by them.
+
+# Said on the telephone, a person's number and a case's must not be taken for a referral's.
+MARKS = {"person": "相", "case": "ケ", "referral": ""}
+
+
+def numbered(year: int, short_name: str, series: str, serial: int) -> str:
+    """`R8-アサ-0012` for a referral of 令和8年度, `R8-アサ-相0012` for a person, `R8-アサ-ケ0012` for a case."""
+    return f"{clock.fiscal_prefix(year)}-{short_name}-{MARKS[series]}{serial:04d}"
+
+
+def next_number(session: Session, agency_id: UUID, series: str) -> str:
+    """The next number of a series ("person", "case", "referral") this fiscal year.
+
+    The counter's row is locked until the transaction ends, so numbers have neither gaps nor twins.
+    """
+    year = clock.fiscal_year(clock.today())
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    values = {"agency_id": agency_id, "series": series, "fiscal_year": year, "last": 1}
+    last = session.execute(
+        insert(Counter)
+        .values(**values)
+        .on_conflict_do_update(
+            index_elements=["agency_id", "series", "fiscal_year"], set_={"last": Counter.last + 1}
+        )
+        .returning(Counter.last)
+    ).scalar_one()
+    short = session.scalars(select(Agency.short_name).where(Agency.id == agency_id)).one()
+    return numbered(year, short, series, last)

@@ -11,8 +11,8 @@ from flask_babel import gettext
 
 from portal import clock
 from portal.accounts.gate import refusals, signed_in
-from portal.agencies import menu_services as menu
-from portal.agencies import queries, services
+from portal.agencies import queries
+from portal.agencies import services as menu
 from portal.agencies.forms import (
     WEEKDAYS,
     AgencyForm,
@@ -22,8 +22,7 @@ from portal.agencies.forms import (
     RoomForm,
     ServiceForm,
 )
-from portal.agencies.kinds import AgencyKind, Room
-from portal.agencies.models import Agency, Service
+from portal.agencies.models import Agency, AgencyKind, Room, Service
 from portal.agencies.services import AgencyFacts
 from portal.db import db
 from portal.errors import StaleForm
@@ -92,7 +91,7 @@ def new() -> ResponseReturnValue:
     if form.validate_on_submit():
         with refusals(form):
             facts = form.facts(AgencyFacts("", "", AgencyKind.OTHER))
-            agency_id = services.create(actor, facts, idempotency_key=form.idempotency_key.data)
+            agency_id = menu.create(actor, facts, idempotency_key=form.idempotency_key.data)
             return to_agency(agency_id, gettext("機関を登録しました。次に、機関管理者を招待してください。"))
     return render_template("agencies/new.html", form=form), form.status
 
@@ -105,8 +104,8 @@ def edit(agency_id: UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         with refusals(form):
             try:
-                facts = form.facts(services.facts_of(agency))
-                services.update(actor, agency_id, facts, version=form.version.number)
+                facts = form.facts(menu.facts_of(agency))
+                menu.update(actor, agency_id, facts, version=form.version.number)
             except StaleForm:
                 stale = True
                 raise
@@ -133,7 +132,7 @@ def both_texts(form: AgencyForm, agency: Agency) -> list[tuple[Any, Any, Any]]:
             case _:
                 return str(value)
 
-    theirs = services.facts_of(agency)
+    theirs = menu.facts_of(agency)
     mine = form.facts(theirs)
     pairs = (
         (f.label.text, getattr(mine, f.short_name), getattr(theirs, f.short_name))
@@ -145,7 +144,7 @@ def both_texts(form: AgencyForm, agency: Agency) -> list[tuple[Any, Any, Any]]:
 
 @bp.post("/<uuid:agency_id>/<any(stop,resume):act>")
 def set_active(agency_id: UUID, act: str) -> ResponseReturnValue:
-    services.set_active(signed_in(), agency_id, act == "resume")
+    menu.set_active(signed_in(), agency_id, act == "resume")
     return to_agency(
         agency_id,
         gettext("機関の利用を再開しました。") if act == "resume" else gettext("機関の利用を停止しました。"),
@@ -157,7 +156,7 @@ def new_closure(agency_id: UUID) -> ResponseReturnValue:
     agency, form = own_agency(agency_id), ClosureForm()
     if form.validate_on_submit():
         with refusals(form):
-            services.add_closure(
+            menu.add_closure(
                 signed_in(),
                 agency_id,
                 *form.span(),
@@ -170,7 +169,7 @@ def new_closure(agency_id: UUID) -> ResponseReturnValue:
 
 @bp.post("/<uuid:agency_id>/closures/<uuid:closure_id>/remove")
 def remove_closure(agency_id: UUID, closure_id: UUID) -> ResponseReturnValue:
-    services.remove_closure(signed_in(), closure_id)
+    menu.remove_closure(signed_in(), closure_id)
     return to_agency(agency_id, gettext("休業日を取り消しました。"))
 
 

@@ -1,1 +1,1 @@
-"""The audit log: every act, every reading of personal data and every refusal. (Its pages are in `reports`.)"""
+"""The audit log: every act, every reading of personal data and every refusal. (Its pages are in `auditing`.)"""

@@ -14,11 +14,10 @@ from portal import clock
 from portal.audit import notes
 from portal.audit.events import AuditEvent
 from portal.audit.keeping import keeping
-from portal.audit.keys import forget_former
 from portal.audit.models import AuditCheckpoint, AuditEntry, AuditHead
 from portal.audit.notes import Head
 from portal.audit.tree import EMPTY, Growing
-from portal.audit.vault import vault
+from portal.audit.vault import forget_former, vault
 
 EVERY = 1000
 HOURLY = timedelta(hours=1)

@@ -15,10 +15,10 @@ from flask.cli import AppGroup
 from sqlalchemy import make_url, select
 
 from portal.audit import key_services, notes, soundness
-from portal.audit.contradictions import Halted
 from portal.audit.jumps import ClockBehind
 from portal.audit.keeping import keeping
 from portal.audit.models import AuditHead
+from portal.audit.notes import Halted
 from portal.audit.vault import vault
 from portal.db import db
 

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 
 from portal import clock
 from portal.audit.checkpoints import head_of
-from portal.audit.contradictions import Halted
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
+from portal.audit.notes import Halted
 from portal.words import N_
 
 # A healthy clock that is corrected, or the clocks of two servers, differ by seconds. What comes later than that in the

@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 
 from portal import clock
-from portal.audit.keys import create
 from portal.audit.notes import Head
+from portal.audit.vault import create
 
 log = logging.getLogger(__name__)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy import select, update
 
-from portal.audit import checkpoints, jumps, keys, notes, soundness
+from portal.audit import checkpoints, jumps, notes, soundness
 from portal.audit import services as audit
-from portal.audit.contradictions import Halted
+from portal.audit import vault as audit_vault
 from portal.audit.events import AuditEvent
 from portal.audit.models import SubjectKey
+from portal.audit.notes import Halted
 from portal.audit.vault import vault
 from portal.db import db
 
@@ -34,7 +35,7 @@ def change_signing_key() -> tuple[str, str]:
             raise Halted(found.reason)
         vault.reload()
         if vault.ring.former is None:
-            keys.change_signing(folder)
+            audit_vault.change_signing(folder)
             vault.reload()
         former = vault.ring.former
         if former is None:
@@ -66,7 +67,7 @@ def change_master_key() -> int:
     with db.transaction() as session:
         if found := soundness.present(session):
             raise Halted(found.reason)
-    keys.add_master(folder)
+    audit_vault.add_master(folder)
     vault.reload()
     count = 0
     while wrapped := wrap_some(vault.ring.master_id):

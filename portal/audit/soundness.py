@@ -11,11 +11,10 @@ from sqlalchemy.orm import Session
 
 from portal.audit import checkpoints, jumps, notes
 from portal.audit.checkpoints import head_of, newest, public_keys, roots
-from portal.audit.contradictions import PUT_BACK, RESTORED, Contradiction, Halted
 from portal.audit.events import AuditEvent
 from portal.audit.keeping import keeping
 from portal.audit.models import AuditCheckpoint, AuditEntry, AuditHead, SubjectKey
-from portal.audit.notes import BadNote, Head
+from portal.audit.notes import PUT_BACK, RESTORED, BadNote, Contradiction, Halted, Head
 from portal.audit.vault import vault
 from portal.words import N_
 

@@ -12,11 +12,11 @@ from flask_babel import gettext
 
 from portal import clock
 from portal.accounts.gate import refusals, signed_in
-from portal.activities import attendance_queries
+from portal.activities import queries as activity_queries
 from portal.agencies import queries as agencies
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.cases import milestone_services, queries, services
+from portal.cases import queries, services
 from portal.cases.codes import Domain, Milestone, Outcome, Score
 from portal.cases.forms import (
     CloseForm,
@@ -31,7 +31,7 @@ from portal.cases.forms import (
 from portal.cases.models import CaseGoal, CaseMilestone
 from portal.cases.queries import Show
 from portal.db import db
-from portal.disclosures import glimpse
+from portal.disclosures import heading
 from portal.disclosures.heading import label_of
 from portal.people.categories import Category
 from portal.people.forms import differences
@@ -52,11 +52,11 @@ def place(day: Any, row_id: UUID) -> After:
     return clock.start_of_day(day), row_id
 
 
-def own_case(actor: Actor, case_id: UUID) -> tuple[Any, glimpse.Glimpse]:
+def own_case(actor: Actor, case_id: UUID) -> tuple[Any, heading.Glimpse]:
     """The case and what may be said of its person; the reading is logged."""
     now = clock.now()
     case = queries.detail(db.read(), actor, case_id, now)
-    person = glimpse.load(db.read(), actor, case.person_id, now)
+    person = heading.glimpse(db.read(), actor, case.person_id, now)
     audit.record_reading(
         AuditEvent.CASE_READ,
         ("support_case", case_id),
@@ -110,7 +110,7 @@ def show(case_id: UUID) -> ResponseReturnValue:
         is_carried_over=queries.is_carried_over(case.opened_on, case.closed_on, clock.today()),
         goals=db.read().scalars(queries.goals_of(case_id)).all(),
         domains=list(Domain),
-        activities=attendance_queries.of_person(db.read(), actor, case.person_id, clock.now()),
+        activities=activity_queries.of_person(db.read(), actor, case.person_id, clock.now()),
         milestones=db.read().execute(queries.milestones_of(case_id)).all(),
         page=page_of(rows, lambda row: place(row.held_on, row.id)),
         form=form,
@@ -206,7 +206,7 @@ def heard_by(case_id: UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         with refusals(form):
             version = form.version.number
-            milestone_services.change_heard_by(actor, case_id, form.heard_by.data, version=version)
+            services.change_heard_by(actor, case_id, form.heard_by.data, version=version)
             flash(gettext("相談に来たきっかけを保存しました。"), "success")
             return redirect(url_for(".show", case_id=case_id))
         case, person = own_case(actor, case_id)
@@ -223,7 +223,7 @@ def milestone_new(case_id: UUID) -> ResponseReturnValue:
     form.helper.offer(one for one in everybody if one.id != actor.agency_id)
     if form.validate_on_submit():
         with refusals(form):
-            milestone_services.note_milestone(
+            services.note_milestone(
                 actor,
                 case_id,
                 Milestone(form.what.data),
@@ -248,7 +248,7 @@ def milestone_strike(case_id: UUID, milestone_id: UUID) -> ResponseReturnValue:
     milestone = db.read().execute(of_case).one()
     if form.validate_on_submit():
         with refusals(form):
-            milestone_services.strike_milestone(actor, case_id, milestone_id)
+            services.strike_milestone(actor, case_id, milestone_id)
             flash(gettext("支援の節目を取り消しました。"), "success")
             return redirect(url_for(".show", case_id=case_id))
     shown = {"case": case, "person": person, "milestone": milestone, "form": form}

@@ -1,8 +1,10 @@
-"""Consent pages: the list, recording, renewing, taking back."""
+"""Consent pages: the list, recording, renewing, taking back; the form to be signed and the ledger on paper."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -13,28 +15,111 @@ from flask_babel import gettext
 from portal import clock
 from portal.accounts.gate import refusals, signed_in
 from portal.agencies import queries as agencies
-from portal.consents import paper_views, services
-from portal.consents.forms import EXAMPLES, REPRESENTATIVE, SELF, ConsentForm, WithdrawForm
-from portal.consents.paper_views import FORM_VERSION
+from portal.agencies.models import Agency
+from portal.consents import services
+from portal.consents.forms import EXAMPLES, REPRESENTATIVE, SELF, ConsentForm, PaperForm, WithdrawForm
 from portal.db import db
-from portal.disclosures import consent_list, reading
-from portal.disclosures import services as disclosures
-from portal.disclosures.consent_list import Show
-from portal.disclosures.consent_view import ConsentView
+from portal.disclosures import consents
+from portal.disclosures import services as disclosure_services
+from portal.disclosures.consents import ConsentView, Show
+from portal.disclosures.models import Basis
+from portal.disclosures.queries import LedgerLine
+from portal.emergency import queries as emergencies
+from portal.emergency.models import Emergency
 from portal.once import made_by
 from portal.people.categories import Category
 from portal.policy import Actor
-from portal.reports.consent_effects import stops
+from portal.referrals.queries import stops
 from portal.web.pagination import after, page_of, page_size
+from portal.web.printer import pdf_response, render_pdf
+
+# What is written at the foot of the form that the portal prints, and offered when a signed one is recorded.
+FORM_VERSION = "つなぐ同意書 第1版"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A line of the form with a box: ticked, or to be ticked by hand."""
+
+    word: str
+    example: str
+    ticked: bool
+
+
+def ledger(person_id: UUID) -> ResponseReturnValue:
+    person, lines = disclosure_services.open_ledger(signed_in(), person_id)
+    return render_template("disclosures/ledger.html", person=person, lines=lines, reasons=reasons_of(lines))
+
+
+def reasons_of(lines: Sequence[LedgerLine]) -> dict[UUID, Emergency]:
+    """Of lines that an emergency told: which."""
+    return emergencies.reasons(db.read(), [line.id for line in lines if line.basis is Basis.EMERGENCY])
+
+
+def ledger_pdf(person_id: UUID) -> ResponseReturnValue:
+    actor = signed_in()
+    person, lines = disclosure_services.open_ledger(actor, person_id, channel="print")
+    content = render_pdf(
+        "disclosures/ledger.pdf.html",
+        person=person,
+        lines=lines,
+        reasons=reasons_of(lines),
+        contact=contact(actor),
+        printed_at=clock.now(),
+    )
+    return pdf_response(content, f"disclosures-{person.number}.pdf")
+
+
+def form(person_id: UUID) -> ResponseReturnValue:
+    return render_template("consents/form.html", **paper(person_id))
+
+
+def form_pdf(person_id: UUID) -> ResponseReturnValue:
+    context = paper(person_id, channel="print")
+    content = render_pdf("consents/form.pdf.html", printed_at=clock.now(), **context)
+    return pdf_response(content, "consent-form.pdf")
+
+
+def paper(person_id: UUID, *, channel: str = "portal") -> dict[str, Any]:
+    """What the form says. Where nothing was chosen, every line has an empty box to be ticked by hand."""
+    actor = signed_in()
+    person = disclosure_services.open_heading(actor, person_id, channel=channel)
+    rows = db.read.scalars(agencies.listing(active_only=True))
+    names = {str(agency.id): agency.name for agency in rows if agency.id != actor.agency_id}
+    choice = PaperForm([(UUID(key), name) for key, name in names.items()], request.args or None)
+    choice.validate()
+    recipients = [key for key in names if key in (choice.recipients.data or [])]
+    categories = [category for category in Category if category in (choice.categories.data or [])]
+    return {
+        "person": person,
+        "form": choice,
+        "recipients": [Choice(names[key], "", bool(recipients)) for key in recipients or names],
+        "categories": [
+            Choice(gettext(category.word), str(EXAMPLES[category]), bool(categories))
+            for category in categories or Category
+        ],
+        "until": choice.valid_until.data,
+        "contact": contact(actor),
+        "version": FORM_VERSION,
+        "query": request.args.to_dict(flat=False),
+    }
+
+
+def contact(actor: Actor) -> Agency:
+    """Whom to ask: the agency that hands the paper over."""
+    return db.read.get_one(Agency, actor.agency_id)
+
+
+# Consent pages: the list, recording, renewing, taking back.
 
 bp = Blueprint("consents", __name__)
 
 MOST = 100
 
-bp.get("/people/<uuid:person_id>/disclosures")(paper_views.ledger)
-bp.get("/people/<uuid:person_id>/disclosures.pdf")(paper_views.ledger_pdf)
-bp.get("/people/<uuid:person_id>/consents/form")(paper_views.form)
-bp.get("/people/<uuid:person_id>/consents/form.pdf")(paper_views.form_pdf)
+bp.get("/people/<uuid:person_id>/disclosures")(ledger)
+bp.get("/people/<uuid:person_id>/disclosures.pdf")(ledger_pdf)
+bp.get("/people/<uuid:person_id>/consents/form")(form)
+bp.get("/people/<uuid:person_id>/consents/form.pdf")(form_pdf)
 
 
 def others(actor: Actor) -> list[tuple[UUID, str]]:
@@ -49,11 +134,11 @@ def index() -> ResponseReturnValue:
     with suppress(ValueError):
         show = Show(request.args.get("show", Show.LIVE))
     key = after()
-    rows = reading.open_consents(
+    rows = disclosure_services.open_consents(
         actor, show, after=(clock.japan_date(key[0]), key[1]) if key else None, size=page_size() + 1
     )
     counts = {
-        tab: consent_list.count(db.read(), actor, tab, clock.now(), most=MOST)
+        tab: consents.count(db.read(), actor, tab, clock.now(), most=MOST)
         for tab in (Show.IN_60_DAYS, Show.IN_30_DAYS)
     }
     page = page_of(rows, lambda row: (clock.start_of_day(row.valid_until), row.id))
@@ -65,7 +150,7 @@ def index() -> ResponseReturnValue:
 @bp.route("/people/<uuid:person_id>/consents/new", methods=["GET", "POST"])
 def new_for_person(person_id: UUID) -> ResponseReturnValue:
     actor = signed_in()
-    person = reading.open_heading(actor, person_id)
+    person = disclosure_services.open_heading(actor, person_id)
     form = ConsentForm(others(actor), form_version=FORM_VERSION)
     return recording(actor, form, person_id, {"person": person, "former": None})
 
@@ -73,11 +158,11 @@ def new_for_person(person_id: UUID) -> ResponseReturnValue:
 @bp.route("/consents/<uuid:consent_id>/renew", methods=["GET", "POST"])
 def renew(consent_id: UUID) -> ResponseReturnValue:
     actor = signed_in()
-    former, _lines = reading.open_consent(actor, consent_id)
+    former, _lines = disclosure_services.open_consent(actor, consent_id)
     if request.method == "GET" and former.successor:
         flash(gettext("この同意はすでに更新されています。更新後の同意を表示しています。"), "info")
         return redirect(url_for(".show", consent_id=former.successor.id), 303)
-    person = reading.open_heading(actor, former.person_id)
+    person = disclosure_services.open_heading(actor, former.person_id)
     form = ConsentForm(others(actor), **carried_over(former))
     return recording(actor, form, former.person_id, {"person": person, "former": former})
 
@@ -102,7 +187,7 @@ def recording(actor: Actor, form: ConsentForm, person_id: UUID, shown: dict[str,
         terms = form.terms()
         with refusals(form):
             if "confirmed" in request.form:
-                consent_id = disclosures.record_consent(
+                consent_id = disclosure_services.record_consent(
                     actor,
                     person_id,
                     terms,
@@ -131,14 +216,14 @@ def recording(actor: Actor, form: ConsentForm, person_id: UUID, shown: dict[str,
 
 @bp.get("/consents/<uuid:consent_id>")
 def show(consent_id: UUID) -> ResponseReturnValue:
-    consent, lines = reading.open_consent(signed_in(), consent_id)
+    consent, lines = disclosure_services.open_consent(signed_in(), consent_id)
     return render_template("consents/show.html", consent=consent, lines=lines)
 
 
 @bp.route("/consents/<uuid:consent_id>/withdraw", methods=["GET", "POST"])
 def withdraw(consent_id: UUID) -> ResponseReturnValue:
     actor = signed_in()
-    consent, _lines = reading.open_consent(actor, consent_id)
+    consent, _lines = disclosure_services.open_consent(actor, consent_id)
     form = WithdrawForm([(one.agency_id, one.name) for one in consent.live_recipients])
     done = redirect(url_for(".show", consent_id=consent_id), 303)
     if request.method == "GET" and not consent.stands:
@@ -147,7 +232,7 @@ def withdraw(consent_id: UUID) -> ResponseReturnValue:
         return done
     if form.validate_on_submit():
         with refusals(form):
-            disclosures.withdraw_consent(
+            disclosure_services.withdraw_consent(
                 actor,
                 consent_id,
                 recipients=form.chosen(),

@@ -1,21 +1,28 @@
-"""How the ledger, and the consents behind it, are read."""
+"""The ledger (開示先一覧) and the consents behind it: who was told what, on which basis, and what still stands."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, exists, false, or_, select
+from sqlalchemy import Select, and_, exists, false, func, or_, select
+from sqlalchemy.orm import Session, aliased
 from sqlalchemy.orm.attributes import InstrumentedAttribute
 from sqlalchemy.sql import ColumnElement
 
+from portal import clock
+from portal.accounts.models import Staff
+from portal.agencies.models import Agency
 from portal.consents.models import Consent, Withdrawal
 from portal.disclosures import wall
-from portal.disclosures.models import Basis, Disclosure, DisclosureCategory, StopConfirmation
+from portal.disclosures.models import Basis, Channel, Disclosure, DisclosureCategory, StopConfirmation
 from portal.exclusions import queries as exclusions
 from portal.people.categories import Category
 from portal.people.models import Person
 from portal.policy import Actor, Permission, can
+from portal.words import N_, Worded
 
 Column = InstrumentedAttribute[UUID]
 
@@ -113,3 +120,159 @@ def to_confirm(actor: Actor, now: datetime) -> Select[Disclosure]:
         )
         .order_by(Disclosure.starts_at, Disclosure.id)
     )
+
+
+# The ledger as it is read (開示先一覧): who was told what, on which basis, and whether that still stands.
+
+
+class Ending(Worded):
+    """Why a line of the ledger is no longer alive."""
+
+    WITHDRAWN = "withdrawn", N_("同意の撤回")
+    RENEWED = "renewed", N_("同意の更新")
+    EXPIRED = "expired", N_("期限の終了")
+    TAKEN_BACK = "taken_back", N_("つなぎの不成立・取下げ")
+    CLOSED = "closed", N_("会議の議題の終了・取下げ")
+    EMERGENCY_OVER = "emergency_over", N_("緊急閲覧の終了")
+
+
+# What agenda items tell, and emergencies: `source_id` is then no referral.
+OF_MEETINGS = frozenset({Channel.PACKET, Channel.PRINT})
+OF_NO_REFERRAL = OF_MEETINGS | {Channel.EMERGENCY}
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerLine:
+    """One telling. `until` is the last day of its basis; `ended_at` is the instant it really ended."""
+
+    id: UUID
+    at: datetime
+    from_agency_id: UUID
+    from_name: str
+    to_agency_id: UUID
+    to_name: str
+    to_member: str  # of a 支援会議: who was told, for his agency was not
+    basis: Basis
+    categories: tuple[Category, ...]
+    channel: Channel
+    source_id: UUID | None
+    until: date | None
+    is_alive: bool
+    ending: Ending | None
+    ended_at: datetime | None
+    confirmed_at: datetime | None
+
+    @property
+    def referral_id(self) -> UUID | None:
+        """The referral behind the line; None for what a meeting or an emergency told."""
+        return None if self.channel in OF_NO_REFERRAL else self.source_id
+
+    def is_between(self, agency_id: UUID | None) -> bool:
+        """Whether this agency told or was told: then the referral behind the line is its own, too."""
+        return agency_id in {self.from_agency_id, self.to_agency_id}
+
+
+def lines(session: Session, actor: Actor, person_id: UUID, now: datetime) -> list[LedgerLine]:
+    """Every line about one person that this reader may see, the newest first, in two statements."""
+    return read(session, ledger(actor, person_id), now)
+
+
+def told_on(session: Session, actor: Actor, consent_id: UUID, now: datetime) -> list[LedgerLine]:
+    """What was told on one consent, as far as this reader may see the lines, the newest first."""
+    statement = (
+        select(Disclosure)
+        .where(Disclosure.consent_id == consent_id, visible_to(actor))
+        .order_by(Disclosure.starts_at.desc(), Disclosure.id.desc())
+    )
+    return read(session, statement, now)
+
+
+def read(session: Session, wanted: Select[Disclosure], now: datetime) -> list[LedgerLine]:
+    """The lines of a statement on `Disclosure`, with names, categories and what became of each."""
+    sender, recipient, newer = aliased(Agency), aliased(Agency), aliased(Consent)
+    withdrawn_at = (
+        select(func.min(Withdrawal.withdrawn_at))
+        .where(
+            Withdrawal.consent_id == Disclosure.consent_id,
+            or_(Withdrawal.recipient_id.is_(None), Withdrawal.recipient_id == Disclosure.to_agency_id),
+        )
+        .correlate(Disclosure)
+        .scalar_subquery()
+    )
+    rows = session.execute(
+        wanted.with_only_columns(
+            Disclosure.id,
+            Disclosure.starts_at,
+            Disclosure.from_agency_id,
+            sender.name.label("from_name"),
+            Disclosure.to_agency_id,
+            recipient.name.label("to_name"),
+            Staff.name.label("to_member"),
+            Disclosure.basis,
+            Disclosure.channel,
+            Disclosure.source_id,
+            Disclosure.ends_at,
+            Disclosure.ended_at,
+            withdrawn_at.label("withdrawn_at"),
+            newer.created_at.label("renewed_at"),
+            wall.disclosure_lives(Disclosure, now).label("is_alive"),
+            StopConfirmation.created_at.label("confirmed_at"),
+        )
+        .join(sender, sender.id == Disclosure.from_agency_id)
+        .join(recipient, recipient.id == Disclosure.to_agency_id)
+        .outerjoin(Staff, Staff.id == Disclosure.to_staff_id)
+        .outerjoin(newer, newer.replaces_id == Disclosure.consent_id)
+        .outerjoin(StopConfirmation, StopConfirmation.disclosure_id == Disclosure.id)
+    ).all()
+    told = categories_of(session, Disclosure.id.in_([row.id for row in rows]))
+    return [line_of(row, told.get(row.id, ())) for row in rows]
+
+
+def line_of(row: Any, categories: tuple[Category, ...]) -> LedgerLine:
+    ending, ended_at = (None, None) if row.is_alive else ending_of(row)
+    return LedgerLine(
+        id=row.id,
+        at=row.starts_at,
+        from_agency_id=row.from_agency_id,
+        from_name=row.from_name,
+        to_agency_id=row.to_agency_id,
+        to_name=row.to_name,
+        to_member=row.to_member or "",
+        basis=row.basis,
+        categories=categories,
+        channel=row.channel,
+        source_id=row.source_id,
+        until=clock.japan_date(row.ends_at - timedelta(microseconds=1)) if row.ends_at else None,
+        is_alive=row.is_alive,
+        ending=ending,
+        ended_at=ended_at,
+        confirmed_at=row.confirmed_at,
+    )
+
+
+def ending_of(row: Any) -> tuple[Ending | None, datetime | None]:
+    """What came first of all that can end a line."""
+    taken_back = Ending.CLOSED if row.channel in OF_MEETINGS else Ending.TAKEN_BACK
+    is_emergency = row.channel is Channel.EMERGENCY
+    ends = [
+        (row.ended_at, Ending.EMERGENCY_OVER if is_emergency else taken_back),
+        (row.withdrawn_at, Ending.WITHDRAWN),
+        (row.renewed_at, Ending.RENEWED),
+        (row.ends_at, Ending.EMERGENCY_OVER if is_emergency else Ending.EXPIRED),
+    ]
+    known = [(at, ending) for at, ending in ends if at is not None]
+    at, ending = min(known, default=(None, None), key=lambda end: end[0])
+    return ending, at
+
+
+def categories_of(session: Session, which: ColumnElement[bool]) -> dict[UUID, tuple[Category, ...]]:
+    """The categories told, by line, in the order of the rules."""
+    found: dict[UUID, set[Category]] = {}
+    rows = session.execute(
+        select(DisclosureCategory.disclosure_id, DisclosureCategory.category)
+        .join(Disclosure, Disclosure.id == DisclosureCategory.disclosure_id)
+        .where(which)
+    )
+    for line_id, category in rows:
+        found.setdefault(line_id, set()).add(category)
+    return {line_id: tuple(c for c in Category if c in told) for line_id, told in found.items()}

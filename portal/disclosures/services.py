@@ -1,9 +1,9 @@
-"""Telling, ending, renewing and confirming: every line of the ledger is written here."""
+"""Telling, ending, renewing and confirming: every line of the ledger is written here; and readings, which are logged."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -20,9 +20,13 @@ from portal.consents.models import Consent
 from portal.consents.queries import categories_of, recipients_of
 from portal.consents.services import ConsentTerms
 from portal.db import db, new_id
-from portal.disclosures import person_view, queries, wall
+from portal.disclosures import consents as disclosure_consents
+from portal.disclosures import heading, people, queries, wall
+from portal.disclosures.consents import ConsentRow, ConsentView, Show
+from portal.disclosures.heading import PersonHeading
 from portal.disclosures.models import Basis, Channel, Disclosure, DisclosureCategory, StopConfirmation
-from portal.disclosures.person_view import PersonView
+from portal.disclosures.people import PersonView
+from portal.disclosures.queries import LedgerLine
 from portal.errors import Conflict, Lack
 from portal.once import made_by
 from portal.people.categories import Category
@@ -37,7 +41,7 @@ def show(actor: Actor, person_id: UUID, *, channel: str = "portal") -> PersonVie
     Raises:
         NoResultFound: none that this reader may know of.
     """
-    view = person_view.load(db.read(), actor, person_id, clock.now())
+    view = people.load(db.read(), actor, person_id, clock.now())
     audit.record_reading(
         AuditEvent.PERSON_READ,
         ("person", person_id),
@@ -280,3 +284,88 @@ def confirm_stop(actor: Actor, line: Disclosure, *, note: str = "") -> None:
             line=line.id,
             note=note,
         )
+
+
+# Readings of consents and of the ledger: found through the wall, and logged before the page is answered.
+
+
+def open_heading(actor: Actor, person_id: UUID, *, channel: str = "portal") -> PersonHeading:
+    """Whom a page is about.
+
+    Raises:
+        NoResultFound: nobody that this reader may know of.
+    """
+    shown = heading.load(db.read(), actor, person_id, clock.now())
+    audit.record_reading(
+        AuditEvent.PERSON_READ,
+        ("person", person_id),
+        actor=actor,
+        person_id=person_id,
+        categories=[Category.BASIC] if shown.is_named else [],
+        ground=shown.ground,
+        channel=channel,
+    )
+    return shown
+
+
+def open_ledger(
+    actor: Actor, person_id: UUID, *, channel: str = "portal"
+) -> tuple[PersonHeading, list[LedgerLine]]:
+    """The ledger of one person, as far as this reader may see it (開示先一覧).
+
+    Raises:
+        NoResultFound: nobody that this reader may know of.
+        NotAllowed: only the agency that keeps the record hands it over on paper.
+    """
+    now = clock.now()
+    shown = heading.load(db.read(), actor, person_id, now)
+    if channel == "print":
+        require(actor, Permission.LEDGER_HAND_OVER, shown)
+    lines = queries.lines(db.read(), actor, person_id, now)
+    audit.record_reading(
+        AuditEvent.DISCLOSURES_READ,
+        ("person", person_id),
+        actor=actor,
+        person_id=person_id,
+        categories=[Category.BASIC] if shown.is_named else [],
+        ground=shown.ground,
+        channel=channel,
+    )
+    return shown, lines
+
+
+def open_consent(actor: Actor, consent_id: UUID) -> tuple[ConsentView, list[LedgerLine]]:
+    """A consent, and what was told on it.
+
+    Raises:
+        NoResultFound: none that this reader may know of.
+    """
+    now = clock.now()
+    view = disclosure_consents.load(db.read(), actor, consent_id, now)
+    lines = queries.told_on(db.read(), actor, consent_id, now)
+    audit.record_reading(
+        AuditEvent.CONSENT_READ,
+        ("consent", consent_id),
+        actor=actor,
+        person_id=view.person_id,
+        categories=[Category.BASIC] if view.label else [],
+        ground="home" if view.is_home else "own_work",
+    )
+    return view, lines
+
+
+def open_consents(
+    actor: Actor, show: Show, *, after: tuple[date, UUID] | None, size: int
+) -> list[ConsentRow]:
+    """One page of the list of consents."""
+    require(actor, Permission.CASEWORK)
+    rows = disclosure_consents.page(db.read(), actor, show, clock.now(), after=after, size=size)
+    audit.record_reading(
+        AuditEvent.CONSENT_READ,
+        ("consent", None),
+        actor=actor,
+        categories=[Category.BASIC] if any(row.label for row in rows) else [],
+        ground="own_work",
+        count=len({row.person_id for row in rows if row.label}),
+    )
+    return rows

@@ -15,7 +15,7 @@ from portal import clock
 from portal.clock import DateProblem
 from portal.consents.forms import Ticks, categories, named
 from portal.emergency.models import Emergency, Finding
-from portal.emergency.search_services import Wanted
+from portal.emergency.search import Wanted
 from portal.emergency.services import LONGEST_TEXT, Wish
 from portal.people.categories import Category
 from portal.web.base_form import BaseForm

@@ -1,14 +1,17 @@
-"""Uses of emergency access as those concerned may read them: who asked, who keeps the record, who reviews, who audits."""
+"""Uses of emergency access as those concerned may read them, those that are open now, and what waits for whom."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, case, exists, false, null, or_, select
+from sqlalchemy import Select, and_, case, exists, false, func, null, or_, select
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql import ColumnElement
 
@@ -294,3 +297,123 @@ def view_of(row: Any, now: datetime) -> AccessView:
         noted_at=row.noted_at,
         noted_name=row.noted_name or "",
     )
+
+
+# What every page asks: what this member has open now, and on the first page what waits for him.
+
+MOST = 99
+
+
+@dataclass(frozen=True, slots=True)
+class LiveAccess:
+    """What this member has open; whose it is stands on the person's page, where the reading is logged."""
+
+    id: UUID
+    person_id: UUID
+    home_name: str
+    reason: Emergency
+    starts_at: datetime
+    ends_at: datetime
+    minutes_left: int
+
+    @property
+    def until(self) -> str:
+        """As clocks in Japan show it."""
+        return f"{clock.in_japan(self.ends_at):%H:%M}"
+
+
+@cache
+def running() -> Select[*tuple[Any, ...]]:
+    reader = wall.READER
+    return (
+        select(
+            EmergencyAccess.id,
+            EmergencyAccess.person_id,
+            Agency.name.label("home_name"),
+            EmergencyAccess.reason,
+            EmergencyAccess.starts_at,
+            EmergencyAccess.ends_at,
+        )
+        .join(Agency, Agency.id == EmergencyAccess.home_agency_id)
+        .where(
+            EmergencyAccess.staff_id == reader.staff_id,
+            EmergencyAccess.agency_id == reader.agency_id,
+            EmergencyAccess.starts_at <= wall.NOW,
+            EmergencyAccess.ends_at > wall.NOW,
+            EmergencyAccess.ended_at.is_(None),
+            ~exclusions.is_excluded(reader, EmergencyAccess.person_id),
+        )
+        .order_by(EmergencyAccess.ends_at, EmergencyAccess.id)
+    )
+
+
+def live(session: Session, actor: Actor) -> list[LiveAccess]:
+    """What this member has open at this moment, the one that ends first on top."""
+    if not can(actor, Permission.EMERGENCY_USE):
+        return []
+    now = clock.now()
+    return [
+        LiveAccess(
+            row.id,
+            row.person_id,
+            row.home_name,
+            row.reason,
+            row.starts_at,
+            row.ends_at,
+            minutes_left=max(1, math.ceil((row.ends_at - now).total_seconds() / 60)),
+        )
+        for row in session.execute(running(), wall.bound(actor, now))
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits for this reader: to agree to, to take note of, to review (and of that what is late)."""
+
+    requests: int = 0
+    notices: int = 0
+    findings: int = 0
+    reviews: int = 0
+    overdue: int = 0
+
+    @property
+    def is_quiet(self) -> bool:
+        return not (self.requests or self.notices or self.reviews)
+
+
+def waiting(session: Session, actor: Actor) -> Waiting:
+    """In one statement, counting no further than `MOST`."""
+    if actor.role is Role.SYSTEM_ADMIN:
+        return Waiting()
+    now = clock.now()
+    unnoted = exists().where(
+        EmergencyNotice.access_id == EmergencyAccess.id,
+        is_for_office(actor),
+        EmergencyNotice.noted_at.is_(None),
+    )
+    to_review = in_box(actor, Box.TO_REVIEW, now)
+    late = EmergencyAccess.review_by < clock.japan_date(now)
+    not_justified = EmergencyAccess.finding == Finding.NOT_JUSTIFIED
+
+    def count(*tests: ColumnElement[bool]) -> Any:
+        rows = select(EmergencyAccess.id).where(visible_to(actor), *tests).limit(MOST).subquery()
+        return select(func.count()).select_from(rows).scalar_subquery()
+
+    counts = (
+        count(in_box(actor, Box.REQUESTS, now)),
+        count(unnoted),
+        count(and_(unnoted, not_justified)),
+        count(to_review),
+        count(and_(to_review, late)),
+    )
+    return Waiting(*session.execute(select(*counts)).one())
+
+
+def reasons(session: Session, line_ids: Sequence[UUID]) -> dict[UUID, Emergency]:
+    """Why each of these lines of the ledger was opened."""
+    if not line_ids:
+        return {}
+    wanted = select(EmergencyAccess.disclosure_id, EmergencyAccess.reason).where(
+        EmergencyAccess.disclosure_id.in_(line_ids)
+    )
+    return {row.disclosure_id: row.reason for row in session.execute(wanted)}

@@ -1,4 +1,4 @@
-"""Asking for emergency access, opening it, and giving it back."""
+"""Asking for emergency access, opening it, giving it back; the second person's word, and the review afterwards."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session
 
 from portal import clock
-from portal.accounts.confirming import OwnPassword, confirm
+from portal.accounts.models import Membership, Staff
+from portal.accounts.queries import CASEWORKERS
+from portal.accounts.signing_in import OwnPassword, confirm
 from portal.agencies.calendar import CalendarProblem
 from portal.agencies.models import Agency
 from portal.agencies.queries import opening_days
@@ -21,11 +23,14 @@ from portal.audit.events import AuditEvent
 from portal.db import db, new_id
 from portal.disclosures import services as disclosures
 from portal.disclosures.models import Basis, Channel
-from portal.emergency import search_services as searching
-from portal.emergency.models import Emergency, EmergencyAccess, EmergencyNotice
-from portal.emergency.search_services import Wanted
-from portal.emergency.states import LASTS, WAITS
-from portal.errors import Conflict, Invalid
+from portal.emergency import queries
+from portal.emergency import search as searching
+from portal.emergency.models import Emergency, EmergencyAccess, EmergencyNotice, Finding
+from portal.emergency.queries import AccessView, Box
+from portal.emergency.search import Wanted
+from portal.emergency.states import LASTS, WAITS, State, state_of
+from portal.errors import Conflict, Invalid, Lack, NotAllowed
+from portal.exclusions import queries as exclusions
 from portal.once import claim, made_by
 from portal.people.categories import Category
 from portal.people.models import Person
@@ -239,3 +244,265 @@ def give_back(actor: Actor, access_id: UUID) -> bool:
             ground=Basis.EMERGENCY,
         )
         return True
+
+
+# The second person's word before an emergency access begins: agreed to, and the hour begins, or declined.
+
+
+def approve(actor: Actor, access_id: UUID, own: OwnPassword) -> None:
+    """Agree: the hour of the one who asked begins now.
+
+    Raises:
+        NoResultFound: no such request that this actor may know of.
+        NotAllowed: it is his own, or he is not the one to agree.
+        Conflict: it was answered or has lapsed, or the one who asked may not be shown the person any more.
+    """
+    find(actor, access_id)
+    confirm(actor, own)
+    agree(actor, access_id)
+
+
+def agree(actor: Actor, access_id: UUID) -> None:
+    """`approve`, of somebody whose password was confirmed (or whose act a scenario replays)."""
+    with db.transaction() as session:
+        access = held(session, actor, access_id)
+        person = session.scalars(
+            select(Person).where(Person.id == access.person_id).with_for_update(of=Person)
+        ).one()
+        check_asker(session, access, person)
+        access.home_agency_id = person.home_agency_id
+        access.approved_by_id, access.approved_at = actor.staff_id, clock.now()
+        access.advance(None)
+        audit.record(
+            AuditEvent.EMERGENCY_APPROVED,
+            access,
+            actor=actor,
+            person_id=access.person_id,
+            categories=[Category(code) for code in access.categories],
+            ground=Basis.EMERGENCY,
+        )
+        open_record(session, actor, access)
+
+
+def decline(actor: Actor, access_id: UUID, why: str, own: OwnPassword) -> None:
+    """Say no, and why: the one who asked reads it.
+
+    Raises:
+        Invalid: no reason is given, or the password is wrong.
+        Conflict: it was answered already, or has lapsed.
+    """
+    if not why.strip():
+        raise Invalid(N_("理由を入力してください。申請した人に伝わります。"), field="why")
+    find(actor, access_id)
+    confirm(actor, own)
+    turn_down(actor, access_id, why)
+
+
+def turn_down(actor: Actor, access_id: UUID, why: str) -> None:
+    """`decline`, of somebody whose password was confirmed."""
+    with db.transaction() as session:
+        access = held(session, actor, access_id)
+        access.approved_by_id, access.declined_at = actor.staff_id, clock.now()
+        access.declined_why = why
+        access.advance(None)
+        audit.record(
+            AuditEvent.EMERGENCY_DECLINED,
+            access,
+            actor=actor,
+            person_id=access.person_id,
+            ground=Basis.EMERGENCY,
+            why=why,
+        )
+
+
+def find(actor: Actor, access_id: UUID) -> None:
+    """Refuse before the password is asked for."""
+    with db.transaction() as session:
+        held(session, actor, access_id)
+
+
+def held(session: Session, actor: Actor, access_id: UUID) -> EmergencyAccess:
+    """The request, held until the transaction ends, still waiting for an answer of this actor."""
+    wanted = select(EmergencyAccess).where(EmergencyAccess.id == access_id, queries.visible_to(actor))
+    options = {"populate_existing": True}
+    access = session.scalars(wanted.with_for_update(of=EmergencyAccess), execution_options=options).one()
+    require(actor, Permission.EMERGENCY_SECOND, access)
+    state = standing(access, clock.now())
+    if state is not State.PENDING:
+        raise Conflict(
+            N_("この申請は、すでに「%(state)s」になっています。最新の内容を確認してください。"), state=state
+        )
+    return access
+
+
+def standing(access: EmergencyAccess, now: datetime) -> State:
+    return state_of(
+        created_at=access.created_at,
+        declined_at=access.declined_at,
+        starts_at=access.starts_at,
+        ends_at=access.ends_at,
+        ended_at=access.ended_at,
+        now=now,
+    )
+
+
+def check_asker(session: Session, access: EmergencyAccess, person: Person) -> None:
+    """The one who asked still works there with people, and is not shut out from this person's affairs."""
+    works = (
+        select(Membership.id)
+        .join(Staff, Staff.id == Membership.staff_id)
+        .where(
+            Membership.staff_id == access.staff_id,
+            Membership.agency_id == access.agency_id,
+            Membership.role.in_(CASEWORKERS),
+            Membership.ended_at.is_(None),
+            Staff.disabled_at.is_(None),
+        )
+    )
+    shut_out = session.scalar(select(exclusions.is_out(access.staff_id, access.person_id)))
+    if session.scalar(works) is None or shut_out:
+        raise Conflict(
+            N_("申請した人は、いまはこの人の情報を見られない立場です。承認できません。"),
+            lack=Lack.EXCLUDED if shut_out else Lack.PERMISSION,
+            about=("emergency_access", access.id),
+            person_id=access.person_id,
+        )
+    if person.home_agency_id == access.agency_id:
+        raise Conflict(N_("この人の記録は、申請した人の機関に移りました。緊急閲覧は要りません。"))
+
+
+# After an emergency access: taking note of it, reading why, and judging it by a second person.
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What was typed about one use, by who asked, who declined and who reviewed."""
+
+    text: str
+    declined_why: str
+    review_text: str
+
+
+def show(actor: Actor, access_id: UUID) -> AccessView:
+    """One use, as this reader may see it; the reading is logged before it is returned.
+
+    Raises:
+        NoResultFound: none that this reader may know of.
+    """
+    view = queries.load(db.read(), actor, access_id, clock.now())
+    audit.record_reading(
+        AuditEvent.EMERGENCY_READ,
+        ("emergency_access", view.id),
+        actor=actor,
+        person_id=view.person_id,
+        categories=[Category.BASIC] if view.label else [],
+        ground=Basis.EMERGENCY,
+    )
+    return view
+
+
+def open_words(actor: Actor, access_id: UUID) -> Words:
+    """The texts for an auditor or an administrator, who see them only when they ask; logged as such.
+
+    Raises:
+        NoResultFound: no such use that this reader may know of.
+    """
+    with db.transaction() as session:
+        access = session.scalars(
+            select(EmergencyAccess).where(EmergencyAccess.id == access_id, queries.visible_to(actor))
+        ).one()
+        audit.record(
+            AuditEvent.EMERGENCY_READ,
+            ("emergency_access", access.id),
+            actor=actor,
+            person_id=access.person_id,
+            ground=Basis.EMERGENCY,
+            is_reading=True,
+            words_opened=True,
+        )
+        return Words(access.text, access.declined_why, access.review_text)
+
+
+def show_list(actor: Actor, box: Box, *, behind: UUID | None = None, size: int) -> list[AccessView]:
+    """One page of a list; that it was read is logged.
+
+    Raises:
+        NotAllowed: the list is not for this reader's role.
+    """
+    if not queries.has_box(actor, box):
+        raise NotAllowed(N_("この一覧は、あなたの役割では使いません。"))
+    found = queries.listing(db.read(), actor, box, clock.now(), behind=behind, size=size)
+    audit.record_reading(
+        AuditEvent.EMERGENCY_READ,
+        ("emergency_access", None),
+        actor=actor,
+        categories=[Category.BASIC] if any(one.label for one in found) else [],
+        ground=Basis.EMERGENCY,
+        count=len({one.person_id for one in found}),
+    )
+    return found
+
+
+def note(actor: Actor, notice_id: UUID) -> UUID:
+    """Take note for one's agency (or for the auditors); done twice it is the first one's. Returns the access's id.
+
+    Raises:
+        NoResultFound: no such notice for this actor's agency.
+    """
+    with db.transaction() as session:
+        wanted = (
+            select(EmergencyNotice)
+            .join(EmergencyAccess, EmergencyAccess.id == EmergencyNotice.access_id)
+            .where(EmergencyNotice.id == notice_id, queries.is_for_office(actor), queries.visible_to(actor))
+        )
+        notice = session.scalars(wanted.with_for_update(of=EmergencyNotice)).one()
+        require(actor, Permission.EMERGENCY_NOTE, notice)
+        if notice.noted_at is not None:
+            return notice.access_id
+        notice.noted_at, notice.noted_by_id = clock.now(), actor.staff_id
+        person_id = session.scalars(
+            select(EmergencyAccess.person_id).where(EmergencyAccess.id == notice.access_id)
+        ).one()
+        audit.record(
+            AuditEvent.EMERGENCY_NOTED, notice, actor=actor, person_id=person_id, ground=Basis.EMERGENCY
+        )
+        return notice.access_id
+
+
+def review(actor: Actor, access_id: UUID, finding: Finding, text: str) -> None:
+    """Judge one use when its hour is over. What was not justified is told to the home agency and the auditors.
+
+    Raises:
+        NoResultFound: no such use that this actor may know of.
+        NotAllowed: it is his own, or he is not the one to judge.
+        Invalid: nothing is said of why.
+        Conflict: it is not over yet, or somebody has judged it.
+    """
+    if not text.strip():
+        raise Invalid(N_("そう判断した理由を入力してください。"), field="text")
+    if len(text) > LONGEST_TEXT:
+        raise Invalid(N_("2000文字以内で入力してください。"), field="text")
+    with db.transaction() as session:
+        wanted = select(EmergencyAccess).where(EmergencyAccess.id == access_id, queries.visible_to(actor))
+        access = session.scalars(
+            wanted.with_for_update(of=EmergencyAccess), execution_options={"populate_existing": True}
+        ).one()
+        require(actor, Permission.EMERGENCY_REVIEW, access)
+        if access.finding is not None:
+            raise Conflict(N_("ほかの人が、先に点検を終えました。最新の内容を確認してください。"))
+        if standing(access, clock.now()) is not State.OVER:
+            raise Conflict(N_("まだ閲覧が終わっていません。終わってから点検してください。"))
+        access.finding, access.review_text = finding, text
+        access.reviewed_by_id, access.reviewed_at = actor.staff_id, clock.now()
+        access.advance(None)
+        audit.record(
+            AuditEvent.EMERGENCY_REVIEWED,
+            access,
+            actor=actor,
+            person_id=access.person_id,
+            ground=Basis.EMERGENCY,
+            finding=finding,
+            text=text,
+        )
+        if finding is Finding.NOT_JUSTIFIED:
+            tell_those_concerned(session, actor, access, [access.home_agency_id, None])

@@ -1,33 +1,183 @@
-"""Emergency access: finding the person, saying why, the check, the password; and giving it back."""
+"""The pages of emergency access and of its reviews, and what every page may ask about it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
+from flask_login import current_user
 
 from portal import clock
+from portal.accounts import devices
 from portal.accounts.attempts import TooSoon
 from portal.accounts.gate import refusals, signed_in
+from portal.accounts.signing_in import OwnPassword
 from portal.accounts.views import wait
 from portal.agencies import queries as agencies
 from portal.consents.forms import EXAMPLES
 from portal.db import db
-from portal.emergency import queries, review_services, review_views, search_services, services
-from portal.emergency.blueprint import bp, own_password
-from portal.emergency.forms import AskForm, FindByNameForm, FindByNumberForm
-from portal.emergency.queries import Box
-from portal.emergency.search_services import Match
+from portal.emergency import queries, search, services
+from portal.emergency.forms import AnswerForm, AskForm, FindByNameForm, FindByNumberForm, ReviewForm
+from portal.emergency.queries import AccessView, Box, LiveAccess, Waiting
+from portal.emergency.search import Match
+from portal.emergency.services import Words
 from portal.emergency.states import State
 from portal.errors import missing_page
-from portal.policy import Permission, require
-from portal.web.asked import asking
+from portal.policy import Actor, Permission, can, require
+from portal.web.addresses import asking
 from portal.web.formats import era_datetime
+from portal.web.pagination import Page, after, page_of, page_size
 
-__all__ = ["bp", "review_views"]
+bp = Blueprint("emergency", __name__, url_prefix="/emergency")
+
+
+def live() -> list[LiveAccess]:
+    """What this member has open, asked once in a request, when a page first wants to know."""
+    if not current_user.is_authenticated:
+        return []
+    if "emergency_live" not in g:
+        g.emergency_live = queries.live(db.read(), signed_in())
+    found: list[LiveAccess] = g.emergency_live
+    return found
+
+
+def waiting() -> Waiting:
+    return queries.waiting(db.read(), signed_in())
+
+
+def own_password(typed: str | None) -> OwnPassword:
+    return OwnPassword(typed or "", devices.secret())
+
+
+@bp.app_context_processor
+def for_every_page() -> dict[str, Callable[[], Any]]:
+    return {"emergency_live": live, "emergency_waiting": waiting}
+
+
+# Emergency access as others see it: requests to agree to, notices, reviews, and one use with its story.
+
+
+def listed(box: Box) -> Page[AccessView]:
+    key = after()
+    found = services.show_list(signed_in(), box, behind=key and key[1], size=page_size() + 1)
+    return page_of(found, lambda one: (one.asked_at, one.id))
+
+
+@bp.get("/requests")
+def requests() -> ResponseReturnValue:
+    """What waits for a second person's word."""
+    return render_template("emergency/requests.html", page=listed(Box.REQUESTS))
+
+
+@bp.get("/notices")
+def notices() -> ResponseReturnValue:
+    """What one's agency (or the auditors) were told of."""
+    return render_template("emergency/notices.html", page=listed(Box.NOTICES))
+
+
+@bp.get("/reviews")
+def reviews() -> ResponseReturnValue:
+    """What is to be reviewed, the longest waiting first; or what was."""
+    done = request.args.get("show") == Box.REVIEWED
+    page = listed(Box.REVIEWED if done else Box.TO_REVIEW)
+    return render_template("emergency/reviews.html", page=page, done=done)
+
+
+@bp.get("/<uuid:access_id>")
+def show(access_id: UUID) -> ResponseReturnValue:
+    return story(services.show(signed_in(), access_id))
+
+
+@bp.post("/<uuid:access_id>/words")
+def words(access_id: UUID) -> ResponseReturnValue:
+    """The same with its texts, for auditors and administrators: they open them by an act of their own."""
+    actor = signed_in()
+    opened = services.open_words(actor, access_id)
+    return story(services.show(actor, access_id), opened)
+
+
+def story(
+    view: AccessView, opened: Words | None = None, form: ReviewForm | None = None
+) -> ResponseReturnValue:
+    """One use. `opened` are its texts where they are not in the view already."""
+    actor = signed_in()
+    read = Words(view.text, view.declined_why, view.review_text) if view.has_words else opened
+    may_review = view.is_to_review and can(actor, Permission.EMERGENCY_REVIEW, view)
+    form = form or (ReviewForm(formdata=None) if may_review and read else None)
+    page = render_template(
+        "emergency/show.html",
+        view=view,
+        words=read,
+        form=form,
+        is_asker=view.staff_id == actor.staff_id,
+        is_home=view.home_agency_id == actor.agency_id,
+        is_live=view.state is State.LIVE,
+        may_answer=view.state is State.PENDING and can(actor, Permission.EMERGENCY_SECOND, view),
+        may_review=may_review,
+    )
+    return page, form.status if form else 200
+
+
+@bp.route("/<uuid:access_id>/answer", methods=["GET", "POST"])
+def answer(access_id: UUID) -> ResponseReturnValue:
+    """The second person's yes or no."""
+    actor, form = signed_in(), AnswerForm()
+    if form.validate_on_submit():
+        with refusals(form):
+            try:
+                return answered(actor, access_id, form)
+            except TooSoon as error:
+                return wait(form, error, "emergency/answer.html", **asked(actor, access_id))
+        db.end()
+    return render_template("emergency/answer.html", form=form, **asked(actor, access_id)), form.status
+
+
+def asked(actor: Actor, access_id: UUID) -> dict[str, Any]:
+    view = services.show(actor, access_id)
+    is_open = view.state is State.PENDING and can(actor, Permission.EMERGENCY_SECOND, view)
+    return {"view": view, "is_open": is_open}
+
+
+def answered(actor: Actor, access_id: UUID, form: AnswerForm) -> ResponseReturnValue:
+    own = own_password(form.password.data)
+    if request.form.get("answer") == "decline":
+        services.decline(actor, access_id, form.why.data or "", own)
+        flash(gettext("承認しませんでした。理由は、申請した人に伝わります。"), "success")
+    else:
+        services.approve(actor, access_id, own)
+        flash(gettext("承認しました。申請した人は、いまから60分間見られます。"), "success")
+    return redirect(url_for(".show", access_id=access_id), 303)
+
+
+@bp.post("/<uuid:access_id>/review")
+def review(access_id: UUID) -> ResponseReturnValue:
+    """The review; what was typed stays when it is refused."""
+    actor, form = signed_in(), ReviewForm()
+    if form.validate_on_submit():
+        with refusals(form):
+            services.review(actor, access_id, form.chosen(), form.text.data or "")
+            flash(gettext("点検の結果を記録しました。"), "success")
+            flash(f"emergency-review-{access_id}", "draft-clear")
+            return redirect(url_for(".show", access_id=access_id), 303)
+        db.end()
+    view = services.show(actor, access_id)
+    opened = None if view.has_words else services.open_words(actor, access_id)
+    return story(view, opened, form)
+
+
+@bp.post("/notices/<uuid:notice_id>/note")
+def note(notice_id: UUID) -> ResponseReturnValue:
+    """My agency has taken note."""
+    access_id = services.note(signed_in(), notice_id)
+    flash(gettext("確認したことを記録しました。"), "success")
+    return redirect(url_for(".show", access_id=access_id), 303)
+
+
+# Emergency access: finding the person, saying why, the check, the password; and giving it back.
 
 LATEST = 10
 
@@ -45,7 +195,7 @@ def index() -> ResponseReturnValue:
     missed = False
     if form.validate_on_submit():
         with refusals(form):
-            if found := search_services.find(actor, form.wanted()):
+            if found := search.find(actor, form.wanted()):
                 return render_template("emergency/found.html", found=found, carried=carried(form))
             missed = True
     return render_template(
@@ -54,7 +204,7 @@ def index() -> ResponseReturnValue:
         name_form=name_form,
         number_form=number_form,
         missed=missed,
-        own=review_services.show_list(actor, Box.MINE, size=LATEST),
+        own=services.show_list(actor, Box.MINE, size=LATEST),
     ), form.status
 
 
@@ -77,7 +227,7 @@ def ask() -> ResponseReturnValue:
     require(actor, Permission.EMERGENCY_USE)
     if request.method == "GET":  # a page that was left and opened again: begin with looking for the person
         return redirect(url_for(".index"), 303)
-    match = search_services.check(actor, form.wanted(), form.person_id())
+    match = search.check(actor, form.wanted(), form.person_id())
     if match is None:
         return missing_page()  # noted as a miss already
     asking(match.person_id)

@@ -15,7 +15,7 @@ from portal.evaluations.catalogue import AREAS, MATTERS, PERSONS, TIMES
 from portal.evaluations.models import Part
 from portal.policy import Actor, Permission, require
 from portal.referrals.forms import uuid_or_none
-from portal.web.asked import asking
+from portal.web.addresses import asking
 from portal.web.formats import t
 from portal.web.language import in_english
 

@@ -26,13 +26,11 @@ from sqlalchemy.sql import ColumnElement, Subquery
 
 from portal.activities.kinds import ActivityKind, Mode
 from portal.activities.models import Activity, ActivityAgency, ActivityAttendance
-from portal.agencies.kinds import AgencyKind
-from portal.agencies.models import Agency
+from portal.agencies.models import Agency, AgencyKind
 from portal.cases.codes import HeardBy, Milestone, Outcome
 from portal.cases.models import Case, CaseMilestone
 from portal.db import JapanDay
-from portal.evaluations.catalogue import Measure
-from portal.evaluations.period import BEGINS, ENDS, FIRST, LAST, PROGRAMME
+from portal.evaluations.catalogue import BEGINS, ENDS, FIRST, LAST, PROGRAMME, Measure
 from portal.referrals.models import Referral
 from portal.referrals.states import ReferralStatus
 

@@ -1,10 +1,17 @@
-"""The areas of the yearly table as the program comes with them, and every figure there is, with its definition."""
+"""The areas of the yearly table as the program comes with them, every figure there is, and the year it is counted in."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, cast
+from uuid import UUID
 
+from sqlalchemy import Date, Uuid, bindparam
+
+from portal import clock
 from portal.activities.kinds import OUTREACH, ActivityKind
+from portal.db import UTCDateTime
 from portal.words import N_, Worded
 
 
@@ -180,3 +187,82 @@ def counts_of(kind: ActivityKind) -> tuple[Count, ...]:
     if kind is ActivityKind.HOME_VISIT:
         return (Count.HELD, Count.PEOPLE)
     return (Count.HELD, Count.NOT_HELD, Count.ONLINE, Count.VISITS, Count.PEOPLE)
+
+
+# Figures: one number of the yearly table, by area and code, and how it is shown to whom.
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    """Which figure: the area's code, and `<kind>.<count>` for activities or a measure's code."""
+
+    area: str
+    code: str
+
+    @property
+    def kind(self) -> ActivityKind | None:
+        return ActivityKind(self.code.partition(".")[0]) if "." in self.code else None
+
+    @property
+    def what(self) -> Count | Measure:
+        return Count(self.code.partition(".")[2]) if "." in self.code else Measure(self.code)
+
+    @property
+    def spec(self) -> Spec:
+        what = self.what
+        return COUNTS[what] if isinstance(what, Count) else MEASURES[what]
+
+
+def of_kind(area: str, kind: ActivityKind, count: Count) -> Key:
+    return Key(area, f"{kind.value}.{count.value}")
+
+
+def of_measure(area: str, measure: Measure) -> Key:
+    return Key(area, measure.value)
+
+
+# What a reader outside the programme is shown in the place of a small number of people.
+FEW = -1
+
+
+def shown(value: int, spec: Spec, *, inside: bool, least: int) -> int:
+    """The number, or `FEW` where it counts people, is not zero and lies below `least`."""
+    return FEW if spec.of_people and not inside and 0 < value < least else value
+
+
+# A fiscal year up to a day, and the places in statements where its bounds and the programme are put in.
+
+PROGRAMME = cast(UUID, bindparam("programme", type_=Uuid()))
+FIRST, LAST = (cast(date, bindparam(name, type_=Date())) for name in ("first_day", "last_day"))
+# The same as moments; the second is no longer part of it.
+BEGINS, ENDS = (cast(datetime, bindparam(name, type_=UTCDateTime())) for name in ("begins", "ends"))
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A fiscal year as of a day: before its first day nothing has happened in it."""
+
+    year: int
+    as_of: date
+
+    @classmethod
+    def whole(cls, year: int) -> Period:
+        return cls(year, clock.fiscal_year_bounds(year)[1])
+
+    @property
+    def first(self) -> date:
+        return clock.fiscal_year_bounds(self.year)[0]
+
+    @property
+    def last(self) -> date:
+        return min(clock.fiscal_year_bounds(self.year)[1], self.as_of)
+
+    def values(self, programme_id: UUID) -> dict[str, Any]:
+        """What statements built with the names above are run with."""
+        return {
+            "programme": programme_id,
+            "first_day": self.first,
+            "last_day": self.last,
+            "begins": clock.start_of_day(self.first),
+            "ends": clock.end_of_day(self.last),
+        }

@@ -10,10 +10,9 @@ from wtforms.validators import ValidationError
 
 from portal import clock
 from portal.activities.kinds import ActivityKind
-from portal.evaluations.area_services import LONGEST as LONGEST_NAME
 from portal.evaluations.catalogue import Measure
+from portal.evaluations.services import LONGEST, LONGEST_NAME
 from portal.evaluations.telling import Telling
-from portal.evaluations.text_services import LONGEST
 from portal.referrals.forms import ManyOf, choices_of
 from portal.web.base_form import BaseForm, VersionField
 from portal.web.fields import CleanString, CleanText, EraDateField, MaxLength, Required, not_after_today

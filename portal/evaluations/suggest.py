@@ -1,19 +1,76 @@
-"""A suggested wording of an area's results, with the figures in place: to be taken over and edited."""
+"""A suggested wording of an area's results, with the figures in place: to be taken over by hand, and changed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from uuid import UUID
 
 from flask_babel import gettext
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
+from portal import clock
 from portal.activities.kinds import ActivityKind
-from portal.evaluations.catalogue import Area, Count, Measure, Spec
-from portal.evaluations.figures import FEW, Key, of_kind, of_measure, shown
-from portal.evaluations.suggest_queries import LeftOut
+from portal.activities.models import Activity, ActivityAgency
+from portal.evaluations import counting
+from portal.evaluations.catalogue import (
+    FEW,
+    FIRST,
+    LAST,
+    PROGRAMME,
+    Area,
+    Count,
+    Key,
+    Measure,
+    Period,
+    Spec,
+    of_kind,
+    of_measure,
+    shown,
+)
+from portal.meetings.schedule.models import Meeting
+from portal.meetings.states import MeetingKind
 from portal.web.formats import month_word, t
 from portal.words import N_
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """An activity that was planned and not held."""
+
+    kind: ActivityKind
+    on: date
+    why: str
+
+
+def left_out(session: Session, programme_id: UUID, period: Period, area: str) -> Sequence[LeftOut]:
+    statement = (
+        select(Activity.kind, Activity.held_on, Activity.not_held_why)
+        .join(ActivityAgency, ActivityAgency.activity_id == Activity.id)
+        .where(
+            ActivityAgency.agency_id == PROGRAMME,
+            ActivityAgency.held_on.between(FIRST, LAST),
+            Activity.area == area,
+            Activity.not_held_why != "",
+            Activity.struck_at.is_(None),
+        )
+        .order_by(Activity.held_on, Activity.id)
+    )
+    return [LeftOut(*row) for row in session.execute(statement, period.values(programme_id))]
+
+
+def weekly_since(session: Session, programme_id: UUID, period: Period) -> date | None:
+    """The day of the year's first weekly meeting."""
+    statement = select(func.min(Meeting.starts_at)).where(
+        *counting.held(), Meeting.kind == MeetingKind.WEEKLY
+    )
+    first = session.scalar(statement, period.values(programme_id))
+    return clock.japan_date(first) if first else None
+
+
+# A suggested wording of an area's results, with the figures in place: to be taken over and edited.
 
 # What is done of each kind, in one sentence; the rest are gatherings.
 OUTREACH = {

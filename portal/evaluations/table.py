@@ -1,10 +1,13 @@
-"""The yearly table as one reader sees it: areas, last year's column beside this year's, small numbers masked."""
+"""The yearly table as one reader sees it, as of a day: counted now or as it was frozen, last year's column beside this."""
 
 from __future__ import annotations
 
 import calendar
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -12,16 +15,248 @@ from sqlalchemy.orm import Session
 from portal import clock
 from portal.activities.kinds import ActivityKind
 from portal.agencies.models import Agency
-from portal.evaluations import areas, closing_queries, counting, numbers, programmes, text_queries
-from portal.evaluations.catalogue import Area, Count, Spec, counts_of
-from portal.evaluations.closing_queries import Closing
-from portal.evaluations.figures import FEW, Key, of_kind, of_measure
-from portal.evaluations.goal_counts import Goals
+from portal.audit.services import canonical
+from portal.cases.codes import Domain
+from portal.evaluations import catalogue, counting, programmes, queries
+from portal.evaluations.catalogue import (
+    FEW,
+    Area,
+    Count,
+    Key,
+    Measure,
+    Period,
+    Spec,
+    counts_of,
+    of_kind,
+    of_measure,
+    shown,
+)
+from portal.evaluations.counting import Goals
 from portal.evaluations.models import Part
-from portal.evaluations.numbers import Numbers
-from portal.evaluations.seen import RESULTS, Column, Eyes, Figure, Group, Months, Row, Scored, Year
+from portal.evaluations.queries import Addition, Closing
 from portal.policy import Actor
 from portal.settings import queries as settings
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """What was counted of one year: raw, for those who may see it."""
+
+    year: int
+    as_of: date
+    areas: Sequence[Area]
+    counts: Mapping[Key, int]
+    months: Mapping[Key, Sequence[int]]
+    goals: Sequence[Goals]
+
+
+def counted(session: Session, programme_id: UUID, year: int, as_of: date, *, whole: bool = True) -> Numbers:
+    """Out of the records; without `whole` the figures alone, no months and no goals."""
+    of_year = programmes.areas_of(session, programme_id, year)
+    period = Period(year, as_of)
+    return Numbers(
+        year=year,
+        as_of=as_of,
+        areas=of_year,
+        counts=counting.count(session, programme_id, period, of_year),
+        months=counting.by_month(session, programme_id, year, of_year, as_of) if whole else {},
+        goals=list(counting.goals(session, programme_id, period).values()) if whole else [],
+    )
+
+
+def frozen(session: Session, programme_id: UUID, year: int, as_of: date) -> dict[str, Any]:
+    """Figures and texts of a year as closing keeps them: whole numbers, codes and words, in canonical order."""
+    numbers = counted(session, programme_id, year, as_of)
+    texts = queries.texts_of_years(session, programme_id, [year])
+    kept = {
+        "v": 1,
+        "programme": programme_id,
+        "year": year,
+        "as_of": as_of,
+        "areas": [
+            {"code": area.code, "name": area.name, "kinds": area.kinds, "measures": area.measures}
+            for area in numbers.areas
+        ],
+        "figures": by_area(numbers.counts),
+        "months": by_area(numbers.months),
+        "goals": {
+            one.domain: {"achieved": one.achieved, "partial": one.partial, "not": one.not_achieved}
+            for one in numbers.goals
+        },
+        "texts": {
+            area.code: {part: text for part in Part if (text := texts.get((year, area.code, part)))}
+            for area in numbers.areas
+        },
+    }
+    found: dict[str, Any] = json.loads(canonical(kept))
+    return found
+
+
+def by_area(values: Mapping[Key, Any]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for key, value in values.items():
+        found.setdefault(key.area, {})[key.code] = value
+    return found
+
+
+def thawed(kept: Mapping[str, Any]) -> Numbers:
+    """The figures of a closed year."""
+    return Numbers(
+        year=kept["year"],
+        as_of=date.fromisoformat(kept["as_of"]),
+        areas=[
+            Area(
+                area["code"],
+                area["name"],
+                tuple(ActivityKind(kind) for kind in area["kinds"]),
+                tuple(Measure(measure) for measure in area["measures"]),
+            )
+            for area in kept["areas"]
+        ],
+        counts=by_key(kept["figures"]),
+        months=by_key(kept["months"]),
+        goals=[
+            Goals(domain, scores["achieved"], scores["partial"], scores["not"])
+            for domain in Domain
+            if (scores := kept["goals"].get(domain.value))
+        ],
+    )
+
+
+def by_key(values: Mapping[str, Mapping[str, Any]]) -> dict[Key, Any]:
+    return {Key(area, code): value for area, codes in values.items() for code, value in codes.items()}
+
+
+def texts_of(kept: Mapping[str, Any]) -> queries.Texts:
+    return {
+        (kept["year"], area, Part(part)): text
+        for area, parts in kept["texts"].items()
+        for part, text in parts.items()
+    }
+
+
+# What the pages of a year are made of: figures, columns, rows, as one reader may see them.
+
+RESULTS = (Part.RESULT, Part.FINDING, Part.OPEN)
+
+
+@dataclass(frozen=True, slots=True)
+class Eyes:
+    """With which eyes figures are looked at: from inside the programme or not, and what is few then."""
+
+    is_inside: bool
+    least: int
+
+    def see(self, value: int, spec: Spec) -> int:
+        return shown(value, spec, inside=self.is_inside, least=self.least)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One number as its reader may see it; `now` is what today's records say, where that is another."""
+
+    key: Key
+    value: int
+    now: int | None = None
+
+    @property
+    def is_few(self) -> bool:
+        return self.value == FEW
+
+    @property
+    def what(self) -> Count | Measure:
+        return self.key.what
+
+    @property
+    def spec(self) -> Spec:
+        return self.key.spec
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The figures of one kind of activity, or without a kind those of cases, partners and meetings."""
+
+    kind: ActivityKind | None
+    figures: Sequence[Figure]
+
+    @property
+    def is_empty(self) -> bool:
+        return not any(figure.value or figure.now for figure in self.figures)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What a year shows of an area: figures and texts."""
+
+    groups: Sequence[Group]
+    texts: Mapping[Part, str]
+
+    @property
+    def figures(self) -> Iterator[Figure]:
+        return (figure for group in self.groups for figure in group.figures)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An area (項目): last year's column, the plan of the year, its column."""
+
+    code: str
+    name: str
+    last: Column | None  # None: not an area of that year
+    plan: str
+    this: Column
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """The goals of a domain; numbers and rate as the reader may see them, None: not shown."""
+
+    domain: Domain
+    achieved: int
+    partial: int
+    not_achieved: int
+    scored: int
+    rate: int | None
+    reaches: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Months:
+    """Twelve numbers of a figure, April first; None: not over yet."""
+
+    key: Key
+    values: Sequence[int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Year:
+    """The whole page."""
+
+    programme: Agency
+    year: int
+    as_of: date
+    asked: date | None  # the day that was asked for, where another is shown
+    eyes: Eyes
+    rows: Sequence[Row]
+    goals: Sequence[Scored]
+    target: int
+    months: Sequence[Months]
+    hides_months: bool
+    closing: Closing | None
+    closings: Sequence[Closing]
+    additions: Sequence[Addition]
+    last_is_closed: bool
+
+    @property
+    def has_begun(self) -> bool:
+        return self.as_of >= clock.fiscal_year_bounds(self.year)[0]
+
+    @property
+    def is_over(self) -> bool:
+        return self.as_of == clock.fiscal_year_bounds(self.year)[1]
+
+
+# The yearly table as one reader sees it: areas, last year's column beside this year's, small numbers masked.
 
 
 def month_end(day: date) -> date:
@@ -50,19 +285,19 @@ def load(
     programme_id = programme.id
     set_to = settings.values(session)
     eyes = Eyes(programmes.is_inside(actor, programme_id), set_to["figures.least_shown"])
-    closings = closing_queries.of_years(session, programme_id, (year - 1, year))
+    closings = queries.closings_of_years(session, programme_id, (year - 1, year))
     standing = {one.year: one for one in closings if one.reopened_at is None}
-    texts = text_queries.of_years(session, programme_id, (year - 1, year))
+    texts = queries.texts_of_years(session, programme_id, (year - 1, year))
     for closing in standing.values():
         texts = {key: text for key, text in texts.items() if key[0] != closing.year}
-        texts |= numbers.texts_of(closing.frozen)
+        texts |= texts_of(closing.frozen)
     before, closed = standing.get(year - 1), standing.get(year)
     as_of = closed.as_of if closed else day_shown(year, asked, is_inside=eyes.is_inside)
     this = of_year(programme_id, year, as_of, closed)
     since = None
     if closed and compare and eyes.is_inside:
         since = counting.count(
-            counting.everybody(), programme_id, counting.Period(year, as_of), list(this.areas)
+            counting.everybody(), programme_id, catalogue.Period(year, as_of), list(this.areas)
         )
     last_day = clock.fiscal_year_bounds(year - 1)[1]
     last_day = min(last_day, day_shown(year - 1, None, is_inside=eyes.is_inside))
@@ -81,7 +316,7 @@ def load(
         hides_months=None in months,
         closing=closed,
         closings=[one for one in closings if one.year == year],
-        additions=closing_queries.additions(session, programme_id, year),
+        additions=queries.additions(session, programme_id, year),
         last_is_closed=before is not None,
     )
 
@@ -91,17 +326,17 @@ def of_year(
 ) -> Numbers:
     """Frozen, or counted beside the wall."""
     if closing:
-        return numbers.thawed(closing.frozen)
+        return thawed(closing.frozen)
     session = counting.everybody()
     if as_of < clock.fiscal_year_bounds(year)[0]:
-        return Numbers(year, as_of, areas.areas_of(session, programme_id, year), {}, {}, [])
-    return numbers.counted(session, programme_id, year, as_of, whole=whole)
+        return Numbers(year, as_of, programmes.areas_of(session, programme_id, year), {}, {}, [])
+    return counted(session, programme_id, year, as_of, whole=whole)
 
 
 def rows_of(
     this: Numbers,
     last: Numbers,
-    texts: text_queries.Texts,
+    texts: queries.Texts,
     eyes: Eyes,
     since: Mapping[Key, int] | None,
 ) -> list[Row]:
@@ -131,7 +366,7 @@ def has_words(column: Column | None) -> bool:
 def column(
     area: Area | None,
     source: Numbers,
-    texts: text_queries.Texts,
+    texts: queries.Texts,
     eyes: Eyes,
     since: Mapping[Key, int] | None,
 ) -> Column:

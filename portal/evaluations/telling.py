@@ -8,12 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from portal import clock
-from portal.evaluations import areas, counting
-from portal.evaluations.figures import FEW, Key, shown
+from portal.evaluations import counting, programmes
+from portal.evaluations.catalogue import FEW, Key, Period, shown
 from portal.evaluations.models import Part
-from portal.evaluations.period import Period
-from portal.evaluations.seen import Year
-from portal.evaluations.table import month_end
+from portal.evaluations.table import Year, month_end
 
 DIGITS = {char: n for n, char in enumerate("〇一二三四五六七八九")}
 TENS = {"十": 10, "百": 100, "千": 1000}
@@ -149,5 +147,5 @@ def as_others_see(view: Year) -> Mapping[Key, int]:
     day = month_end(min(view.as_of, clock.today()))
     if day == view.as_of or day < clock.fiscal_year_bounds(view.year)[0]:
         return {}
-    every = areas.areas_of(session, view.programme.id, view.year)
+    every = programmes.areas_of(session, view.programme.id, view.year)
     return counting.count(session, view.programme.id, Period(view.year, day), every)

@@ -11,9 +11,9 @@ from flask_babel import gettext
 from portal import clock
 from portal.accounts.gate import refusals, signed_in
 from portal.db import db
-from portal.disclosures import exclusion_list, exclusion_services
-from portal.disclosures.exclusion_list import Colleague
-from portal.disclosures.reading import open_heading
+from portal.disclosures import exclusions
+from portal.disclosures.exclusions import Colleague
+from portal.disclosures.services import open_heading
 from portal.errors import NotAllowed
 from portal.exclusions.forms import ColleagueForm, LiftForm, OwnForm
 from portal.policy import Permission, can, require
@@ -32,11 +32,11 @@ def index() -> ResponseReturnValue:
     works = can(actor, Permission.CASEWORK)
     return render_template(
         "exclusions/index.html",
-        rows=exclusion_list.open_list(actor, clock.now()) if may_list else [],
+        rows=exclusions.open_list(actor, clock.now()) if may_list else [],
         may_list=may_list,
         works=works,
-        own=exclusion_list.own_count(db.read(), actor) if works else 0,
-        coordinators=exclusion_list.coordinators(db.read(), actor) if works else (),
+        own=exclusions.own_count(db.read(), actor) if works else 0,
+        coordinators=exclusions.coordinators(db.read(), actor) if works else (),
     )
 
 
@@ -45,7 +45,7 @@ def person(person_id: UUID) -> ResponseReturnValue:
     """Who keeps out of this person's affairs, as far as this reader may know it."""
     actor = signed_in()
     heading = open_heading(actor, person_id)
-    rows = exclusion_list.open_person(actor, person_id, clock.now())
+    rows = exclusions.open_person(actor, person_id, clock.now())
     return render_template("exclusions/person.html", heading=heading, rows=rows)
 
 
@@ -56,14 +56,14 @@ def me(person_id: UUID) -> ResponseReturnValue:
     if form.validate_on_submit() and "checked" in request.form:
         with refusals(form):
             key = form.idempotency_key.data
-            exclusion_services.shut_out(
+            exclusions.shut_out(
                 actor, person_id, actor.staff_id, form.why, form.reason.data or "", idempotency_key=key
             )
             flash(f"exclusion-{person_id}", "draft-clear")
             flash(gettext("この相談者に関わらないことにしました。記録はもう表示されません。"), "success")
             return redirect(url_for(".index"))
     heading = open_heading(actor, person_id)
-    candidates = exclusion_list.candidates(db.read(), actor, person_id, clock.now())
+    candidates = exclusions.candidates(db.read(), actor, person_id, clock.now())
     member = next((one for one in candidates if one.id == actor.staff_id), None)
     return answer(form, heading=heading, member=member, is_me=True)
 
@@ -73,14 +73,14 @@ def new(person_id: UUID) -> ResponseReturnValue:
     """Keep a colleague out of it, or at the home agency the staff of any agency that was told."""
     actor, form = signed_in(), ColleagueForm()
     heading = open_heading(actor, person_id)
-    found = exclusion_list.candidates(db.read(), actor, person_id, clock.now())
+    found = exclusions.candidates(db.read(), actor, person_id, clock.now())
     others = [one for one in found if one.id != actor.staff_id]
     form.offer(others)
     member = next((one for one in others if str(one.id) == form.staff.data), None)
     if form.validate_on_submit() and member and "checked" in request.form:
         with refusals(form):
             key = form.idempotency_key.data
-            exclusion_services.shut_out(
+            exclusions.shut_out(
                 actor, person_id, member.id, form.why, form.reason.data or "", idempotency_key=key
             )
             flash(f"exclusion-{person_id}", "draft-clear")
@@ -116,17 +116,17 @@ def lift(exclusion_id: UUID) -> ResponseReturnValue:
     """Let him in again, with a reason. Nobody lifts his own."""
     actor, form = signed_in(), LiftForm()
     require(actor, Permission.CASEWORK)
-    found = exclusion_list.read(db.read(), actor, clock.now(), id=exclusion_id)
+    found = exclusions.read(db.read(), actor, clock.now(), id=exclusion_id)
     if not found:
         abort(404)
-    exclusion_list.note(actor, found[0].person_id, found)
+    exclusions.note(actor, found[0].person_id, found)
     if found[0].lifted_at is None and not found[0].may_be_lifted_by(actor):
         raise NotAllowed(
             N_("除外を解除できるのは、その職員の機関の調整担当か、記録機関の職員です。本人は解除できません。")
         )
     if form.validate_on_submit():
         with refusals(form):
-            exclusion_services.lift(actor, exclusion_id, form.why.data or "")
+            exclusions.lift(actor, exclusion_id, form.why.data or "")
             flash(f"exclusion-lift-{exclusion_id}", "draft-clear")
             flash(gettext("除外を解除しました。この職員に、この相談者の記録が再び表示されます。"), "success")
             return redirect(url_for(".person", person_id=found[0].person_id))

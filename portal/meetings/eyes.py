@@ -17,9 +17,9 @@ from portal.disclosures import wall
 from portal.disclosures.models import Basis, Disclosure
 from portal.disclosures.queries import lives_for
 from portal.exclusions import queries as exclusions
-from portal.meetings.agenda_models import AgendaItem
-from portal.meetings.models import Meeting
-from portal.meetings.queries import may_enter
+from portal.meetings.agenda.models import AgendaItem
+from portal.meetings.schedule.models import Meeting
+from portal.meetings.schedule.queries import may_enter
 from portal.meetings.states import MeetingKind
 from portal.people.categories import Category
 from portal.people.models import Person

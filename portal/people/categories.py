@@ -1,4 +1,9 @@
-"""The codes of what is known about a person."""
+"""The categories of what is known about a person, and what is asked in each besides free text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from portal.words import N_, Worded
 
@@ -39,3 +44,60 @@ MIRROR = {
     Relation.GRANDCHILD: Relation.GRANDPARENT,
     Relation.OTHER: Relation.OTHER,
 }
+
+
+# What is asked in each information category besides free text: short answers, each with its label.
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One short answer: its code in the record, its label, and an example of what to write."""
+
+    code: str
+    label: str
+    example: str = ""
+
+
+ASKED: Mapping[Category, tuple[Asked, ...]] = {
+    Category.HEALTH: (
+        Asked("handbook", N_("障がい者手帳"), N_("例：なし、精神2級、療育B2、申請中")),
+        Asked("clinic", N_("通院先"), N_("例：見本クリニック（心療内科）月1回")),
+        Asked("medicine", N_("服薬")),
+        Asked("condition", N_("診断・体調")),
+        Asked("consideration", N_("配慮してほしいこと"), N_("例：大きな音が苦手。午前中は起きられない")),
+    ),
+    Category.WORK_EDUCATION: (
+        Asked("education", N_("最終学歴"), N_("例：高校中退")),
+        Asked("work_history", N_("職歴"), N_("例：コンビニ 6か月、工場 2年")),
+        Asked("out_of_work", N_("離職期間"), N_("例：6年")),
+        Asked("attends", N_("いま通っているところ")),
+        Asked("wish", N_("働くことについての希望")),
+    ),
+    Category.FINANCES: (
+        Asked("income", N_("収入"), N_("例：本人なし、父の年金 月14万円")),
+        Asked("savings", N_("預貯金・資産")),
+        Asked("debts", N_("債務")),
+        Asked("rent", N_("家賃・滞納"), N_("例：月5万2千円、滞納2か月")),
+    ),
+    Category.BENEFITS: (
+        Asked("in_use", N_("利用中の制度"), N_("例：自立支援医療、国民健康保険の減免")),
+        Asked("applied", N_("申請中の制度")),
+        Asked("refused", N_("これまでに断られた制度")),
+    ),
+    Category.LIFE_HISTORY: (
+        Asked("history", N_("生活歴"), N_("例：高校2年の秋から家で過ごす")),
+        Asked("wish", N_("本人の希望")),
+        Asked("trouble", N_("困りごと")),
+        Asked("supporters", N_("頼れる人"), N_("例：母方のおば。月に一度来る")),
+    ),
+}
+
+
+def labelled(category: Category, fields: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The answers given, as (label, answer), in the order in which they are asked.
+
+    An answer that is no longer asked for keeps its code as its label: nothing that was told is hidden.
+    """
+    asked = {one.code: one.label for one in ASKED.get(category, ())}
+    known = [(label, fields[code]) for code, label in asked.items() if fields.get(code)]
+    return known + [(code, value) for code, value in fields.items() if code not in asked and value]

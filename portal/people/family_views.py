@@ -14,15 +14,15 @@ from portal.accounts.gate import refusals, signed_in
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import db
-from portal.disclosures import people_list
+from portal.disclosures import people
 from portal.disclosures import services as disclosures
-from portal.disclosures.person_view import PersonView
+from portal.disclosures.people import PersonView
 from portal.errors import NotAllowed, missing_page
-from portal.people import families, queries, services
+from portal.people import queries, services
 from portal.people.categories import Category
 from portal.people.forms import RelativeForm, TieForm
 from portal.policy import Actor
-from portal.web.asked import asking
+from portal.web.addresses import asking
 from portal.web.base_form import BaseForm
 from portal.words import N_
 
@@ -80,7 +80,7 @@ def pseudonym(person_id: UUID) -> ResponseReturnValue:
     view = at_home(actor, person_id)
     if form.validate_on_submit():
         with refusals(form):
-            relative_id = families.register_relative(
+            relative_id = services.register_relative(
                 actor,
                 person_id,
                 form.basics(),
@@ -97,7 +97,7 @@ def remove(person_id: UUID, tie_id: UUID) -> ResponseReturnValue:
     """Take back a tie that was entered wrongly."""
     actor, form = signed_in(), BaseForm()
     view = at_home(actor, person_id)
-    ties = people_list.relatives(db.read(), actor, person_id, clock.now())
+    ties = people.relatives(db.read(), actor, person_id, clock.now())
     tie = next((one for one in ties if one.tie_id == tie_id), None)
     if tie is None:
         raise NoResultFound

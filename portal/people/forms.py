@@ -14,9 +14,8 @@ from wtforms import BooleanField, Field, RadioField, SelectField
 from wtforms.validators import StopValidation, ValidationError
 
 from portal import clock
-from portal.disclosures.person_view import BasicView, InformationView, PersonView
-from portal.people.categories import FILED, Category, Relation
-from portal.people.fields import ASKED, Asked
+from portal.disclosures.people import BasicView, InformationView, PersonView
+from portal.people.categories import ASKED, FILED, Asked, Category, Relation
 from portal.people.queries import OwnPerson
 from portal.people.services import Basics
 from portal.web.base_form import BaseForm, VersionField

@@ -10,14 +10,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal import clock
-from portal.agencies.numbers import next_number
+from portal.agencies.services import next_number
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import db, new_id
 from portal.errors import Conflict, Invalid
 from portal.exclusions.queries import is_excluded
 from portal.once import claim
-from portal.people.categories import MIRROR, Category, Relation
+from portal.people.categories import Category, Relation
 from portal.people.models import FamilyTie, Information, Person
 from portal.people.names import is_kana, search_key
 from portal.policy import Actor, Permission, require
@@ -293,6 +293,22 @@ def untie_family(actor: Actor, tie_id: UUID) -> None:
         session.delete(tie)
 
 
-def mirrored(relation: Relation) -> Relation:
-    """The same tie, seen from the other side."""
-    return MIRROR[relation]
+# Families that come before the person himself does: a parent is registered, the child has not agreed to anything.
+
+
+def register_relative(
+    actor: Actor, person_id: UUID, basics: Basics, relation: Relation, *, idempotency_key: str | None = None
+) -> UUID:
+    """Register someone who is the `relation` of a person of one's own record, and tie the two, or neither.
+
+    Raises:
+        Invalid: the basics contradict each other.
+        NoResultFound: the person is not on this agency's own record.
+    """
+    with db.transaction() as session:
+        own_person(session, actor, person_id)
+        relative_id = register(actor, basics, idempotency_key=idempotency_key)
+        tied = (FamilyTie.person_id == person_id, FamilyTie.relative_id == relative_id)
+        if session.scalar(select(FamilyTie.id).where(*tied)) is None:
+            tie_family(actor, person_id, relative_id, relation)
+    return relative_id

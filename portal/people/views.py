@@ -12,21 +12,20 @@ from flask_babel import gettext
 
 from portal import clock
 from portal.accounts.gate import refusals, signed_in
-from portal.activities import attendance_queries
+from portal.activities import queries as activity_queries
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.cases import queries as case_queries
-from portal.cases import services as cases
+from portal.cases import services as case_services
 from portal.cases.forms import OpenForm
 from portal.db import db
-from portal.disclosures import consent_list, people_list
+from portal.disclosures import consents, people
 from portal.disclosures import services as disclosures
-from portal.disclosures.person_view import BasicView, PersonView, Withheld
+from portal.disclosures.people import BasicView, PersonView, Withheld
 from portal.errors import NotAllowed
 from portal.once import made_by
 from portal.people import family_views, queries, services
-from portal.people.categories import Category
-from portal.people.fields import labelled
+from portal.people.categories import Category, labelled
 from portal.people.forms import (
     INFORMATION_FORMS,
     IdentifyForm,
@@ -55,10 +54,10 @@ def index() -> ResponseReturnValue:
     actor, form, now = signed_in(), SearchForm(), clock.now()
     require(actor, Permission.CASEWORK)
     q = (form.q.data or "") if form.is_submitted() else ""
-    rows: list[people_list.PersonRow] = []
+    rows: list[people.PersonRow] = []
     if not form.is_submitted() or form.validate():
         cursor = after()
-        rows = people_list.page(db.read(), actor, now, q=q, after=cursor and cursor[1], size=page_size() + 1)
+        rows = people.page(db.read(), actor, now, q=q, after=cursor and cursor[1], size=page_size() + 1)
     page = page_of(rows, lambda row: (row.created_at, row.id))
     ids = [row.id for row in page.rows]
     supported = set(db.read().scalars(case_queries.people_in_open_cases(actor, ids)))
@@ -117,12 +116,12 @@ def show(person_id: UUID) -> ResponseReturnValue:
         is_withheld=lambda shown: isinstance(shown, Withheld),
         labelled=labelled,
         age_bands=clock.AGE_BANDS,
-        relatives=people_list.relatives(session, actor, person_id, now) if named else [],
+        relatives=people.relatives(session, actor, person_id, now) if named else [],
         cases=cases,
         # Whoever has a case finds them there.
-        activities=[] if cases else attendance_queries.of_person(session, actor, person_id, now),
+        activities=[] if cases else activity_queries.of_person(session, actor, person_id, now),
         referrals=referrals.rows(session, actor, about, now, size=50),
-        consents=consent_list.of_person(session, actor, person_id, now),
+        consents=consents.of_person(session, actor, person_id, now),
     )
 
 
@@ -226,7 +225,7 @@ def open_case(person_id: UUID) -> ResponseReturnValue:
     form.worker.offer(db.read().execute(case_queries.colleagues(actor, person_id)).all())
     if form.validate_on_submit():
         with refusals(form):
-            case_id = cases.open_case(
+            case_id = case_services.open_case(
                 actor,
                 person_id,
                 opened_on=form.opened_on.data,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -19,7 +19,7 @@ from portal.disclosures.queries import to_confirm
 from portal.errors import Conflict, Invalid, NoBasis
 from portal.once import claim
 from portal.policy import Actor, Permission, can, require
-from portal.referrals import holding, queries
+from portal.referrals import queries
 from portal.referrals.drafts import require_nameless
 from portal.referrals.models import FollowUp, FollowUpKind, Happening, Referral, ReferralEvent, ReferralNews
 from portal.referrals.states import ENDED, ReferralStatus
@@ -74,7 +74,7 @@ def opened(actor: Actor, referral_id: UUID) -> None:
     Does nothing for an agency that has nothing to note. The version stays: a look changes nobody's form.
     """
     with db.transaction() as session:
-        referral = holding.locked(session, actor, referral_id)
+        referral = queries.locked(session, actor, referral_id)
         require(actor, Permission.REFERRAL_READ, referral)
         session.execute(
             delete(ReferralNews).where(
@@ -106,7 +106,7 @@ def send_message(actor: Actor, referral_id: UUID, text: str, *, idempotency_key:
         Conflict: the referral is a draft, or was struck out.
     """
     with db.transaction() as session:
-        referral = holding.locked(session, actor, referral_id)
+        referral = queries.locked(session, actor, referral_id)
         require(actor, Permission.REFERRAL_TAKE_PART, referral)
         if claim(actor, idempotency_key, referral_id):
             return
@@ -114,10 +114,10 @@ def send_message(actor: Actor, referral_id: UUID, text: str, *, idempotency_key:
             raise Invalid(N_("連絡の内容を入力してください。"), field="text")
         if not referral.is_sent or referral.status is ReferralStatus.ENTERED_IN_ERROR:
             raise Conflict(N_("送付していないつなぎ、誤登録のつなぎには連絡を書けません。"))
-        if not holding.is_live(session, referral):
+        if not queries.is_live(session, referral):
             raise NoBasis(
                 N_("情報を提供する根拠が終わっているため、連絡を送れません。"),
-                lack=holding.what_lacks(session, referral),
+                lack=queries.what_lacks(session, referral),
                 about=("referral", referral_id),
                 person_id=referral.person_id,
             )
@@ -145,11 +145,11 @@ def assign_worker(
         StaleForm: it changed meanwhile.
     """
     with db.transaction() as session:
-        referral = holding.locked(session, actor, referral_id)
+        referral = queries.locked(session, actor, referral_id)
         require(actor, Permission.REFERRAL_ANSWER, referral)
         if referral.status in ENDED:
             raise Conflict(N_("このつなぎは終わっています。"))
-        cases.require_colleague(session, actor, worker_id, holding.named_to_recipient(referral))
+        cases.require_colleague(session, actor, worker_id, queries.named_to_recipient(referral))
         if changes := referral.apply(worker_id=worker_id):
             referral.advance(version)
             write_line(session, actor, referral, Happening.ASSIGNED)
@@ -172,7 +172,7 @@ def follow_up(
     """
     row_id = new_id()
     with db.transaction() as session:
-        referral = holding.locked(session, actor, referral_id)
+        referral = queries.locked(session, actor, referral_id)
         require(actor, Permission.REFERRAL_TAKE_PART, referral)
         if earlier := claim(actor, idempotency_key, row_id):
             return earlier
@@ -219,7 +219,7 @@ def confirm_stop(actor: Actor, referral_id: UUID, *, note: str = "") -> None:
         Conflict: there is nothing to confirm.
     """
     with db.transaction() as session:
-        referral = holding.locked(session, actor, referral_id)
+        referral = queries.locked(session, actor, referral_id)
         require(actor, Permission.REFERRAL_ANSWER, referral)
         waiting = to_confirm(actor, clock.now()).where(Disclosure.source_id == referral_id)
         lines = session.scalars(waiting).all()
@@ -236,9 +236,3 @@ def confirm_stop(actor: Actor, referral_id: UUID, *, note: str = "") -> None:
             person_id=referral.person_id,
             ground=referral.basis,
         )
-
-
-def latest_lines(session: Session, referral_id: UUID, since: int) -> list[ReferralEvent]:
-    """The newest lines of the timeline, for telling somebody what happened while he was typing."""
-    statement = select(ReferralEvent).where(ReferralEvent.referral_id == referral_id)
-    return list(session.scalars(statement.order_by(ReferralEvent.id.desc()).limit(since)))

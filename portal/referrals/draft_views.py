@@ -14,21 +14,21 @@ from portal.accounts.gate import note_refusal, refusals, signed_in
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import db
-from portal.disclosures import people_list
+from portal.disclosures import people
 from portal.disclosures import services as disclosures
 from portal.disclosures.models import Basis
-from portal.disclosures.person_view import PersonView
+from portal.disclosures.people import PersonView
 from portal.errors import Conflict, Lack
 from portal.people.categories import Category
 from portal.policy import Actor, Permission, require
-from portal.referrals import choices, drafts, preview, reading, services
+from portal.referrals import drafts, preview, reading, services
 from portal.referrals.blueprint import bp
 from portal.referrals.drafts import Proposal
 from portal.referrals.forms import GOALS, ProposalForm, SearchForm, SendForm, uuid_or_none
-from portal.referrals.referral_view import ReferralView
-from portal.referrals.show_views import whole
+from portal.referrals.reading import ReferralView
 from portal.referrals.states import ENDED, FLOW, ReferralAction, ReferralKind, ReferralStatus
-from portal.web.asked import asked
+from portal.referrals.views import whole
+from portal.web.addresses import asked
 from portal.web.formats import era_datetime
 from portal.words import N_
 
@@ -69,7 +69,7 @@ def choose_person(actor: Actor) -> ResponseReturnValue:
     form = SearchForm()
     q = form.q.data or "" if form.validate_on_submit() else ""
     size = 25 if q else 10
-    found = people_list.page(db.read(), actor, clock.now(), q=q, size=size + 1)
+    found = people.page(db.read(), actor, clock.now(), q=q, size=size + 1)
     audit.record_reading(
         AuditEvent.PEOPLE_LISTED, ("person", None), actor=actor, categories=[Category.BASIC], count=len(found)
     )
@@ -137,8 +137,8 @@ def proposal_page(
     draft: ReferralView | None = None,
 ) -> ResponseReturnValue:
     """The form of a new referral or of a draft: shown, kept as a draft, or taken on to the check page."""
-    recipients = choices.recipients(db.read(), actor)
-    covers = choices.covers(db.read(), actor, person.id, clock.now())
+    recipients = drafts.recipients(db.read(), actor)
+    covers = drafts.covers(db.read(), actor, person.id, clock.now())
     form.offer(recipients, frozenset(name for cover in covers for name in cover.recipients))
     theirs: list[tuple[str, str, str]] = []
     if form.validate_on_submit():
@@ -189,7 +189,7 @@ def draft_key(person: PersonView, draft: ReferralView | None) -> str:
 
 
 def differences(
-    form: ProposalForm, now: ReferralView, recipients: list[choices.Recipient]
+    form: ProposalForm, now: ReferralView, recipients: list[drafts.Recipient]
 ) -> list[tuple[str, str, str]]:
     """Field by field what was typed here and what a colleague saved meanwhile, where the two differ."""
     names = {r.id: r.name for r in recipients}

@@ -12,12 +12,12 @@ from wtforms.fields import SelectChoice  # type: ignore[attr-defined]
 from wtforms.validators import ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
 
-from portal.agencies.kinds import Room
+from portal.agencies.models import Room
 from portal.cases.codes import Domain, Outcome, Score
 from portal.clock import AGE_BANDS
 from portal.disclosures.models import Basis
 from portal.people.categories import Category
-from portal.referrals.choices import Offer, Recipient
+from portal.referrals.drafts import Offer, Recipient
 from portal.referrals.models import FollowUpKind
 from portal.referrals.services import Answer
 from portal.referrals.states import FLOW, ReferralAction, ReferralKind, Refusal

@@ -14,18 +14,16 @@ from sqlalchemy.orm import Session
 from portal import clock
 from portal.consents.models import Consent
 from portal.disclosures.models import Basis
-from portal.disclosures.person_view import BasicView, InformationView, PersonView, Withheld
+from portal.disclosures.people import BasicView, InformationView, PersonView, Withheld
 from portal.errors import Invalid, PortalError
 from portal.people.categories import FILED, Category
 from portal.policy import Actor
-from portal.referrals import choices, queries
-from portal.referrals.choices import Recipient
-from portal.referrals.drafts import check_anonymous_draft
+from portal.referrals import drafts, queries
+from portal.referrals.drafts import Recipient, check_anonymous_draft, check_tellable, standing_consent
 from portal.referrals.models import Referral
-from portal.referrals.referral_view import ReferralView
+from portal.referrals.reading import ReferralView
 from portal.referrals.services import ACKNOWLEDGE_DAYS, RESPOND_DAYS
 from portal.referrals.states import ReferralStatus
-from portal.referrals.tellable import check_tellable, standing_consent
 from portal.words import N_
 
 
@@ -84,7 +82,7 @@ def kept_back(
 
 def look_ahead(session: Session, actor: Actor, view: ReferralView, now: datetime) -> Preview:
     """What sending this draft will do, by the rules that sending itself applies."""
-    recipient = choices.recipients(session, actor, only=view.to_agency_id)[0]
+    recipient = drafts.recipients(session, actor, only=view.to_agency_id)[0]
     draft = session.scalars(select(Referral).where(Referral.id == view.id)).one()
     consent, problem = basis_of(session, actor, draft, view)
     if not recipient.is_active:

@@ -20,6 +20,7 @@ from sqlalchemy import (
     exists,
     false,
     func,
+    literal,
     null,
     or_,
     select,
@@ -29,12 +30,19 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql import ColumnElement
 
+from portal import clock
+from portal.accounts.models import Staff
 from portal.agencies.models import Agency
-from portal.db import among
+from portal.audit import services as audit
+from portal.audit.events import AuditEvent
+from portal.consents import queries as consents
+from portal.db import among, db
+from portal.disclosures import queries as disclosure_queries
 from portal.disclosures import wall
 from portal.disclosures.models import Basis, Disclosure
-from portal.disclosures.people_list import spellings
+from portal.disclosures.people import spellings
 from portal.disclosures.queries import lives_for, to_confirm
+from portal.errors import Lack
 from portal.exclusions import queries as exclusions
 from portal.people.categories import Category
 from portal.people.models import Person
@@ -295,3 +303,136 @@ def follow_ups(actor: Actor) -> Select[FollowUp]:
     )
     statement = select(FollowUp).where(FollowUp.agency_id == actor.agency_id, ~closed)
     return statement.order_by(FollowUp.done_at.is_not(None), FollowUp.id.desc())
+
+
+# One referral, held for a service that acts on it.
+
+
+@cache
+def visible_one() -> Select[Referral]:
+    return visible(wall.READER).where(Referral.id == bindparam("referral_id"))
+
+
+@cache
+def live_one() -> Select[UUID]:
+    live = lives_for(Referral.id, Referral.to_agency_id, wall.NOW)
+    return select(Referral.id).where(Referral.id == bindparam("referral_id"), live)
+
+
+HOLD_PERSON = select(Person.id).where(Person.id == bindparam("person_id")).with_for_update()
+
+
+def locked(session: Session, actor: Actor, referral_id: UUID) -> Referral:
+    """The referral, held until the transaction ends, with its person held before it.
+
+    Withdrawing a consent holds the person too, so nothing is told after a withdrawal was acknowledged.
+
+    Raises:
+        NoResultFound: none that this actor may know of.
+    """
+    values = wall.bound(actor, clock.now(), referral_id=referral_id)
+    person_id = session.scalars(visible_one().with_only_columns(Referral.person_id), values).one()
+    session.execute(HOLD_PERSON, {"person_id": person_id})
+    options = {"populate_existing": True}
+    return session.scalars(visible_one().with_for_update(), values, execution_options=options).one()
+
+
+def named_to_recipient(referral: Referral) -> UUID | None:
+    """Whom it is about, as far as the agency that was asked may know."""
+    return None if referral.basis is Basis.ANONYMOUS else referral.person_id
+
+
+def what_lacks(session: Session, referral: Referral) -> Lack:
+    """Why what it told may not be read any longer, for the audit log."""
+    if referral.basis is not Basis.CONSENT:
+        return Lack.ENDED
+    lack = consents.what_lacks(session, referral.person_id, referral.to_agency_id)
+    return Lack.ENDED if lack is Lack.CONSENT else lack
+
+
+def is_live(session: Session, referral: Referral) -> bool:
+    """Whether what this referral told may still be read by its recipient."""
+    values = {"referral_id": referral.id, "now": clock.now(), "today": clock.today()}
+    return session.scalar(live_one(), values) is not None
+
+
+# The list of what an agency keeps in mind after referrals that went badly.
+
+
+def page(
+    actor: Actor, *, done: bool, after: tuple[datetime, UUID] | None = None, size: int = 25
+) -> Sequence[Row[*tuple[Any, ...]]]:
+    """One's own agency's rows, the newest first, one more than `size` when there are more; logged."""
+    statement = (
+        select(
+            FollowUp.id,
+            FollowUp.created_at,
+            FollowUp.kind,
+            FollowUp.text,
+            FollowUp.done_at,
+            FollowUp.referral_id,
+            Referral.number,
+            Referral.kind.label("referral_kind"),
+            Referral.status,
+            Agency.name.label("to_name"),
+            Staff.name.label("noted_by"),
+        )
+        .join(Referral, Referral.id == FollowUp.referral_id)
+        .join(Agency, Agency.id == Referral.to_agency_id)
+        .join(Staff, Staff.id == FollowUp.noted_by_id)
+        .where(
+            FollowUp.agency_id == actor.agency_id,
+            ~is_shut_out(actor),
+            FollowUp.done_at.is_not(None) if done else FollowUp.done_at.is_(None),
+        )
+        .order_by(FollowUp.created_at.desc(), FollowUp.id.desc())
+        .limit(size + 1)
+    )
+    if after:
+        last = tuple_(literal(after[0], FollowUp.created_at.type), literal(after[1], FollowUp.id.type))
+        statement = statement.where(tuple_(FollowUp.created_at, FollowUp.id) < last)
+    rows = db.read.execute(statement).all()
+    audit.record_reading(
+        AuditEvent.REFERRALS_LISTED, ("follow_up", None), actor=actor, count=min(len(rows), size)
+    )
+    return rows
+
+
+# What taking a consent back, or renewing it without somebody, will stop: said before it is done.
+
+
+@dataclass(frozen=True, slots=True)
+class OpenReferral:
+    """An open referral, of this reader's agency, that rests on the consent."""
+
+    id: UUID
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """What stops for one recipient that was told: it is asked to confirm, and these referrals stand still."""
+
+    agency_id: UUID
+    name: str
+    referrals: tuple[OpenReferral, ...]
+
+
+def stops(session: Session, actor: Actor, consent_id: UUID, now: datetime) -> list[Stop]:
+    """What lives on this consent now, by recipient, in the order of their names."""
+    live = [line for line in disclosure_queries.told_on(session, actor, consent_id, now) if line.is_alive]
+    sources = {line.source_id for line in live if line.source_id}
+    found = session.execute(
+        select(Referral.id, Referral.number, Referral.to_agency_id)
+        .where(visible_to(actor), Referral.id.in_(sources), Referral.status.in_(sorted(OPEN)))
+        .order_by(Referral.number)
+    ).all()
+    told = {line.to_agency_id: line.to_name for line in live}
+    return [
+        Stop(
+            agency_id,
+            name,
+            tuple(OpenReferral(r.id, r.number) for r in found if r.to_agency_id == agency_id),
+        )
+        for agency_id, name in sorted(told.items(), key=lambda one: one[1])
+    ]

@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from portal import clock
 from portal.agencies.calendar import NeverOpen
 from portal.agencies.models import Agency
-from portal.agencies.numbers import next_number
 from portal.agencies.queries import opening_days
+from portal.agencies.services import next_number
 from portal.audit import services as audit
 from portal.cases import services as cases
 from portal.cases.codes import HeardBy, Outcome, Score
@@ -26,20 +26,12 @@ from portal.once import claim
 from portal.people import services as people
 from portal.people.models import Person
 from portal.policy import Actor, can, require
-from portal.referrals import holding, queries
+from portal.referrals import queries
 from portal.referrals.conversation import tell_other_side, write_line
-from portal.referrals.drafts import check_anonymous_draft
+from portal.referrals.drafts import check_anonymous_draft, check_tellable, standing_consent
 from portal.referrals.models import Happening, Referral, ReferralCategory
-from portal.referrals.referral_view import ReferralView
-from portal.referrals.states import (
-    ENDED,
-    FLOW,
-    ReferralAction,
-    ReferralKind,
-    ReferralStatus,
-    Refusal,
-)
-from portal.referrals.tellable import check_tellable, standing_consent
+from portal.referrals.reading import ReferralView
+from portal.referrals.states import ENDED, FLOW, ReferralAction, ReferralKind, ReferralStatus, Refusal
 from portal.words import N_
 
 # A recipient acknowledges within two of its own business days and answers within five (design, section 5).
@@ -84,7 +76,7 @@ def perform(
     """
     step = FLOW[action]
     with db.transaction() as session:
-        referral = holding.locked(session, actor, referral_id)
+        referral = queries.locked(session, actor, referral_id)
         require(actor, step.permission, referral)
         if claim(actor, idempotency_key, referral_id):
             return
@@ -93,10 +85,10 @@ def perform(
         check_answer(session, step.needs, referral, answer)
         if action is ReferralAction.SEND:
             send(session, actor, referral)
-        elif step.needs_basis and not holding.is_live(session, referral):
+        elif step.needs_basis and not queries.is_live(session, referral):
             raise NoBasis(
                 BASIS_ENDED,
-                lack=holding.what_lacks(session, referral),
+                lack=queries.what_lacks(session, referral),
                 about=("referral", referral_id),
                 person_id=referral.person_id,
             )
@@ -234,7 +226,7 @@ def take_on(
     session: Session, actor: Actor, referral: Referral, worker_id: UUID | None, heard_by: HeardBy
 ) -> None:
     """What accepting brings: a case of the recipient's own, and on a transfer the record itself."""
-    cases.require_colleague(session, actor, worker_id, holding.named_to_recipient(referral))
+    cases.require_colleague(session, actor, worker_id, queries.named_to_recipient(referral))
     if referral.kind is ReferralKind.ADVICE:
         return
     if referral.kind is ReferralKind.TRANSFER:
@@ -257,14 +249,8 @@ def take_on(
         )
 
 
-def open_actions(session: Session, referral: Referral, actor: Actor) -> list[ReferralAction]:
-    """The steps that this person may take now: the buttons on the page."""
-    stopped = referral.status is not ReferralStatus.DRAFT and not holding.is_live(session, referral)
-    return steps_open(referral, actor, stopped=stopped)
-
-
 def steps_open(referral: Referral | ReferralView, actor: Actor, *, stopped: bool) -> list[ReferralAction]:
-    """The same, for a referral whose basis was looked at already."""
+    """The steps that this person may take now: the buttons on the page. `stopped`: the basis has ended."""
     return [
         action
         for action in FLOW.actions_from(referral.status)

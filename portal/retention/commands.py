@@ -7,7 +7,7 @@ from flask.cli import AppGroup
 
 from portal.db import db
 from portal.errors import PortalError
-from portal.retention import leftovers, services
+from portal.retention import erasing, services
 
 retention = AppGroup("retention", help="Erased people: see docs/operations.md.")
 
@@ -33,6 +33,6 @@ def clear_files(context: click.Context, rebuild: bool) -> None:
     """SQLite: what was erased leaves the write-ahead log, too. The portal may go on running."""
     context.call_on_close(db.dispose)
     try:
-        leftovers.clear_files(rebuild=rebuild)
+        erasing.clear_files(rebuild=rebuild)
     except PortalError as error:
         raise click.ClickException(error.message) from error

@@ -9,9 +9,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal import clock
-from portal.accounts.confirming import OwnPassword, confirm
 from portal.accounts.models import Membership, Staff
 from portal.accounts.queries import CASEWORKERS
+from portal.accounts.signing_in import OwnPassword, confirm
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import db, new_id
@@ -21,11 +21,10 @@ from portal.exclusions import queries as exclusions
 from portal.once import claim, made_by
 from portal.people.models import Person
 from portal.policy import Actor, Permission, require
-from portal.retention import blocks, due_queries, erasing, queries
-from portal.retention.due_queries import After, Due
+from portal.retention import erasing, kinds, queries
 from portal.retention.kinds import Block, Kind
 from portal.retention.models import Erasure, ErasureGround
-from portal.retention.queries import Proposal
+from portal.retention.queries import After, Due, Proposal
 from portal.words import N_
 
 LONGEST_REASON = 2000
@@ -58,7 +57,7 @@ def show_list(actor: Actor, kind: Kind, *, after: After, size: int) -> list[Due]
         NotAllowed: the role has nothing to do with it.
     """
     require(actor, Permission.RETENTION_READ)
-    found = due_queries.page(db.read(), actor, kind, clock.now(), after=after, size=size)
+    found = queries.page(db.read(), actor, kind, clock.now(), after=after, size=size)
     audit.record_reading(
         AuditEvent.RETENTION_LISTED,
         ("retention", None),
@@ -93,7 +92,7 @@ def show(actor: Actor, erasure_id: UUID) -> tuple[Proposal, list[Block]]:
 
 
 def standing(session: Session, person_id: UUID, ground: ErasureGround, now: datetime) -> list[Block]:
-    return blocks.of_people(session, [person_id], now, ground)[person_id]
+    return kinds.of_people(session, [person_id], now, ground)[person_id]
 
 
 def grounds_open(person_id: UUID) -> dict[ErasureGround, list[Block]]:

@@ -12,13 +12,13 @@ from flask_babel import gettext
 from portal import clock
 from portal.accounts import devices
 from portal.accounts.attempts import TooSoon
-from portal.accounts.confirming import OwnPassword
 from portal.accounts.gate import refusals, signed_in
+from portal.accounts.signing_in import OwnPassword
 from portal.accounts.views import wait
 from portal.db import db
 from portal.people import family_views
 from portal.policy import Actor, Permission, can
-from portal.retention import blocks, queries, services
+from portal.retention import kinds, queries, services
 from portal.retention.forms import AgreeForm, ProposeForm
 from portal.retention.kinds import Kind
 from portal.retention.models import ErasureGround
@@ -44,7 +44,7 @@ def index() -> ResponseReturnValue:
         kinds=list(Kind),
         waiting=queries.waiting(db.read(), actor, clock.now()),
         erased=queries.erased(db.read(), actor, size=LATEST),
-        cut=blocks.cut_at(db.read(), clock.now()),
+        cut=kinds.cut_at(db.read(), clock.now()),
         proposes=can(actor, Permission.CASEWORK),
     )
 

@@ -1,4 +1,4 @@
-"""Acts on activities, their series and who came."""
+"""Acts on activities, their series, who came, and partners with their agreements."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import Any
 from sqlalchemy import or_, select
 
 from portal import clock
-from portal.activities import attendance_services, head_services, series_services, services
-from portal.activities.attendance_services import Heads
-from portal.activities.kinds import ActivityKind, Mode
+from portal.activities import services
+from portal.activities.kinds import ActivityKind, Mode, Offer
 from portal.activities.models import ActivitySeries
-from portal.activities.series_services import SeriesFacts
-from portal.activities.services import ActivityFacts
+from portal.activities.partners import services as partner_services
+from portal.activities.partners.services import PartnerFacts
+from portal.activities.series import services as serie_services
+from portal.activities.series.services import SeriesFacts
+from portal.activities.services import ActivityFacts, Heads
 from portal.errors import Conflict, Invalid, NotAllowed
 from portal.evaluations.catalogue import AREAS
 from portal.evaluations.models import EvaluationArea
@@ -94,7 +96,7 @@ def define_activity_series(play: Play, actor: Actor, given: Given) -> None:
         mode=given.get("mode", Mode.IN_PERSON),
         together=together(play, given) - {actor.agency_id},
     )
-    play.name(Sort.ACTIVITY_SERIES, given, series_services.define(actor, facts))
+    play.name(Sort.ACTIVITY_SERIES, given, serie_services.define(actor, facts))
 
 
 def beginning(play: Play, actor: Actor, given: Given) -> Mapping[str, Any]:
@@ -139,7 +141,7 @@ def held_with(play: Play, given: Given) -> frozenset[Any]:
     if "series" not in given:
         return frozenset()
     series_id = play.ids[Sort.ACTIVITY_SERIES, given["series"]]
-    return frozenset(play.session.scalars(series_services.holders(series_id)))
+    return frozenset(play.session.scalars(serie_services.holders(series_id)))
 
 
 def link_attendance(play: Play, actor: Actor, given: Given) -> None:
@@ -149,14 +151,12 @@ def link_attendance(play: Play, actor: Actor, given: Given) -> None:
     heads = [
         head
         for is_first in wanted
-        for head in play.session.scalars(
-            attendance_services.anonymous_rows(actor, activity_id, is_first=is_first)
-        )
+        for head in play.session.scalars(services.anonymous_rows(actor, activity_id, is_first=is_first))
     ]
     if not heads:
         raise Conflict(N_("この活動に、自分の機関が記録した匿名の参加者はいません。"), field="activity")
     earliest = min(heads, key=lambda head: head.id)
-    head_services.link(actor, activity_id, earliest.id, play.ids[Sort.PERSON, given["person"]])
+    services.link(actor, activity_id, earliest.id, play.ids[Sort.PERSON, given["person"]])
 
 
 TOLD: dict[str, Field] = {
@@ -203,5 +203,53 @@ ACTS: dict[str, Act] = {
             "person": need(known(Sort.PERSON)),
             "is_first": may(flag),
         },
+    ),
+}
+
+
+# Acts on partners and their agreements.
+
+
+def add_partner(play: Play, actor: Actor, given: Given) -> None:
+    contact = dict(given.get("contact", {}))
+    facts = PartnerFacts(
+        name=given["name"],
+        offers=frozenset(given["offers"]),
+        about=given.get("about", ""),
+        contact_name=contact.pop("name", ""),
+        **contact,
+    )
+    partner_id = partner_services.add(
+        actor,
+        facts,
+        added_on=given.get("date"),
+        signed_on=given.get("signed"),
+        valid_until=given.get("until"),
+    )
+    play.name(Sort.PARTNER, given, partner_id)
+
+
+def sign_agreement(play: Play, actor: Actor, given: Given) -> None:
+    partner_id = play.ids[Sort.PARTNER, given["partner"]]
+    partner_services.sign(actor, partner_id, given["signed"], given.get("until"))
+
+
+PARTNER_ACTS: dict[str, Act] = {
+    "add_partner": Act(
+        add_partner,
+        {
+            "key": may(new(Sort.PARTNER)),
+            "name": need(text),
+            "offers": need(several(one_of(Offer))),
+            "signed": may(day),
+            "until": may(day),
+            "about": may(text),
+            "contact": may(table({name: may(text) for name in ("name", "telephone", "email", "address")})),
+            "date": may(day),
+        },
+    ),
+    "sign_agreement": Act(
+        sign_agreement,
+        {"partner": need(known(Sort.PARTNER)), "signed": need(day), "until": may(day)},
     ),
 }

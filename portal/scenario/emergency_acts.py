@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from portal.emergency import review_services, second_services, services
+from portal.emergency import services
 from portal.emergency.models import Emergency, EmergencyNotice, Finding
-from portal.emergency.search_services import Wanted
+from portal.emergency.search import Wanted
 from portal.emergency.services import Wish
 from portal.people.categories import Category
 from portal.people.models import Person
@@ -31,7 +31,7 @@ def emergency_access(play: Play, actor: Actor, given: Given) -> None:
 
 
 def approve_emergency(play: Play, actor: Actor, given: Given) -> None:
-    second_services.agree(actor, play.ids[Sort.EMERGENCY, given["emergency"]])
+    services.agree(actor, play.ids[Sort.EMERGENCY, given["emergency"]])
 
 
 def end_emergency(play: Play, actor: Actor, given: Given) -> None:
@@ -45,12 +45,12 @@ def note_emergency(play: Play, actor: Actor, given: Given) -> None:
         EmergencyNotice.agency_id.is_not_distinct_from(actor.agency_id),
     )
     for notice_id in play.session.scalars(mine.order_by(EmergencyNotice.id)).all():
-        review_services.note(actor, notice_id)
+        services.note(actor, notice_id)
 
 
 def review_emergency(play: Play, actor: Actor, given: Given) -> None:
     access_id = play.ids[Sort.EMERGENCY, given["emergency"]]
-    review_services.review(actor, access_id, given["finding"], given["text"])
+    services.review(actor, access_id, given["finding"], given["text"])
 
 
 which = {"emergency": need(known(Sort.EMERGENCY))}

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from portal.activities.kinds import ActivityKind
 from portal.errors import Invalid, NotAllowed
-from portal.evaluations import area_queries, area_services, areas, closing_services, text_services
+from portal.evaluations import programmes
+from portal.evaluations import services as evaluation_services
 from portal.evaluations.catalogue import Measure
 from portal.evaluations.models import Part
 from portal.policy import Actor
@@ -23,7 +24,7 @@ def programme_of(actor: Actor) -> UUID:
 
 def area_code(play: Play, actor: Actor, given: Given) -> str:
     """The code of an area that is given by it or by its name."""
-    for area in areas.areas_of(play.session, programme_of(actor), given["year"]):
+    for area in programmes.areas_of(play.session, programme_of(actor), given["year"]):
         if given["area"] in {area.code, area.name}:
             return area.code
     raise Invalid(N_("この年度に、この項目はありません。"), field="area")
@@ -31,20 +32,20 @@ def area_code(play: Play, actor: Actor, given: Given) -> str:
 
 def evaluation_text(play: Play, actor: Actor, given: Given) -> None:
     area = area_code(play, actor, given)
-    text_services.write(actor, programme_of(actor), given["year"], area, given["part"], given["text"])
+    evaluation_services.write(actor, programme_of(actor), given["year"], area, given["part"], given["text"])
 
 
 def define_area(play: Play, actor: Actor, given: Given) -> None:
     """A new one, or another name and other contents for one that is there."""
-    there = {one.area.code: one.area for one in area_queries.all_areas(play.session, programme_of(actor))}
+    there = {one.area.code: one.area for one in programmes.all_areas(play.session, programme_of(actor))}
     kinds, measures = given.get("kinds", []), given.get("measures", [])
     known = there.get(given["code"])
     if known is None:
-        area_services.define(
+        evaluation_services.define(
             actor, programme_of(actor), given["name"], kinds=kinds, measures=measures, code=given["code"]
         )
         return
-    area_services.change(
+    evaluation_services.change(
         actor,
         programme_of(actor),
         known.code,
@@ -56,7 +57,7 @@ def define_area(play: Play, actor: Actor, given: Given) -> None:
 
 
 def close_year(_play: Play, actor: Actor, given: Given) -> None:
-    closing_services.close(actor, programme_of(actor), given["year"], given["as_of"])
+    evaluation_services.close(actor, programme_of(actor), given["year"], given["as_of"])
 
 
 ACTS: dict[str, Act] = {

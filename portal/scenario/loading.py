@@ -14,7 +14,7 @@ from portal import clock
 from portal.accounts.models import Staff
 from portal.accounts.passwords import AT_ONCE, hashing
 from portal.agencies.models import Agency
-from portal.audit import binding, checkpoints
+from portal.audit import bound, checkpoints
 from portal.db import db
 from portal.policy import Role
 from portal.scenario.plan import understand
@@ -96,7 +96,7 @@ def load(path: Path, *, add: bool = False, random_passwords: bool = False) -> Lo
                 event.act.run(play, play.actors[event.by], event.given)
                 session.flush()
         with clock.frozen(plan.events[-1].at if plan.events else plan.begins_at):
-            binding.write(session)  # at the time of what it binds, and below the checkpoint
+            bound.write(session)  # at the time of what it binds, and below the checkpoint
         checkpoints.make(session)  # what was replayed is signed as a whole
     sign_ins = [
         SignIn(

@@ -1,43 +1,207 @@
-"""Acts on meetings up to the day itself: agenda, roster, announcing, packets."""
+"""Acts on series and dates of meetings, up to the day itself, on it, and after it."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from datetime import date, time, timedelta
 from uuid import UUID
 
 from sqlalchemy import select
 
+from portal import clock
+from portal.agencies.models import Agency
 from portal.errors import Invalid
-from portal.meetings import (
-    agenda_services,
-    drafting_services,
-    packet_services,
-    roster_services,
-    services,
+from portal.meetings.agenda import drafting
+from portal.meetings.agenda import services as agenda_services
+from portal.meetings.agenda.models import AgendaItem
+from portal.meetings.agenda.services import ItemFacts
+from portal.meetings.issues import services as issue_services
+from portal.meetings.issues.models import LocalIssue
+from portal.meetings.minutes import services as minutes_services
+from portal.meetings.outcomes import services as outcome_services
+from portal.meetings.outcomes.models import MeetingOutcome
+from portal.meetings.outcomes.services import OutcomeFacts
+from portal.meetings.packets import services as packet_services
+from portal.meetings.roster import services as roster_services
+from portal.meetings.roster.models import Attendance
+from portal.meetings.schedule import services as schedule_services
+from portal.meetings.schedule import slots
+from portal.meetings.schedule.models import Meeting
+from portal.meetings.schedule.rules import DAYS
+from portal.meetings.schedule.services import MeetingFacts, SeriesFacts
+from portal.meetings.states import (
+    ClosedDay,
+    IssueStatus,
+    ItemKind,
+    MeetingAction,
+    MeetingKind,
+    MeetingStatus,
+    OutcomeKind,
 )
-from portal.meetings.agenda_models import AgendaItem
-from portal.meetings.agenda_services import ItemFacts
-from portal.meetings.states import ItemKind, MeetingAction
 from portal.people.categories import Category
 from portal.policy import Actor
 from portal.referrals.models import Referral
+from portal.referrals.states import ReferralAction
 from portal.scenario.play import Act, Given, Play
-from portal.scenario.series_acts import presenter
 from portal.scenario.shapes import (
+    Reading,
     Sort,
     agency,
     colleague,
+    day,
     flag,
     known,
     may,
+    moment,
     need,
     new,
     number,
     one_of,
     several,
+    table,
     text,
+    word,
+    wrong,
 )
+from portal.scenario.source import Value
 from portal.words import N_
+
+AN_HOUR = 60
+CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
+LAST_WEEK = 5  # not every month has a fifth one: it is called the last
+
+
+def time_of_day(value: Value, _reading: Reading) -> time:
+    found = CLOCK.fullmatch(word(value))
+    if found is None:
+        raise wrong(
+            value.line, f"時刻が読めません：{word(value)}", "no such time of day (write 10:00, in quotes)"
+        )
+    return time(int(found[1]), int(found[2]))
+
+
+def open_weekday(play: Play, actor: Actor, first: date) -> date:
+    """This day, or the one before it on whose weekday the convener is open."""
+    convener = play.session.scalars(select(Agency).where(Agency.id == actor.agency_id)).one()
+    closed = convener.closed_weekdays
+    days = (first - timedelta(days=back) for back in range(len(DAYS)))
+    return next((each for each in days if each.weekday() not in closed), first)
+
+
+def whole_rule(rule: str, first: date) -> str:
+    """A rule that names no day takes the weekday of the first one: every such, or the nth of the month."""
+    if "BYDAY" in rule:
+        return rule
+    name = DAYS[first.weekday()]
+    if "MONTHLY" in rule:
+        nth = (first.day - 1) // len(DAYS) + 1
+        name = f"-1{name}" if nth == LAST_WEEK else f"{nth}{name}"
+    return f"{rule};BYDAY={name}"
+
+
+def define_series(play: Play, actor: Actor, given: Given) -> None:
+    first = given.get("from", clock.today())
+    if "BYDAY" not in given["rule"]:
+        first = open_weekday(play, actor, first)
+    series_id = schedule_services.define(
+        actor,
+        SeriesFacts(
+            kind=given["kind"],
+            name=given["name"],
+            rule=whole_rule(given["rule"], first),
+            starts_on=first,
+            begins=given["time"],
+            minutes=given.get("minutes", AN_HOUR),
+            members=frozenset(map(play.agency, given["members"])),
+            closed_day=given.get("closed_day", ClosedDay.SKIP),
+            place=given.get("place", ""),
+            link=given.get("link", ""),
+            presenter_agency_id=presenter(play, actor, given),
+        ),
+    )
+    play.name(Sort.SERIES, given, series_id)
+
+
+def presenter(play: Play, actor: Actor, given: Given) -> UUID:
+    if "presenter" in given:
+        return play.agency(given["presenter"])
+    assert actor.agency_id is not None  # who has none convenes nothing  # noqa: S101
+    return actor.agency_id
+
+
+def end_series(play: Play, actor: Actor, given: Given) -> None:
+    schedule_services.end(actor, play.ids[Sort.SERIES, given["series"]], given["last"])
+
+
+def schedule_meeting(play: Play, actor: Actor, given: Given) -> UUID:
+    meeting_id = dated(play, actor, given) if "series" in given else single(play, actor, given)
+    play.name(Sort.MEETING, given, meeting_id)
+    return meeting_id
+
+
+def dated(play: Play, actor: Actor, given: Given) -> UUID:
+    """The first meeting of the series on this day or after it."""
+    series_id = play.ids[Sort.SERIES, given["series"]]
+    slots.top_up(actor, series_id)
+    coming = (
+        select(Meeting.id)
+        .where(Meeting.series_id == series_id, Meeting.slot >= given["date"])
+        .order_by(Meeting.slot)
+    )
+    found = play.session.scalars(coming.limit(1)).first()
+    return found or slots.meeting_on(play.session, actor, series_id, given["date"])
+
+
+def single(play: Play, actor: Actor, given: Given) -> UUID:
+    return schedule_services.schedule(
+        actor,
+        MeetingFacts(
+            kind=given["kind"],
+            name=given["name"],
+            starts_at=given["start"],
+            minutes=given.get("minutes", AN_HOUR),
+            members=frozenset(map(play.agency, given["members"])),
+            place=given.get("place", ""),
+            link=given.get("link", ""),
+            presenter_agency_id=presenter(play, actor, given),
+        ),
+    )
+
+
+TABLE = {
+    "kind": need(one_of(MeetingKind)),
+    "name": need(text),
+    "members": need(several(agency)),
+    "place": may(text),
+    "link": may(text),
+    "minutes": may(number),
+    "presenter": may(agency),
+}
+SERIES = TABLE | {
+    "key": may(new(Sort.SERIES)),
+    "rule": need(text),
+    "time": need(time_of_day),
+    "from": may(day),
+    "closed_day": may(one_of(ClosedDay)),
+}
+DATED = {
+    "series": need(known(Sort.SERIES)),
+    "date": need(day),
+    "key": may(new(Sort.MEETING)),
+}
+SERIES_ACTS = {
+    "define_series": Act(define_series, SERIES),
+    "end_series": Act(end_series, {"series": need(known(Sort.SERIES)), "last": need(day)}),
+    "schedule_meeting": Act(
+        schedule_meeting,
+        TABLE | {"key": may(new(Sort.MEETING)), "start": need(moment)},
+        instead=DATED,
+    ),
+}
+
+
+# Acts on meetings up to the day itself: agenda, roster, announcing, packets.
 
 AN_ITEM = 5
 
@@ -114,13 +278,13 @@ def acknowledge_secrecy(play: Play, actor: Actor, given: Given) -> None:
 
 
 def draft_agenda(play: Play, actor: Actor, given: Given) -> None:
-    drafting_services.refresh(actor, play.ids[Sort.MEETING, given["meeting"]])
+    drafting.refresh(actor, play.ids[Sort.MEETING, given["meeting"]])
 
 
 def announce(play: Play, actor: Actor, given: Given) -> None:
     """The agenda is drafted once more, as the page does, and then announced."""
     draft_agenda(play, actor, given)
-    services.perform(actor, MeetingAction.ANNOUNCE, play.ids[Sort.MEETING, given["meeting"]])
+    schedule_services.perform(actor, MeetingAction.ANNOUNCE, play.ids[Sort.MEETING, given["meeting"]])
 
 
 def open_packet(play: Play, actor: Actor, given: Given) -> None:
@@ -129,7 +293,7 @@ def open_packet(play: Play, actor: Actor, given: Given) -> None:
 
 def cancel_meeting(play: Play, actor: Actor, given: Given) -> None:
     meeting_id = play.ids[Sort.MEETING, given["meeting"]]
-    services.perform(actor, MeetingAction.CANCEL, meeting_id, text=given["reason"])
+    schedule_services.perform(actor, MeetingAction.CANCEL, meeting_id, text=given["reason"])
 
 
 meeting = {"meeting": need(known(Sort.MEETING))}
@@ -166,4 +330,163 @@ ACTS = {
     "announce": Act(announce, meeting),
     "open_packet": Act(open_packet, meeting),
     "cancel_meeting": Act(cancel_meeting, meeting | {"reason": need(text)}),
+}
+
+
+# Acts on the day of a meeting and after it: attendance, minutes, promises, local issues.
+
+
+def step(play: Play, actor: Actor, action: MeetingAction, given: Given) -> None:
+    schedule_services.perform(actor, action, play.ids[Sort.MEETING, given["meeting"]])
+
+
+def begin(play: Play, actor: Actor, given: Given) -> None:
+    step(play, actor, MeetingAction.BEGIN, given)
+
+
+def close_meeting(play: Play, actor: Actor, given: Given) -> None:
+    step(play, actor, MeetingAction.CLOSE, given)
+
+
+def approve_minutes(play: Play, actor: Actor, given: Given) -> None:
+    step(play, actor, MeetingAction.APPROVE, given)
+
+
+def attend(play: Play, actor: Actor, given: Given) -> None:
+    """Whoever came is named on the roster, if he was not yet, and ticked."""
+    meeting_id = play.ids[Sort.MEETING, given["meeting"]]
+    named = dict(
+        play.session.execute(
+            select(Attendance.staff_id, Attendance.id).where(Attendance.meeting_id == meeting_id)
+        ).all()
+    )
+    came = set()
+    for email in given["staff"]:
+        member = play.actors[email].staff_id
+        came.add(named.get(member) or roster_services.name_member(actor, meeting_id, member))
+    for guest in given.get("guests", ()):
+        came.add(roster_services.name_guest(actor, meeting_id, name=guest["name"], guest_from=guest["from"]))
+    roster_services.set_attendance(actor, meeting_id, came)
+
+
+def record_minutes(play: Play, actor: Actor, given: Given) -> None:
+    item_id = item_of(play, given, play.ids[Sort.MEETING, given["meeting"]])
+    if "text" in given:
+        version = play.session.scalars(select(AgendaItem.version).where(AgendaItem.id == item_id)).one()
+        minutes_services.write(actor, item_id, given["text"], version=version)
+    for outcome in given.get("outcomes", ()):
+        owner = play.actors[outcome["staff"]] if "staff" in outcome else None
+        owner_id = owner.agency_id if owner else None
+        if "owner" in outcome:
+            owner_id = play.agency(outcome["owner"])
+        outcome_id = outcome_services.note(
+            actor,
+            item_id,
+            OutcomeFacts(
+                kind=outcome["type"],
+                text=outcome["text"],
+                owner_agency_id=owner_id,
+                owner_staff_id=owner.staff_id if owner else None,
+                due_on=outcome.get("due"),
+                referral_step=outcome.get("referral_step"),
+                to_agency_id=play.agency(outcome["to"]) if "to" in outcome else None,
+            ),
+        )
+        play.name(Sort.OUTCOME, outcome, outcome_id)
+
+
+def hold_meeting(play: Play, actor: Actor, given: Given) -> None:
+    """A whole meeting on one line: what is not done yet is done, each step by the service of its page."""
+    here = {"meeting": HERE}
+    play.ids[Sort.MEETING, HERE] = meeting_id = (
+        dated(play, actor, given) if "series" in given else play.ids[Sort.MEETING, given["meeting"]]
+    )
+    play.name(Sort.MEETING, given, meeting_id)
+    status = select(Meeting.status).where(Meeting.id == meeting_id)
+    if play.session.scalars(status).one() is MeetingStatus.DRAFT:
+        announce(play, actor, here)
+    for email in given.get("packets", ()):
+        open_packet(play, play.actors[email], here)
+    begin(play, actor, here)
+    attend(play, actor, here | {"staff": given["attend"], "guests": given.get("guests", ())})
+    for former in given.get("approves", ()):
+        approve_minutes(play, actor, {"meeting": former})
+    for line in given.get("record", ()):
+        writer = play.actors[line["by"]] if "by" in line else actor
+        record_minutes(play, writer, here | line)
+    close_meeting(play, actor, here)
+
+
+# The meeting that a compound line is about; no key of a file has such a letter.
+HERE = "*"
+
+
+def finish_action(play: Play, actor: Actor, given: Given) -> None:
+    outcome_id = play.ids[Sort.OUTCOME, given["promise"]]
+    version = play.session.scalars(
+        select(MeetingOutcome.version).where(MeetingOutcome.id == outcome_id)
+    ).one()
+    outcome_services.finish(actor, outcome_id, given.get("text", ""), version=version)
+
+
+def raise_issue(play: Play, actor: Actor, given: Given) -> None:
+    if "referral" in given:
+        issue_id = issue_services.keep(actor, play.ids[Sort.REFERRAL, given["referral"]], given["text"])
+    else:
+        issue_id = issue_services.raise_issue(actor, given["text"])
+    play.name(Sort.ISSUE, given, issue_id)
+
+
+def change_issue(play: Play, actor: Actor, given: Given) -> None:
+    issue_id = play.ids[Sort.ISSUE, given["issue"]]
+    now = play.session.execute(
+        select(LocalIssue.text, LocalIssue.version).where(LocalIssue.id == issue_id)
+    ).one()
+    issue_services.change(
+        actor,
+        issue_id,
+        status=given["status"],
+        result=given.get("result", ""),
+        text=now.text,
+        version=now.version,
+    )
+
+
+OUTCOME = {
+    "key": may(new(Sort.OUTCOME)),
+    "type": need(one_of(OutcomeKind)),
+    "text": need(text),
+    "owner": may(agency),
+    "staff": may(colleague),
+    "due": may(day),
+    "referral_step": may(one_of(ReferralAction)),
+    "to": may(agency),
+}
+GUEST = {"name": need(text), "from": need(text)}
+RECORD = ABOUT | {"text": may(text), "outcomes": may(several(table(OUTCOME)))}
+CAME = {"attend": need(several(colleague)), "guests": may(several(table(GUEST)))}
+HELD = CAME | {
+    "packets": may(several(colleague)),
+    "approves": may(several(known(Sort.MEETING))),
+    "record": may(several(table(RECORD | {"by": may(colleague)}))),
+}
+MINUTES_ACTS = {
+    "begin": Act(begin, meeting),
+    "attend": Act(
+        attend,
+        meeting | {"staff": need(several(colleague)), "guests": may(several(table(GUEST)))},
+    ),
+    "record_minutes": Act(record_minutes, meeting | RECORD),
+    "close_meeting": Act(close_meeting, meeting),
+    "approve_minutes": Act(approve_minutes, meeting),
+    "hold_meeting": Act(hold_meeting, meeting | HELD, instead=DATED | HELD),
+    "finish_action": Act(finish_action, {"promise": need(known(Sort.OUTCOME)), "text": may(text)}),
+    "raise_issue": Act(
+        raise_issue,
+        {"key": may(new(Sort.ISSUE)), "text": need(text), "referral": may(known(Sort.REFERRAL))},
+    ),
+    "change_issue": Act(
+        change_issue,
+        {"issue": need(known(Sort.ISSUE)), "status": need(one_of(IssueStatus)), "result": may(text)},
+    ),
 }

@@ -1,4 +1,4 @@
-"""Acts on people and their consents."""
+"""Acts on people and their consents, on cases, and on what an agency offers and when it is closed."""
 
 from __future__ import annotations
 
@@ -6,9 +6,14 @@ from enum import StrEnum
 from typing import Any
 
 from portal import clock
+from portal.agencies import services as agencies
+from portal.agencies.models import Room
+from portal.cases import services as cases
+from portal.cases.codes import Domain, HeardBy, Method, Milestone, Outcome, Score
 from portal.consents.models import ConsentMethod
 from portal.consents.services import ConsentTerms
 from portal.disclosures import services as disclosures
+from portal.errors import NotAllowed
 from portal.people import services as people
 from portal.people.categories import Category, Relation
 from portal.people.services import Basics
@@ -20,18 +25,22 @@ from portal.scenario.shapes import (
     Shape,
     Sort,
     agency,
+    colleague,
     day,
     flag,
     known,
     may,
     need,
     new,
+    number,
+    offered,
     one_of,
     several,
     table,
     text,
 )
 from portal.scenario.source import Value, Word
+from portal.words import N_
 
 PURPOSE = "支援の調整のため"
 UNTOLD = "理由は記録されていません"
@@ -195,4 +204,126 @@ ACTS = {
             "reason": may(text),
         },
     ),
+}
+
+
+# Acts on cases, and on what an agency offers and when it is closed.
+
+
+def open_case(play: Play, actor: Actor, given: Given) -> None:
+    worker = play.actors[given["worker"]] if "worker" in given else actor
+    person_id = play.ids[Sort.PERSON, given["person"]]
+    heard_by = given.get("heard_by")
+    case_id = cases.open_case(actor, person_id, worker_id=worker.staff_id, heard_by=heard_by)
+    play.name(Sort.CASE, given, case_id)
+
+
+def set_goal(play: Play, actor: Actor, given: Given) -> None:
+    case_id = play.ids[Sort.CASE, given["case"]]
+    goal_id = cases.set_goal(actor, case_id, given["domain"], given["text"], review_on=given.get("review"))
+    play.name(Sort.GOAL, given, goal_id)
+
+
+def score_goal(play: Play, actor: Actor, given: Given) -> None:
+    cases.score_goal(actor, play.ids[Sort.GOAL, given["goal"]], given["score"])
+
+
+def note(play: Play, actor: Actor, given: Given) -> None:
+    cases.write_note(
+        actor,
+        play.ids[Sort.CASE, given["case"]],
+        method=given["method"],
+        category=given.get("category", Category.LIFE_HISTORY),
+        text=given["text"],
+        held_on=given.get("date"),
+        minutes=given.get("minutes"),
+    )
+
+
+def milestone(play: Play, actor: Actor, given: Given) -> None:
+    cases.note_milestone(
+        actor,
+        play.ids[Sort.CASE, given["case"]],
+        given["what"],
+        happened_on=given.get("date"),
+        for_employment=given.get("for_employment", False),
+        helper_agency_id=play.agency(given["helper"]) if "helper" in given else None,
+        text=given.get("text", ""),
+    )
+
+
+def close_case(play: Play, actor: Actor, given: Given) -> None:
+    cases.close_case(
+        actor,
+        play.ids[Sort.CASE, given["case"]],
+        outcome=given["outcome"],
+        text=given.get("text", ""),
+    )
+
+
+case = known(Sort.CASE)
+CASE_ACTS = {
+    "open_case": Act(
+        open_case,
+        {
+            "key": may(new(Sort.CASE)),
+            "person": need(known(Sort.PERSON)),
+            "worker": may(colleague),
+            "heard_by": may(one_of(HeardBy)),
+        },
+    ),
+    "set_goal": Act(
+        set_goal,
+        {
+            "key": may(new(Sort.GOAL)),
+            "case": need(case),
+            "domain": need(one_of(Domain)),
+            "text": need(text),
+            "review": may(day),
+        },
+    ),
+    "score_goal": Act(score_goal, {"goal": need(known(Sort.GOAL)), "score": need(one_of(Score))}),
+    "note": Act(
+        note,
+        {
+            "case": need(case),
+            "method": need(one_of(Method)),
+            "text": need(text),
+            "category": may(one_of(Category)),
+            "minutes": may(number),
+            "date": may(day),
+        },
+    ),
+    "milestone": Act(
+        milestone,
+        {
+            "case": need(case),
+            "what": need(one_of(Milestone)),
+            "date": may(day),
+            "for_employment": may(flag),
+            "helper": may(agency),
+            "text": may(text),
+        },
+    ),
+    "close_case": Act(close_case, {"case": need(case), "outcome": need(one_of(Outcome)), "text": may(text)}),
+}
+
+
+# Acts on what an agency offers and when it is closed.
+
+
+def set_room(play: Play, actor: Actor, given: Given) -> None:
+    service_id = play.ids[Sort.PLACE, given["service"]]
+    agencies.set_room(actor, service_id, given["room"], as_of=given.get("as_of"))
+
+
+def add_closure(play: Play, actor: Actor, given: Given) -> None:
+    if actor.agency_id is None:
+        raise NotAllowed(N_("自分の機関の休みだけを加えられます。"))
+    agencies.add_closure(actor, actor.agency_id, given["from"], given["to"], reason=given["reason"])
+
+
+AGENCY_ACTS = {
+    "set_room": Act(set_room, {"service": need(offered), "room": need(one_of(Room)), "as_of": may(day)}),
+    "add_closure": Act(add_closure, {"from": need(day), "to": need(day), "reason": need(text)}),
 }

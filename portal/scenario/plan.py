@@ -11,20 +11,15 @@ from typing import Any
 from portal import clock
 from portal.accounts.passwords import LONGEST, SHORTEST
 from portal.agencies.calendar import FRIDAY, MONDAY, SATURDAY, SUNDAY, THURSDAY, TUESDAY, WEDNESDAY
-from portal.agencies.kinds import AgencyKind, Room
+from portal.agencies.models import AgencyKind, Room
 from portal.policy import Role
 from portal.scenario import (
     activity_acts,
-    agency_acts,
-    case_acts,
     emergency_acts,
     evaluation_acts,
     meeting_acts,
-    minutes_acts,
-    partner_acts,
     people_acts,
     referral_acts,
-    series_acts,
 )
 from portal.scenario.play import Act
 from portal.scenario.shapes import (
@@ -51,15 +46,15 @@ from portal.scenario.source import Row, Table, Value, WrongFile
 
 ACTS: Mapping[str, Act] = (
     people_acts.ACTS
-    | case_acts.ACTS
+    | people_acts.CASE_ACTS
     | referral_acts.ACTS
-    | agency_acts.ACTS
-    | series_acts.ACTS
+    | people_acts.AGENCY_ACTS
+    | meeting_acts.SERIES_ACTS
     | meeting_acts.ACTS
-    | minutes_acts.ACTS
+    | meeting_acts.MINUTES_ACTS
     | emergency_acts.ACTS
     | activity_acts.ACTS
-    | partner_acts.ACTS
+    | activity_acts.PARTNER_ACTS
     | evaluation_acts.ACTS
 )
 WEEK = {

@@ -12,7 +12,7 @@ from portal.cases import services as cases
 from portal.cases.codes import Domain, HeardBy, Outcome, Score
 from portal.disclosures.models import Basis
 from portal.errors import Invalid
-from portal.meetings import issue_services
+from portal.meetings.issues import services as issue_services
 from portal.people.categories import Category
 from portal.people.models import Person
 from portal.policy import Actor

@@ -10,11 +10,9 @@ from sqlalchemy.orm import Session
 from portal.accounts import services as staff
 from portal.accounts.models import Staff
 from portal.accounts.services import Post
-from portal.agencies import menu_services
 from portal.agencies import services as agencies
 from portal.agencies.calendar import SATURDAY, SUNDAY
-from portal.agencies.kinds import Room
-from portal.agencies.models import Agency, Service
+from portal.agencies.models import Agency, Room, Service
 from portal.agencies.services import AgencyFacts
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
@@ -48,7 +46,7 @@ def enter_agency(play: Play, entry: Entry) -> None:
         agencies.add_closure(None, agency_id, closure["from"], closure["to"], reason=closure["reason"])
     for service in given.get("services", ()):
         same = select(Service.id).where(Service.agency_id == agency_id, Service.name == service["name"])
-        play.ids[Sort.PLACE, service["key"]] = session.scalar(same) or menu_services.add_service(
+        play.ids[Sort.PLACE, service["key"]] = session.scalar(same) or agencies.add_service(
             None,
             agency_id,
             name=service["name"],

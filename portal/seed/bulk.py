@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 from sqlalchemy.schema import AddConstraint, DropConstraint
 
 from portal import clock
-from portal.audit import binding, checkpoints, notes
+from portal.audit import bound as audit_bound
+from portal.audit import checkpoints, notes
 from portal.audit.bound import BOUND, SALT, columns_of, digest_of, state_of
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditHead
@@ -242,7 +243,7 @@ class Bulk:
             for key, state in self.states(kind).items():
                 salt = self.random.randbytes(SALT)
                 self.add("record_salt", kind=kind, record_id=key, salt=salt)
-                lines.append(f"{kind}:{key}:{binding.NONE}:{digest_of(salt, *state)}")
+                lines.append(f"{kind}:{key}:{audit_bound.NONE}:{digest_of(salt, *state)}")
         entries = [
             Entry(
                 self.last_at or until or clock.now(),
@@ -255,10 +256,10 @@ class Bulk:
                 (),
                 None,
                 "command",
-                {"records": lines[at : at + binding.AT_ONCE]},
+                {"records": lines[at : at + audit_bound.AT_ONCE]},
                 {},
             )
-            for at in range(0, len(lines), binding.AT_ONCE)
+            for at in range(0, len(lines), audit_bound.AT_ONCE)
         ]
         self.number(entries)
 

@@ -11,8 +11,7 @@ from portal.audit.events import AuditEvent
 from portal.people.categories import FILED, Category, Relation
 from portal.people.names import search_key
 from portal.seed.bulk import Bulk, Row, Who, dashed
-from portal.seed.invented import FAMILIES, GIVEN, KNOWN
-from portal.seed.network import Network, Place
+from portal.seed.network import FAMILIES, GIVEN, KNOWN, Network, Place
 
 BASIC = Category.BASIC.value
 FILED_CODES = tuple(category.value for category in FILED)

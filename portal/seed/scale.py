@@ -16,7 +16,7 @@ from portal.policy import Role
 from portal.referrals.models import FollowUpKind
 from portal.referrals.states import ReferralKind, ReferralStatus
 from portal.scenario.loading import NotEmpty, is_empty
-from portal.seed import casework, clients, network
+from portal.seed import clients, network, paths
 from portal.seed.bulk import Bulk, Who
 from portal.seed.clients import Client, World, Yes
 from portal.seed.gatherings import Gatherings
@@ -144,7 +144,7 @@ class Crowd:
         who = self.random.choice(home.staff)
         client = clients.register(self.world, home, who, at, named=named)
         if self.random.random() < 0.2:
-            casework.open_case(self.world, client, home, who, at + timedelta(minutes=2))
+            paths.open_case(self.world, client, home, who, at + timedelta(minutes=2))
         return client, who, at + timedelta(minutes=5)
 
     def refer(
@@ -295,6 +295,6 @@ class Crowd:
             if moment > world.now:
                 continue
             if random.random() < 0.4:
-                casework.note(world, client, place, who, moment)
+                paths.note(world, client, place, who, moment)
             if random.random() < 0.8:
-                casework.close_case(world, client, place, who, moment + timedelta(minutes=5))
+                paths.close_case(world, client, place, who, moment + timedelta(minutes=5))

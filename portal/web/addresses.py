@@ -1,10 +1,14 @@
-"""Addresses that are the same on every page are built once: those of the navigation, of style sheets and scripts."""
+"""Addresses of the portal: those built once, parts of them that name a thing, and those that come from outside."""
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from enum import StrEnum
+from typing import Any, TypeVar
+from uuid import UUID
 
-from flask import Flask, has_request_context, request
+from flask import Flask, abort, g, has_request_context, request
+from werkzeug.routing import BaseConverter, ValidationError
 
 # All of them are named in templates and code; the limit is for a server that is asked under many prefixes.
 MOST = 1000
@@ -29,3 +33,56 @@ class KnownAddresses(Flask):
             if len(self.known) < MOST:
                 self.known[key] = address
         return address
+
+
+# An id that a page was asked for in its query or its form.
+
+Id = TypeVar("Id", UUID, UUID | None)
+
+
+def asked(name: str) -> UUID | None:
+    """The id under this name. One that is none leads nowhere, as one of nothing does."""
+    text = request.values.get(name, "")
+    if not text:
+        return None
+    try:
+        found = UUID(text)
+    except ValueError:
+        abort(404)
+    return asking(found)
+
+
+def asking(found: Id) -> Id:
+    """Remember what the page looks for first: should it be refused, the audit log names this id."""
+    if "asked_for" not in g and isinstance(found, UUID):
+        g.asked_for = found
+    return found
+
+
+# Addresses that come from outside: only a path of this portal is ever followed.
+
+SAFE = re.compile(r"/(?![/\\])[^\x00-\x20\\]*")
+
+
+def local_path(wanted: str | None) -> str:
+    """The path if it is one of this site (no host, no scheme, no control characters), else the first page."""
+    return wanted if wanted and SAFE.fullmatch(wanted) else "/"
+
+
+# URL converters, so that a view receives the thing and not its name.
+
+
+def enum_converter(members: type[StrEnum]) -> type[BaseConverter]:
+    """A converter for `/<kind:value>` URLs; an unknown value is a 404."""
+
+    class EnumConverter(BaseConverter):
+        def to_python(self, value: str) -> Any:
+            try:
+                return members(value)
+            except ValueError as error:
+                raise ValidationError from error
+
+        def to_url(self, value: Any) -> str:
+            return str(getattr(value, "value", value))
+
+    return EnumConverter

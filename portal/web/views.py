@@ -6,7 +6,7 @@ from flask_babel import get_locale
 
 from portal.errors import missing_page
 from portal.heartbeat import heartbeat
-from portal.web.paths import local_path
+from portal.web.addresses import local_path
 
 bp = Blueprint("web", __name__)
 

@@ -14,12 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from portal.activities import attendance_services, head_services, queries, services
-from portal.activities.attendance_services import Heads
+from portal.activities import queries, services
 from portal.activities.kinds import ActivityKind
-from portal.activities.services import ActivityFacts
+from portal.activities.services import ActivityFacts, Heads
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
+from portal.cases.models import Case
 from portal.db import db
 from portal.errors import Conflict, Invalid, StaleForm
 from tests.activities.acts import boxes, heads, recorded, shape
@@ -119,10 +119,10 @@ def test_the_same_form_twice_adds_nobody_twice(member: Member) -> None:
     made = make_activity(member)
     person = make_person(member)
     for _ in range(2):
-        attendance_services.note_heads(
+        services.note_heads(
             member.actor, made, Heads({person: ""}, 2, 1), expected=None, idempotency_key="a" * 32
         )
-    attendance_services.note_heads(member.actor, made, Heads({person: ""}, 2, 1))
+    services.note_heads(member.actor, made, Heads({person: ""}, 2, 1))
     assert shape(made) == (1, 2, 1)
 
 
@@ -170,9 +170,7 @@ def test_a_head_is_named_later_and_the_naming_taken_back(browser: Visit, member:
 
 
 def make_case_of(member: Member, person_id: UUID) -> UUID:
-    from_db = db.read.execute(
-        select(services.cases.Case.id).where(services.cases.Case.person_id == person_id)
-    )
+    from_db = db.read.execute(select(Case.id).where(Case.person_id == person_id))
     found: UUID = from_db.scalar_one()
     db.end()
     return found
@@ -208,7 +206,7 @@ def test_who_may_be_named(member: Member, at: Callable[..., None]) -> None:
         made = services.record(member.actor, facts(), Heads(first=1)).id
         head_id = heads(made)[0].id
         with pytest.raises(Invalid):
-            head_services.link(member.actor, made, head_id, stranger)
+            services.link(member.actor, made, head_id, stranger)
 
 
 @pytest.mark.parametrize("number", [-1, 501])
@@ -226,7 +224,7 @@ def test_the_actor_who_links_first_wins(member: Member) -> None:
     def link(head_id: UUID) -> None:
         barrier.wait()
         try:
-            head_services.link(member.actor, made, head_id, person)
+            services.link(member.actor, made, head_id, person)
             outcomes.append("linked")
         except Conflict:
             outcomes.append("refused")
@@ -283,10 +281,10 @@ def world(member: Member, entries: list[tuple[str, int, int]]) -> tuple[list[int
     for sort, day, n in entries:
         if sort == "person":
             first, again = shape(days[day])[1:]
-            attendance_services.note_heads(member.actor, days[day], Heads({people[n]: ""}, first, again))
+            services.note_heads(member.actor, days[day], Heads({people[n]: ""}, first, again))
         else:
             first, again = shape(days[day])[1:]
-            attendance_services.note_heads(member.actor, days[day], Heads({}, first + n, again))
+            services.note_heads(member.actor, days[day], Heads({}, first + n, again))
     counted = queries.heads(db.read(), days)
     rows = [row for day in days for row in heads(day)]
     named = {row.person_id for row in rows if row.person_id}

@@ -11,14 +11,15 @@ from flask import Flask
 from sqlalchemy import select
 
 from portal import clock
-from portal.activities import partner_queries, partner_services
 from portal.activities.kinds import ActivityKind, Offer
 from portal.activities.models import Agreement, Partner
-from portal.activities.partner_queries import AgreementState, Filter
-from portal.activities.partner_services import PartnerFacts
+from portal.activities.partners import queries as partner_queries
+from portal.activities.partners import services as partner_services
+from portal.activities.partners.queries import AgreementState, Filter
+from portal.activities.partners.services import PartnerFacts
 from portal.audit.models import AuditEntry
 from portal.db import db
-from portal.disclosures import exclusion_services
+from portal.disclosures import exclusions
 from portal.disclosures import services as disclosures
 from portal.errors import Invalid, NotAllowed
 from portal.exclusions.models import Conflict as Interest
@@ -455,7 +456,7 @@ def test_who_is_shut_out_does_not_learn_that_the_person_came(browser: Visit, mem
     partner, colleague = make_partner(member), make_member(member.agency_id)
     person = make_person(member, family="仮名", given="一子")
     taken_in(member, partner, person, title="今日の見学")
-    exclusion_services.shut_out(member.actor, person, colleague.staff_id, Interest.RELATIVE, "見本の理由")
+    exclusions.shut_out(member.actor, person, colleague.staff_id, Interest.RELATIVE, "見本の理由")
 
     page = browser(colleague).get(f"/activities/partners/{partner}").text
 

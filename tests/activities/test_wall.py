@@ -10,13 +10,12 @@ import pytest
 from sqlalchemy import select
 
 from portal.activities import services
-from portal.activities.attendance_services import Heads
 from portal.activities.kinds import ActivityKind
-from portal.activities.services import ActivityFacts
+from portal.activities.services import ActivityFacts, Heads
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
 from portal.db import db
-from portal.disclosures import exclusion_services
+from portal.disclosures import exclusions
 from portal.exclusions.models import Conflict, Exclusion
 from portal.policy import Role
 from tests.activities.acts import boxes, heads, record
@@ -34,7 +33,7 @@ def member(app: Any, at: Callable[..., None]) -> Member:
 
 
 def exclude(member: Member, staff: Member, person_id: Any) -> None:
-    exclusion_services.shut_out(member.actor, person_id, staff.staff_id, Conflict.OTHER, "見本の理由")
+    exclusions.shut_out(member.actor, person_id, staff.staff_id, Conflict.OTHER, "見本の理由")
 
 
 def test_a_third_agency_finds_nothing(browser: Visit, member: Member) -> None:

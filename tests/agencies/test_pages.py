@@ -11,9 +11,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from portal.agencies import menu_services, queries, services
-from portal.agencies.kinds import AgencyKind, Room
-from portal.agencies.models import Agency, Closure, Service
+from portal.agencies import queries, services
+from portal.agencies.models import Agency, AgencyKind, Closure, Room, Service
 from portal.agencies.services import AgencyFacts, facts_of
 from portal.audit.models import AuditEntry
 from portal.db import db
@@ -135,12 +134,10 @@ def test_availability_of_a_service(app: Flask, at: At) -> None:
     found = queries.availability(session, agency, service, date(2026, 11, 20))
     assert (found.closed_today, found.next_open_day) == (False, date(2026, 11, 24))
     assert (found.room, found.as_of, found.is_full) == (Room.WAITING, date(2026, 11, 1), False)
-    assert found.needs_a_word
     plain = queries.availability(session, agency, None, date(2026, 11, 20))
-    assert (plain.room, plain.as_of, plain.needs_a_word) == (None, None, False)
+    assert (plain.room, plain.as_of) == (None, None)
     weekend = queries.availability(session, agency, None, date(2026, 11, 21))
     assert weekend.closed_today
-    assert weekend.needs_a_word
 
 
 def test_availability_of_an_agency_that_never_opens(app: Flask) -> None:
@@ -392,7 +389,7 @@ def test_saying_the_same_again_renews_the_date(app: Flask, at: At) -> None:
     worker = make_member()
     assert worker.agency_id
     service_id = make_service(worker.agency_id, room_as_of=date(2026, 4, 1))
-    menu_services.set_room(worker.actor, service_id, Room.OPEN)
+    services.set_room(worker.actor, service_id, Room.OPEN)
     assert db.read.get_one(Service, service_id).room_as_of == date(2026, 11, 24)
 
 
@@ -400,10 +397,10 @@ def test_services_raise_for_what_the_page_would_not_send(app: Flask) -> None:
     admin = admin_of()
     assert admin.agency_id
     with pytest.raises(Invalid):
-        menu_services.add_service(admin.actor, admin.agency_id, name="")
+        services.add_service(admin.actor, admin.agency_id, name="")
     with pytest.raises(Invalid):
-        menu_services.add_service(admin.actor, admin.agency_id, name="見本", as_of=date(2999, 1, 1))
-    service_id = menu_services.add_service(admin.actor, admin.agency_id, name="見本")
-    menu_services.edit_service(admin.actor, service_id, name="見本2", for_whom="", version=1)
+        services.add_service(admin.actor, admin.agency_id, name="見本", as_of=date(2999, 1, 1))
+    service_id = services.add_service(admin.actor, admin.agency_id, name="見本")
+    services.edit_service(admin.actor, service_id, name="見本2", for_whom="", version=1)
     with pytest.raises(StaleForm):
-        menu_services.edit_service(admin.actor, service_id, name="見本3", for_whom="", version=1)
+        services.edit_service(admin.actor, service_id, name="見本3", for_whom="", version=1)

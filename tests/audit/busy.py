@@ -9,11 +9,11 @@ from portal.accounts import invitations
 from portal.accounts.services import Post
 from portal.db import db
 from portal.emergency import services as emergencies
-from portal.inspections import finding_services, sample_services
-from portal.inspections.checks import Check, Verdict
-from portal.inspections.finding_services import Statement
+from portal.inspections import findings, samples
+from portal.inspections.findings import Statement
+from portal.inspections.hints import Check, Verdict
 from portal.inspections.models import FindingKind, SampleItem
-from portal.inspections.sample_services import Draw
+from portal.inspections.samples import Draw
 from portal.policy import Role
 from portal.retention import services as retention
 from portal.retention.models import ErasureGround
@@ -62,10 +62,10 @@ def emergencies_of_a_day(world: World) -> None:
 def sample_to_close(world: World) -> None:
     auditor = world.members["auditor"].actor
     today = clock.today()
-    sample_id = sample_services.draw(auditor, Draw(today - timedelta(days=60), today, 1, seed="見本"))
+    sample_id = samples.draw(auditor, Draw(today - timedelta(days=60), today, 1, seed="見本"))
     item = db.read.query(SampleItem).filter_by(sample_id=sample_id).one()
     db.end()
-    sample_services.check(auditor, item.id, dict.fromkeys(Check, Verdict.OK), "")
+    samples.check(auditor, item.id, dict.fromkeys(Check, Verdict.OK), "")
 
 
 def findings_to_judge(world: World) -> None:
@@ -75,8 +75,8 @@ def findings_to_judge(world: World) -> None:
     for _one in range(4):
         due_on = clock.today() + timedelta(days=30)
         said = Statement(agency_id, FindingKind.WEAKNESS, world.birds.word(), due_on)
-        finding = finding_services.state(world.members["auditor"].actor, said)
-        finding_services.answer(world.chair.actor, finding, world.birds.word())
+        finding = findings.state(world.members["auditor"].actor, said)
+        findings.answer(world.chair.actor, finding, world.birds.word())
 
 
 def meetings_to_arrange(world: World) -> None:

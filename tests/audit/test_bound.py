@@ -22,7 +22,8 @@ from sqlalchemy import event, select
 
 import verify_audit
 from portal import clock
-from portal.audit import binding, guard
+from portal.audit import bound as audit_bound
+from portal.audit import guard
 from portal.audit import services as audit
 from portal.audit.bound import BOUND, OWNERS, TABLES, columns_of
 from portal.audit.events import AuditEvent
@@ -33,8 +34,8 @@ from portal.db import Base, UTCDateTime, db
 from portal.disclosures.models import Disclosure
 from portal.evaluations.models import EvaluationAddendum, EvaluationClosing
 from portal.exclusions.models import Conflict, Exclusion
-from portal.meetings.agenda_models import Addendum
-from portal.meetings.models import Meeting
+from portal.meetings.minutes.models import Addendum
+from portal.meetings.schedule.models import Meeting
 from portal.people.models import Person
 from portal.referrals.models import Referral
 from portal.retention import erasing
@@ -540,7 +541,7 @@ def salts() -> dict[Record, bytes]:
 @pytest.fixture
 def unbound() -> Iterator[None]:
     """The portal as it was before migration 0005."""
-    heard = (("before_flush", binding.note_changes), ("before_commit", binding.write))
+    heard = (("before_flush", audit_bound.note_changes), ("before_commit", audit_bound.write))
     for name, listener in heard:
         event.remove(db.session, name, listener)
     yield

@@ -20,15 +20,15 @@ from sqlalchemy import func, select, update
 
 from portal.audit import checkpoints, notes, soundness
 from portal.audit.checkpoints import newest
-from portal.audit.contradictions import Halted
 from portal.audit.events import AuditEvent
 from portal.audit.keeping import keeping
-from portal.audit.keys import add_master, create, pem
 from portal.audit.models import AuditCheckpoint, AuditDetail, AuditEntry, AuditHead
+from portal.audit.notes import Halted
 from portal.audit.tree import leaf, root_of
-from portal.audit.vault import vault
+from portal.audit.vault import add_master, create, pem, vault
 from portal.db import db
-from portal.inspections import checkpoint_services, restoring_services
+from portal.inspections import checkpoints as inspection_checkpoints
+from portal.inspections import restoring
 from portal.policy import Role
 from tests.browsers import Browser
 from tests.databases import Databases
@@ -282,11 +282,11 @@ def test_a_confirmed_restore_is_finished_by_the_next_start(
     write(3)
     checkpoint()
     machine.restore(backup)
-    restoring_services.propose(admin.actor, "控えから戻した。")
+    restoring.propose(admin.actor, "控えから戻した。")
     with monkeypatch.context() as stopped:
         stopped.setattr(keeping, "lay_aside", lambda *_: None)
         stopped.setattr(keeping, "keep", lambda *_: False)
-        restoring_services.declare(auditor.actor, proposal_seq())
+        restoring.declare(auditor.actor, proposal_seq())
     machine.restart()
     write()
     assert soundness.watch.contradiction is None
@@ -317,7 +317,7 @@ def test_a_declaration_about_other_facts_cannot_be_confirmed(outside: Path, mach
     write(3)
     checkpoint()
     machine.restore(backup)
-    restoring_services.propose(admin.actor, "控えから戻した。")
+    restoring.propose(admin.actor, "控えから戻した。")
     seq = proposal_seq()
     name = kept(outside)[-1]
     (place(outside) / name).unlink()
@@ -327,7 +327,7 @@ def test_a_declaration_about_other_facts_cannot_be_confirmed(outside: Path, mach
         )
     )
     with pytest.raises(Exception, match="合わなくなりました"):
-        restoring_services.declare(auditor.actor, seq)
+        restoring.declare(auditor.actor, seq)
     db.end()
 
 
@@ -348,8 +348,8 @@ def test_another_worker_notices_and_goes_on_when_it_is_settled(outside: Path, ma
     soundness.watch = there
     with pytest.raises(Halted):
         write()
-    restoring_services.propose(admin.actor, "控えから戻した。")
-    restoring_services.declare(auditor.actor, proposal_seq())
+    restoring.propose(admin.actor, "控えから戻した。")
+    restoring.declare(auditor.actor, proposal_seq())
     write()
     soundness.watch = here
     write()
@@ -403,8 +403,8 @@ def test_a_folder_that_was_emptied_is_not_taken_for_a_new_start(outside: Path, m
     machine.restart()
     with pytest.raises(Halted):
         write()
-    restoring_services.propose(admin.actor, "保管場所のディスクを失くした。")
-    restoring_services.declare(auditor.actor, proposal_seq())
+    restoring.propose(admin.actor, "保管場所のディスクを失くした。")
+    restoring.declare(auditor.actor, proposal_seq())
     write()
     fact = facts(AuditEvent.RESTORE_DECLARED)[-1]
     assert (fact["size"], fact["kept_size"]) == (0, 0), "nothing known is lost, so nothing is excused"
@@ -437,7 +437,7 @@ def test_a_folder_that_breaks_later_does_not_stop_the_work(outside: Path, machin
     whole.write_text("")
     checkpoint()
     assert keeping.problem
-    assert checkpoint_services.show(auditor.actor).problem
+    assert inspection_checkpoints.show(auditor.actor).problem
     db.end()
     whole.unlink()
     whole.with_name("away").rename(whole)
@@ -501,8 +501,8 @@ def test_a_signing_key_that_is_lost_for_good_is_confirmed_by_two(outside: Path, 
     (vault.folder / "signing.pem").unlink()
     vault.reload()
     machine.restart()
-    restoring_services.propose(admin.actor, "署名鍵の控えもなくなった。")
-    restoring_services.declare(auditor.actor, proposal_seq())
+    restoring.propose(admin.actor, "署名鍵の控えもなくなった。")
+    restoring.declare(auditor.actor, proposal_seq())
     write()
     machine.restart()
     write()
@@ -525,7 +525,7 @@ def test_a_lost_master_key_stops_and_nobody_can_declare_it_away(outside: Path, m
     assert found
     assert not found.can_be_declared
     with pytest.raises(Exception, match="KEY_DIR"):
-        restoring_services.propose(admin.actor, "鍵を失くした。")
+        restoring.propose(admin.actor, "鍵を失くした。")
     file.write_bytes(copy)
     make_person(worker)
     assert soundness.watch.contradiction is None

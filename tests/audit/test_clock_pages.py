@@ -20,7 +20,8 @@ from portal.audit import jumps
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditCheckpoint, AuditEntry
 from portal.db import db
-from portal.inspections import clock_services, restoring_services
+from portal.inspections import clock as inspection_clock
+from portal.inspections import restoring
 from portal.policy import Role
 from tests.audit.test_checkpoints import (
     Machine,
@@ -312,8 +313,8 @@ def test_a_backup_put_back_over_what_a_clock_wrote_that_was_ahead(
     at(START + HOUR)
     machine.restore(backup)
     machine.restart()
-    restoring_services.propose(admin.actor, "時計が進んでいたので、控えから戻した。")
-    restoring_services.declare(auditor.actor, proposal_seq())
+    restoring.propose(admin.actor, "時計が進んでいたので、控えから戻した。")
+    restoring.declare(auditor.actor, proposal_seq())
     write()
     world = World(machine.app, tmp_path)
     world.kept += lost
@@ -335,11 +336,11 @@ def test_a_restored_database_and_a_clock_that_is_behind(outside: Path, machine: 
     machine.restart()
     at(START - DAY)
     with pytest.raises(jumps.ClockBehind):
-        restoring_services.propose(admin.actor, "控えから戻した。")
+        restoring.propose(admin.actor, "控えから戻した。")
     with db.transaction() as session:
-        clock_services.write(session, admin.actor, REASON)
-    restoring_services.propose(admin.actor, "控えから戻した。")
-    restoring_services.declare(auditor.actor, proposal_seq())
+        inspection_clock.write(session, admin.actor, REASON)
+    restoring.propose(admin.actor, "控えから戻した。")
+    restoring.declare(auditor.actor, proposal_seq())
     write()
     with db.transaction() as session:
         assert jumps.present(session) is None

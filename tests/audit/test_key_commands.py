@@ -10,7 +10,8 @@ import pytest
 from flask.testing import FlaskCliRunner
 from sqlalchemy import select
 
-from portal.audit import checkpoints, key_services, keys, notes, soundness
+from portal.audit import checkpoints, key_services, notes, soundness
+from portal.audit import vault as audit_vault
 from portal.audit.events import AuditEvent
 from portal.audit.keeping import keeping
 from portal.audit.models import AuditCheckpoint, AuditEntry, SubjectKey
@@ -174,4 +175,4 @@ def test_the_log_tells_of_the_change_and_keeping_goes_on(outside: Path, runner: 
     assert set(body["fact"]) == {"old", "new"}
     assert body["staff"] is None
     assert keeping.problem == ""
-    assert keys.load(the_keys()).former is None
+    assert audit_vault.load(the_keys()).former is None

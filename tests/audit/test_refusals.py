@@ -20,9 +20,9 @@ from portal.disclosures import services as disclosures
 from portal.disclosures.models import Disclosure
 from portal.errors import Lack, NoBasis, PortalError
 from portal.exclusions.models import Exclusion
-from portal.inspections import name_services
+from portal.inspections import names
 from portal.inspections.models import NameOpening
-from portal.meetings.agenda_models import AgendaItem
+from portal.meetings.agenda.models import AgendaItem
 from portal.people import services as people
 from portal.people.categories import Category
 from portal.policy import Role
@@ -379,7 +379,7 @@ def test_a_name_that_was_not_opened(browser: Visit, sender: Member) -> None:
     assert browser(sender).post(f"/audit/people/{person}/name", data={"reason": "見たい"}).status_code == 403
     denied.one_of(denied.since(before), by=sender, lack=Lack.PERMISSION, about=("audit.open_name", person))
     with pytest.raises(PortalError) as caught:
-        name_services.open_name(auditor.actor, person, " ")
+        names.open_name(auditor.actor, person, " ")
     assert caught.value.lack is Lack.REASON
     assert how_many(NameOpening) == 0
 

@@ -12,10 +12,10 @@ from portal.accounts.models import Membership, Staff
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import db
-from portal.meetings import agenda_services
-from portal.meetings import services as meetings
-from portal.meetings.agenda_services import ItemFacts
-from portal.meetings.models import Meeting, MeetingMember
+from portal.meetings.agenda import services as agenda_services
+from portal.meetings.agenda.services import ItemFacts
+from portal.meetings.schedule import services as meetings
+from portal.meetings.schedule.models import Meeting, MeetingMember
 from portal.meetings.states import ItemKind, MeetingAction, MeetingKind
 from portal.policy import Actor
 from portal.referrals.models import Referral

@@ -16,11 +16,9 @@ import psycopg
 
 from portal import clock
 from portal.db import db
-from portal.evaluations import counting, goal_counts, programmes
-from portal.evaluations.areas import areas_of
-from portal.evaluations.catalogue import Count
-from portal.evaluations.figures import Key
-from portal.evaluations.period import Period
+from portal.evaluations import counting, programmes
+from portal.evaluations.catalogue import Count, Key, Period
+from portal.evaluations.programmes import areas_of
 from tests.bench.load import Connection, Wrong
 from tests.bench.processor import seconds_of
 from tests.bench.report import Report
@@ -84,7 +82,7 @@ def figures(programme_id: UUID, year: int) -> dict[Key, int]:
         areas = areas_of(session, programme_id, one)
         found = counting.count(session, programme_id, Period(one, today), areas)
     counting.by_month(session, programme_id, year, areas, today)
-    goal_counts.goals(session, programme_id, Period(year, today))
+    counting.goals(session, programme_id, Period(year, today))
     return found
 
 

@@ -9,13 +9,13 @@ import time_machine
 
 from portal import clock
 from portal.audit import jumps
-from portal.disclosures import exclusion_services
+from portal.disclosures import exclusions
 from portal.disclosures import services as disclosures
 from portal.exclusions.models import Conflict
-from portal.inspections import finding_services, sample_services
-from portal.inspections.finding_services import Statement
+from portal.inspections import findings, samples
+from portal.inspections.findings import Statement
 from portal.inspections.models import FindingKind
-from portal.inspections.sample_services import Draw
+from portal.inspections.samples import Draw
 from portal.retention import services as retention
 from portal.retention.models import ErasureGround
 from tests.browser.demo import NOON, Demo
@@ -27,14 +27,14 @@ def inspect(demo: Demo) -> None:
     coordinator, colleague, auditor = (demo.actor(name) for name in ("soudan", "madoguchi", "kansa"))
     member = Member(coordinator, "soudan@example.jp")
     kept_out_of, mistaken = make_person(member), make_person(member)
-    exclusion_services.shut_out(
+    exclusions.shut_out(
         coordinator, kept_out_of, colleague.staff_id, Conflict.NEIGHBOUR, "同じ自治会の役員です。"
     )
     retention.propose(colleague, mistaken, ErasureGround.UNLAWFUL, "別の人の記録を誤って登録しました。")
-    sample_services.draw(auditor, Draw(date(2020, 4, 1), date(2020, 12, 31), 5, seed="見本"))
+    samples.draw(auditor, Draw(date(2020, 4, 1), date(2020, 12, 31), 5, seed="見本"))
     agency_id = demo.actor("shuro-kanri").agency_id
     assert agency_id
-    finding_services.state(
+    findings.state(
         auditor,
         Statement(
             agency_id,

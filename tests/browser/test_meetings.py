@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from portal import clock
 from portal.db import db
-from portal.meetings.models import Meeting
+from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import MeetingStatus
 from tests.browser import axe
 from tests.browser.conftest import DESKTOP, PHONE, Visit

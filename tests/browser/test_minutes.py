@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import expect
 
 from portal.db import db
-from portal.meetings import minutes_services
-from portal.meetings.agenda_models import AgendaItem
+from portal.meetings.agenda.models import AgendaItem
+from portal.meetings.minutes import services as minutes_services
 from portal.meetings.states import MeetingAction
 from tests.browser import axe
 from tests.browser.conftest import PHONE, Visit

@@ -11,14 +11,13 @@ from flask import Flask
 from sqlalchemy import select
 
 from portal import clock
-from portal.agencies.kinds import AgencyKind
+from portal.agencies.models import AgencyKind
 from portal.audit.models import AuditEntry
-from portal.cases import milestone_services
 from portal.cases import services as cases
 from portal.cases.codes import Domain, HeardBy, Milestone, Outcome, Score
 from portal.cases.models import Case, CaseGoal, CaseMilestone
 from portal.db import db
-from portal.disclosures import exclusion_services
+from portal.disclosures import exclusions
 from portal.errors import Conflict, Invalid
 from portal.exclusions.models import Conflict as Interest
 from portal.policy import Role
@@ -134,9 +133,7 @@ def test_a_wrong_milestone_is_refused(
 def test_the_service_takes_no_helper_that_is_none(member: Member, case_id: UUID) -> None:
     for helper in (member.agency_id, uuid4()):
         with pytest.raises(Invalid) as refused:
-            milestone_services.note_milestone(
-                member.actor, case_id, Milestone.EMPLOYED, helper_agency_id=helper
-            )
+            cases.note_milestone(member.actor, case_id, Milestone.EMPLOYED, helper_agency_id=helper)
         assert refused.value.field == "helper"
 
 
@@ -181,7 +178,7 @@ def test_no_other_agency_and_nobody_shut_out_learns_of_a_milestone(
     person = all_of(Case)[0].person_id
     recipient, colleague = make_member(), make_member(member.agency_id)
     make_referral(member, recipient, person_id=person)
-    exclusion_services.shut_out(member.actor, person, colleague.staff_id, Interest.RELATIVE, "見本の理由")
+    exclusions.shut_out(member.actor, person, colleague.staff_id, Interest.RELATIVE, "見本の理由")
     paths = ("/milestones/new", f"/milestones/{one}/strike", "/heard-by")
 
     outsiders = (recipient, make_member(), colleague, make_member(role=Role.AUDITOR))
@@ -297,4 +294,4 @@ def test_after_an_erasure_the_pages_stand_and_nothing_more_is_written(app: Flask
     [kept] = all_of(CaseMilestone)
     assert (kept.text, kept.struck_at) == ("", None)
     with pytest.raises(Conflict):
-        milestone_services.note_milestone(office.worker.actor, case.id, Milestone.EMPLOYED)
+        cases.note_milestone(office.worker.actor, case.id, Milestone.EMPLOYED)

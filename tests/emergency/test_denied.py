@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from portal.db import db
 from portal.emergency.models import EmergencyAccess
-from portal.emergency.search_services import MISSES_PER_DAY
+from portal.emergency.search import MISSES_PER_DAY
 from portal.errors import Lack
 from portal.policy import Role
 from tests.audit import denied

@@ -14,9 +14,9 @@ from sqlalchemy.exc import NoResultFound
 from portal.db import db
 from portal.disclosures import services as disclosures
 from portal.disclosures.models import Disclosure
-from portal.emergency import review_services, second_services, services
+from portal.emergency import services
 from portal.emergency.models import Emergency, EmergencyAccess, EmergencyNotice, Finding
-from portal.emergency.search_services import NoMoreTries, Wanted, find
+from portal.emergency.search import NoMoreTries, Wanted, find
 from portal.emergency.services import Wish
 from portal.errors import Conflict
 from portal.people.categories import Category
@@ -68,7 +68,7 @@ def test_the_same_form_sent_five_times_at_once_is_one_access(asker: Member, hana
 def test_two_answers_at_once_have_one_winner(app: Flask, asker: Member, pending: UUID) -> None:
     chiefs = [make_member(asker.agency_id, Role.COORDINATOR) for _ in range(2)]
     db.end()
-    both = together(*[lambda one=one: second_services.agree(one.actor, pending) for one in chiefs])
+    both = together(*[lambda one=one: services.agree(one.actor, pending) for one in chiefs])
     assert errors(both) == [Conflict, type(None)]
     assert (count(Disclosure), count(EmergencyNotice)) == (1, 2)
     assert len(events("emergency:approved")) == 1
@@ -81,7 +81,7 @@ def test_two_reviews_at_once_have_one_winner(asker: Member, hanako: UUID) -> Non
     db.end()
     findings = (Finding.JUSTIFIED, Finding.NOT_JUSTIFIED)
     acts = [
-        lambda one=one, finding=finding: review_services.review(one.actor, access_id, finding, "記録を見た。")
+        lambda one=one, finding=finding: services.review(one.actor, access_id, finding, "記録を見た。")
         for one, finding in zip(chiefs, findings, strict=True)
     ]
     assert errors(together(*acts)) == [Conflict, type(None)]

@@ -17,7 +17,7 @@ from portal.audit.events import AuditEvent
 from portal.db import db
 from portal.emergency import services as emergency
 from portal.emergency.models import Emergency, EmergencyAccess, EmergencyNotice
-from portal.emergency.search_services import Wanted
+from portal.emergency.search import Wanted
 from portal.emergency.services import Wish
 from portal.exclusions.models import Conflict as Reason
 from portal.exclusions.models import Exclusion

@@ -14,7 +14,7 @@ from portal import clock
 from portal.db import db
 from portal.disclosures.models import Disclosure, DisclosureCategory
 from portal.emergency.models import EmergencyAccess, EmergencyNotice
-from portal.emergency.search_services import MISSES_PER_DAY
+from portal.emergency.search import MISSES_PER_DAY
 from portal.people.categories import Category
 from portal.policy import Role
 from tests.browsers import Browser

@@ -19,7 +19,7 @@ from portal.cases.codes import Domain, HeardBy, Milestone, Outcome, Score
 from portal.cases.models import Case, CaseGoal, CaseMilestone
 from portal.db import db, new_id
 from portal.disclosures.models import Basis
-from portal.meetings.models import Meeting, MeetingMember
+from portal.meetings.schedule.models import Meeting, MeetingMember
 from portal.meetings.states import MeetingKind, MeetingStatus
 from portal.referrals.models import Referral, ReferralGoal
 from portal.referrals.states import ReferralKind, ReferralStatus

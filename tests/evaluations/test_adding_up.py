@@ -14,12 +14,12 @@ from flask import Flask
 
 from portal.activities.kinds import ActivityKind, Mode
 from portal.activities.models import ActivityAttendance
-from portal.agencies.kinds import AgencyKind
-from portal.agencies.models import Agency
+from portal.agencies.models import Agency, AgencyKind
 from portal.audit.events import AuditEvent
 from portal.cases.codes import Milestone, Outcome
 from portal.db import db
-from portal.evaluations import closing_services, programmes
+from portal.evaluations import programmes
+from portal.evaluations import services as evaluation_services
 from portal.policy import Role
 from tests.browsers import Browser
 from tests.conftest import CountQueries
@@ -238,7 +238,7 @@ def test_several_pages_sum_up_each_and_all(
 def test_in_a_closed_year_what_changed_since_is_a_line(it: Programme, browser: Visit) -> None:
     coordinator = make_member(it.id, Role.COORDINATOR)
     it.activity("2020-05-01", first=5, together=[it.office])
-    closing_services.close(coordinator.actor, it.id, 2020, date(2021, 3, 31))
+    evaluation_services.close(coordinator.actor, it.id, 2020, date(2021, 3, 31))
     it.activity("2020-06-01", first=2)
     inside = behind(browser(it.me), "cafe.visits")
     assert (inside.rows, inside.total) == ([2, 5], 5)

@@ -17,14 +17,14 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from portal.agencies.kinds import AgencyKind
+from portal.agencies.models import AgencyKind
 from portal.audit.models import AuditCheckpoint, AuditEntry
 from portal.audit.services import canonical
 from portal.cases import services as cases
 from portal.cases.codes import Domain, Score
 from portal.db import db
 from portal.errors import Conflict, Invalid, NotAllowed
-from portal.evaluations import closing_services, text_services
+from portal.evaluations import services as evaluation_services
 from portal.evaluations.models import EvaluationAddendum, EvaluationClosing, Part
 from portal.policy import Role
 from tests.activity_factories import make_activity, make_attendance, make_text
@@ -74,7 +74,7 @@ def entry_of(event: str) -> tuple[int, dict[str, Any]]:
 
 def close(member: Member, year: int = 2020, day: str = "2021-03-31") -> None:
     assert member.agency_id
-    closing_services.close(member.actor, member.agency_id, year, date.fromisoformat(day))
+    evaluation_services.close(member.actor, member.agency_id, year, date.fromisoformat(day))
     db.end()
 
 
@@ -181,13 +181,13 @@ def test_a_closed_year_is_written_no_more_but_added_to(browser: Visit, coordinat
     visit = browser(coordinator)
     assert visit.get(f"{ROOT}/2020/add").status_code == 409
     with pytest.raises(Conflict):
-        closing_services.add(coordinator.actor, coordinator.agency_id, 2020, "早すぎる追記")
+        evaluation_services.add(coordinator.actor, coordinator.agency_id, 2020, "早すぎる追記")
     close(coordinator)
     assert visit.get(f"{ROOT}/2020/place/result").status_code == 409
     sent = visit.post(f"{ROOT}/2020/place/result", data={"text": "遅すぎる文章"})
     assert sent.status_code == 409
     with pytest.raises(Conflict):
-        text_services.write(
+        evaluation_services.write(
             coordinator.actor, coordinator.agency_id, 2020, "place", Part.RESULT, "遅すぎる文章"
         )
     key = uuid4().hex
@@ -227,7 +227,7 @@ def test_who_may_close(browser: Visit, coordinator: Member) -> None:
     assert browser(other).get(f"{ROOT}/2020/close").status_code == 403
     for member in (colleague, other):
         with pytest.raises(NotAllowed):
-            closing_services.close(member.actor, agency_id, 2020, date(2021, 3, 31))
+            evaluation_services.close(member.actor, agency_id, 2020, date(2021, 3, 31))
     administrator = make_member(agency_id, role=Role.AGENCY_ADMIN)
     assert browser(administrator).get(f"{ROOT}/2020/close").status_code == 200
     close(administrator)

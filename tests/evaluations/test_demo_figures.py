@@ -15,10 +15,10 @@ from flask import Flask
 from sqlalchemy import select
 
 from portal.db import db
-from portal.evaluations import counting, numbers, programmes
-from portal.evaluations.areas import areas_of
-from portal.evaluations.figures import Key
+from portal.evaluations import catalogue, counting, programmes, table
+from portal.evaluations.catalogue import Key
 from portal.evaluations.models import EvaluationClosing, EvaluationText, Part
+from portal.evaluations.programmes import areas_of
 from tests.browsers import Browser
 from tests.conftest import scenario
 from tests.evaluations.source_figures import AS_OF, BY_MONTH, R1, R2, SAID, WEEKLY, Said
@@ -39,7 +39,7 @@ def demo(app: Flask) -> Iterator[Flask]:
 def figures(year: int, as_of: date) -> Figures:
     session = counting.everybody()
     (programme,) = programmes.programmes(session)
-    period = counting.Period(year, as_of)
+    period = catalogue.Period(year, as_of)
     return counting.count(session, programme.id, period, areas_of(session, programme.id, year))
 
 
@@ -170,7 +170,7 @@ def test_the_first_year_was_closed_with_the_figures_of_the_table(demo: Flask) ->
     with db.read() as session:
         closing = session.scalars(select(EvaluationClosing)).one()
         assert (closing.year, closing.as_of, closing.reopened_at) == (R1, AS_OF[R1], None)
-        assert numbers.thawed(closing.frozen).counts == figures(R1, AS_OF[R1])
+        assert table.thawed(closing.frozen).counts == figures(R1, AS_OF[R1])
 
 
 # On these days the demo ends: at the end of a year, amid one, and on the day of the table. What was corrected since is

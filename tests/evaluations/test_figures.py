@@ -13,10 +13,8 @@ from portal.cases.codes import HeardBy, Milestone, Outcome
 from portal.cases.models import CaseMilestone
 from portal.db import db
 from portal.evaluations import counting
-from portal.evaluations.areas import areas_of
-from portal.evaluations.catalogue import AREAS, Count, Measure, counts_of
-from portal.evaluations.counting import Period
-from portal.evaluations.figures import of_kind
+from portal.evaluations.catalogue import AREAS, Count, Measure, Period, counts_of, of_kind
+from portal.evaluations.programmes import areas_of
 from portal.meetings.states import MeetingKind, MeetingStatus
 from portal.referrals.states import ReferralAction, ReferralKind, ReferralStatus
 from tests import activity_factories, factories

@@ -12,14 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from portal.activities.kinds import ActivityKind
+from portal.cases import codes
 from portal.cases.codes import Milestone, Outcome
 from portal.db import db
-from portal.evaluations import counting, goal_counts
-from portal.evaluations.activity_counts import ADDITIVE
-from portal.evaluations.areas import areas_of
-from portal.evaluations.catalogue import AREAS, Count
-from portal.evaluations.figures import Key, of_kind
-from portal.evaluations.period import Period
+from portal.evaluations import counting
+from portal.evaluations.catalogue import AREAS, Count, Key, Period, of_kind
+from portal.evaluations.counting import ADDITIVE
+from portal.evaluations.programmes import areas_of
 from tests.conftest import CountQueries
 from tests.evaluations import oracle, plans
 from tests.evaluations.plans import Act, Gathering
@@ -42,7 +41,7 @@ def everything() -> oracle.Everything:
 
 def goals(it: Programme, period: Period) -> dict[tuple[str, str], int]:
     try:
-        found = goal_counts.goals(counting.everybody(), it.id, period)
+        found = counting.goals(counting.everybody(), it.id, period)
     finally:
         db.end()
     return {
@@ -162,26 +161,26 @@ def test_as_many_statements_whatever_there_is(app: Flask, count_queries: CountQu
     assert len(asked) == 9
     with count_queries() as asked:
         counting.by_month(session, it.id, 2020, AREAS)
-        goal_counts.goals(session, it.id, Period.whole(2020))
+        counting.goals(session, it.id, Period.whole(2020))
     assert len(asked) == 3
     db.end()
 
 
 def test_goals_by_domain_and_their_rate(app: Flask, at: Callable[..., None]) -> None:
     at("2022-06-01T10:00")
-    none = goal_counts.Goals(goal_counts.Domain.DAILY)
+    none = counting.Goals(codes.Domain.DAILY)
     assert (none.scored, none.rate, none.reaches(70)) == (0, None, None)
-    seven = goal_counts.Goals(goal_counts.Domain.DAILY, 7, 2, 1)
+    seven = counting.Goals(codes.Domain.DAILY, 7, 2, 1)
     assert (seven.scored, seven.rate, seven.reaches(70), seven.reaches(71)) == (10, 70, True, False)
-    two = goal_counts.Goals(goal_counts.Domain.DAILY, 2, 1, 0)
+    two = counting.Goals(codes.Domain.DAILY, 2, 1, 0)
     assert (two.rate, two.reaches(67)) == (67, False), "what is shown is rounded, what is compared is not"
     it = make_programme()
     it.close(it.case(it.person(), "2020-05-01"), "2020-06-01", Outcome.IMPROVED)
     session = counting.everybody()
-    found = goal_counts.goals(session, it.id, Period.whole(2020))
+    found = counting.goals(session, it.id, Period.whole(2020))
     db.end()
     assert [one.scored for one in found.values()] == [0, 0, 0]
-    assert list(found) == list(goal_counts.Domain)
+    assert list(found) == list(codes.Domain)
 
 
 def test_the_plain_count_is_no_copy() -> None:

@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 
 from portal.activities.kinds import ActivityKind, Mode
-from portal.agencies.kinds import AgencyKind
+from portal.agencies.models import AgencyKind
 from portal.audit.models import AuditEntry
 from portal.db import db
 from portal.evaluations.models import Part

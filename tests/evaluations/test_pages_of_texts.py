@@ -12,12 +12,12 @@ from flask import Flask
 from sqlalchemy import select
 
 from portal.activities.kinds import ActivityKind, Mode
-from portal.agencies.kinds import AgencyKind
+from portal.agencies.models import AgencyKind
 from portal.db import db
 from portal.errors import NotAllowed
-from portal.evaluations import area_services, suggest, text_services
-from portal.evaluations.catalogue import AREAS, Count, Measure
-from portal.evaluations.figures import of_kind, of_measure
+from portal.evaluations import services as evaluation_services
+from portal.evaluations import suggest
+from portal.evaluations.catalogue import AREAS, Count, Measure, of_kind, of_measure
 from portal.evaluations.models import EvaluationArea, EvaluationText, Part
 from portal.policy import Role
 from tests.activity_factories import make_activity, make_agreement, make_attendance, make_partner, make_text
@@ -111,7 +111,9 @@ def test_who_may_write(worker: Member) -> None:
     assert worker.agency_id
     for member in (make_member(), make_member(worker.agency_id, role=Role.AGENCY_ADMIN)):
         with pytest.raises(NotAllowed):
-            text_services.write(member.actor, worker.agency_id, 2020, "place", Part.RESULT, "よその文章")
+            evaluation_services.write(
+                member.actor, worker.agency_id, 2020, "place", Part.RESULT, "よその文章"
+            )
     assert stored() == []
 
 
@@ -300,5 +302,5 @@ def test_only_who_closes_may_arrange(browser: Visit, worker: Member) -> None:
             assert visit.get(f"{ROOT}/{path}").status_code == 403
         assert visit.post(f"{ROOT}/areas/place/down").status_code == 403
         with pytest.raises(NotAllowed):
-            area_services.define(member.actor, worker.agency_id, "よその項目")
+            evaluation_services.define(member.actor, worker.agency_id, "よその項目")
     assert areas() == []

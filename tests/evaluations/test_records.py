@@ -11,17 +11,14 @@ from sqlalchemy.exc import NoResultFound
 from portal import clock
 from portal.activities.kinds import ActivityKind, Mode
 from portal.activities.models import Activity
-from portal.agencies.kinds import AgencyKind
+from portal.agencies.models import AgencyKind
 from portal.cases.codes import HeardBy, Milestone, Outcome
 from portal.db import db
-from portal.disclosures import exclusion_services
+from portal.disclosures import exclusions
 from portal.disclosures.models import Basis
 from portal.evaluations import programmes
-from portal.evaluations.catalogue import Count, Measure
-from portal.evaluations.figures import Key, of_kind, of_measure
-from portal.evaluations.period import Period
-from portal.evaluations.record_sources import RecordKind
-from portal.evaluations.records_queries import Record, asked, records
+from portal.evaluations.catalogue import Count, Key, Measure, Period, of_kind, of_measure
+from portal.evaluations.records import Record, RecordKind, asked, records
 from portal.exclusions.models import Conflict
 from portal.meetings.states import MeetingKind
 from portal.policy import Role
@@ -170,7 +167,7 @@ def test_who_is_shut_out_finds_nothing(it: Programme) -> None:
     colleague = make_member(it.me.agency_id)
     wanted = (M.CAME_BY_LEAFLET, M.PLACE_TO_BELONG, M.DOOR_OPENED)
     assert [len(behind(it, what, colleague)) for what in wanted] == [1, 1, 2]
-    exclusion_services.shut_out(it.me.actor, who, colleague.staff_id, Conflict.RELATIVE, "いとこ")
+    exclusions.shut_out(it.me.actor, who, colleague.staff_id, Conflict.RELATIVE, "いとこ")
     assert [len(behind(it, what, colleague)) for what in wanted] == [0, 0, 0]
     assert [len(behind(it, what)) for what in wanted] == [1, 1, 2]
 

@@ -14,11 +14,11 @@ from flask import Flask
 from openpyxl.worksheet.worksheet import Worksheet
 from pypdf import PdfReader
 
-from portal.agencies.kinds import AgencyKind
+from portal.agencies.models import AgencyKind
 from portal.audit.models import AuditEntry
 from portal.db import db
-from portal.evaluations.cell_heights import HIGHEST, LINE, lines_of, split
 from portal.evaluations.models import Part
+from portal.evaluations.sheets import HIGHEST, LINE, lines_of, split
 from portal.policy import Role
 from tests.activity_factories import make_activity, make_attendance, make_text
 from tests.browsers import Browser

@@ -11,8 +11,8 @@ import pytest
 from flask import Flask
 
 from portal.activities.kinds import ActivityKind
-from portal.agencies.kinds import AgencyKind
-from portal.evaluations import closing_services
+from portal.agencies.models import AgencyKind
+from portal.evaluations import services as evaluation_services
 from portal.evaluations.models import Part
 from portal.evaluations.telling import few_people
 from portal.policy import Role
@@ -168,7 +168,7 @@ def test_closing_points_it_out(browser: Visit, worker: Member, at: Callable[...,
 def test_an_addition_is_pointed_out(browser: Visit, worker: Member) -> None:
     came(worker, "2020-12-10", 2)
     assert worker.agency_id
-    closing_services.close(worker.actor, worker.agency_id, 2020, date(2021, 1, 20))
+    evaluation_services.close(worker.actor, worker.agency_id, 2020, date(2021, 1, 20))
     visit = browser(worker)
     path = f"{ROOT}/2020/add"
     assert TOLD not in visit.get(path).text

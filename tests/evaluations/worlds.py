@@ -14,8 +14,7 @@ from sqlalchemy import select
 from portal import clock
 from portal.activities.kinds import ActivityKind, Mode
 from portal.activities.models import Activity, ActivityAttendance, Agreement
-from portal.agencies.kinds import AgencyKind
-from portal.agencies.models import Agency
+from portal.agencies.models import Agency, AgencyKind
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.cases import services as cases
@@ -23,11 +22,9 @@ from portal.cases.codes import Milestone, Outcome
 from portal.cases.models import Case, CaseMilestone
 from portal.db import db
 from portal.evaluations import counting
-from portal.evaluations.areas import areas_of
-from portal.evaluations.catalogue import Count, Measure
-from portal.evaluations.counting import Period
-from portal.evaluations.figures import Key, of_kind
-from portal.meetings.models import Meeting, MeetingMember
+from portal.evaluations.catalogue import Count, Key, Measure, Period, of_kind
+from portal.evaluations.programmes import areas_of
+from portal.meetings.schedule.models import Meeting, MeetingMember
 from portal.meetings.states import MeetingKind, MeetingStatus
 from portal.referrals.states import ReferralAction, ReferralKind, ReferralStatus
 from tests import activity_factories, factories

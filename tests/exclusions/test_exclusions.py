@@ -20,7 +20,7 @@ from portal.audit.models import AuditEntry
 from portal.cases import services as cases
 from portal.cases.codes import Method
 from portal.db import db
-from portal.disclosures import exclusion_services as services
+from portal.disclosures import exclusions as services
 from portal.disclosures import services as disclosures
 from portal.errors import Conflict, Invalid, NotAllowed
 from portal.exclusions.models import Conflict as Why

@@ -13,10 +13,10 @@ from sqlalchemy import func, select
 
 from portal import clock
 from portal.db import db
-from portal.inspections import finding_services, sample_services
-from portal.inspections.finding_services import Statement
+from portal.inspections import findings, samples
+from portal.inspections.findings import Statement
 from portal.inspections.models import AuditFinding, FindingKind, SampleItem
-from portal.inspections.sample_services import Draw
+from portal.inspections.samples import Draw
 from portal.policy import Role
 from tests.browsers import Browser
 from tests.conftest import CountQueries
@@ -32,7 +32,7 @@ def auditor(app: Flask) -> Member:
 
 def state(auditor: Member, agency_id: UUID, text: str = "停止確認がありません。", days: int = 14) -> UUID:
     due_on = clock.today() + timedelta(days=days)
-    return finding_services.state(auditor.actor, Statement(agency_id, FindingKind.WEAKNESS, text, due_on))
+    return findings.state(auditor.actor, Statement(agency_id, FindingKind.WEAKNESS, text, due_on))
 
 
 @pytest.mark.both_databases
@@ -42,7 +42,7 @@ def test_from_the_auditor_to_the_agency_and_back(auditor: Member, browser: Visit
     sender, recipient = make_member(), make_member(agency)
     referral_id = make_referral(sender, recipient)
     today = clock.today()
-    sample_services.draw(auditor.actor, Draw(today, today, 1))
+    samples.draw(auditor.actor, Draw(today, today, 1))
     item = db.read.scalars(select(SampleItem)).one()
     db.end()
     desk, office = browser(auditor), browser(admin)
@@ -134,7 +134,7 @@ def test_a_finding_about_a_referral_goes_to_one_of_its_two_agencies(auditor: Mem
     make_referral(make_member(), make_member())
     stranger = make_agency()
     today = clock.today()
-    sample_services.draw(auditor.actor, Draw(today, today, 1))
+    samples.draw(auditor.actor, Draw(today, today, 1))
     item = db.read.scalars(select(SampleItem)).one()
     db.end()
     form = {"agency": str(stranger.id), "kind": "remark", "text": "x", "due_on": "令和9年3月31日"}

@@ -17,10 +17,10 @@ from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
 from portal.db import db
 from portal.errors import Conflict, Invalid, NotAllowed
-from portal.inspections import sample_queries, sample_services
-from portal.inspections.checks import Check, Verdict
+from portal.inspections import samples
+from portal.inspections.hints import Check, Verdict
 from portal.inspections.models import Sample, SampleItem
-from portal.inspections.sample_services import Draw
+from portal.inspections.samples import Draw
 from portal.policy import Role
 from portal.referrals import conversation
 from portal.referrals.models import FollowUpKind
@@ -40,7 +40,7 @@ def auditor(app: Flask) -> Member:
 
 def drawn(auditor: Member, wanted: int = 3, **more: object) -> UUID:
     today = clock.today()
-    return sample_services.draw(auditor.actor, Draw(today, today, wanted, **more))  # type: ignore[arg-type]
+    return samples.draw(auditor.actor, Draw(today, today, wanted, **more))  # type: ignore[arg-type]
 
 
 def items_of(sample_id: UUID) -> list[SampleItem]:
@@ -54,7 +54,7 @@ def hints_of(auditor: Member, referral_id: UUID) -> dict[Check, Verdict]:
     """The hints for one referral, through the page's own query."""
     sample_id = drawn(auditor, 200)
     item = next(one for one in items_of(sample_id) if one.referral_id == referral_id)
-    view = sample_queries.load_item(auditor.actor, item.id)
+    view = samples.load_item(auditor.actor, item.id)
     db.end()
     return {one: hint.verdict for one, hint in view.hints.items()}
 
@@ -99,7 +99,7 @@ def test_only_the_agency_asked_for_and_only_the_days_asked_for(auditor: Member) 
     assert {item.referral_id for item in items_of(sample_id)} == mine
     yesterday = clock.today() - timedelta(days=1)
     with pytest.raises(Invalid, match="送付されたつなぎはありません"):
-        sample_services.draw(auditor.actor, Draw(yesterday, yesterday, 5))
+        samples.draw(auditor.actor, Draw(yesterday, yesterday, 5))
 
 
 @pytest.mark.parametrize(
@@ -213,10 +213,10 @@ def test_what_came_late_or_not_at_all(auditor: Member, at: Callable[..., None]) 
     waiting_for = make_referral(sender, recipient)
     at("2026-11-20T10:00")
     step(recipient, late, "accept")
-    sample = sample_services.draw(auditor.actor, Draw(clock.today() - timedelta(days=30), clock.today(), 9))
+    sample = samples.draw(auditor.actor, Draw(clock.today() - timedelta(days=30), clock.today(), 9))
     found = {}
     for item in items_of(sample):
-        found[item.referral_id] = sample_queries.load_item(auditor.actor, item.id).hints
+        found[item.referral_id] = samples.load_item(auditor.actor, item.id).hints
         db.end()
     assert found[late][Check.ANSWERED_IN_TIME].verdict is Verdict.NOT_OK
     assert found[never][Check.ANSWERED_IN_TIME].verdict is Verdict.NOT_OK
@@ -224,7 +224,7 @@ def test_what_came_late_or_not_at_all(auditor: Member, at: Callable[..., None]) 
     at("2026-11-02T11:00")
     sample = drawn(auditor, 9)
     item = next(one for one in items_of(sample) if one.referral_id == waiting_for)
-    hints = sample_queries.load_item(auditor.actor, item.id).hints
+    hints = samples.load_item(auditor.actor, item.id).hints
     assert hints[Check.ANSWERED_IN_TIME].verdict is Verdict.NOT_APPLICABLE
 
 
@@ -276,8 +276,8 @@ def test_the_list_shows_how_far_each_is(auditor: Member, browser: Visit) -> None
     assert "0 / 1件" in page
     item = items_of(sample_id)[0]
     with pytest.raises(Conflict):
-        sample_services.close(auditor.actor, sample_id)
+        samples.close(auditor.actor, sample_id)
     verdicts = dict.fromkeys(Check, Verdict.OK)
-    sample_services.check(auditor.actor, item.id, verdicts, "")
+    samples.check(auditor.actor, item.id, verdicts, "")
     page = re.sub(r"\s+", " ", desk.get("/inspections/").text)
     assert "1 / 1件" in page

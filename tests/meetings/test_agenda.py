@@ -11,9 +11,10 @@ from portal import clock
 from portal.db import db
 from portal.disclosures.models import Disclosure
 from portal.errors import Invalid, NotAllowed, StaleForm
-from portal.meetings import agenda_services, packet_services
-from portal.meetings.agenda_models import AgendaItem
-from portal.meetings.agenda_services import ItemFacts
+from portal.meetings.agenda import services as agenda_services
+from portal.meetings.agenda.models import AgendaItem
+from portal.meetings.agenda.services import ItemFacts
+from portal.meetings.packets import services as packet_services
 from portal.meetings.states import ItemKind, MeetingKind
 from portal.people.categories import Category
 from portal.policy import Role

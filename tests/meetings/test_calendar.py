@@ -17,9 +17,9 @@ from portal.accounts.models import Membership, Staff
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import db
-from portal.meetings import schedule_services, services
-from portal.meetings.models import CalendarLink
-from portal.meetings.schedule_services import MeetingFacts
+from portal.meetings.schedule import services
+from portal.meetings.schedule.models import CalendarLink
+from portal.meetings.schedule.services import MeetingFacts
 from portal.meetings.states import MeetingAction, MeetingKind
 from portal.policy import Role
 from tests.browsers import Browser
@@ -80,7 +80,7 @@ def test_moving_and_cancelling_count_and_keep_the_uid(convener: Member, browser:
         "",
         convener.agency_id,  # type: ignore[arg-type]
     )
-    schedule_services.move(convener.actor, meeting_id, facts, version=None)
+    services.move(convener.actor, meeting_id, facts, version=None)
     [moved] = events(client.get(f"/meetings/{meeting_id}.ics").data)
     assert moved["dtstart"].dt == later
     services.perform(convener.actor, MeetingAction.CANCEL, meeting_id, text="台風")

@@ -11,10 +11,10 @@ from portal import clock
 from portal.cases import services as cases
 from portal.cases.codes import Domain
 from portal.db import db
-from portal.meetings import agenda_services
-from portal.meetings.agenda_models import AgendaItem
-from portal.meetings.drafting_services import refresh
-from portal.meetings.models import Meeting
+from portal.meetings.agenda import services as agenda_services
+from portal.meetings.agenda.drafting import refresh
+from portal.meetings.agenda.models import AgendaItem
+from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import ItemKind, MeetingKind, MeetingStatus, Source
 from portal.policy import Role
 from portal.referrals import conversation

@@ -14,8 +14,10 @@ from portal.audit.models import AuditEntry
 from portal.db import db
 from portal.disclosures import services as disclosures
 from portal.disclosures.models import Basis
-from portal.meetings import minutes_services, outcome_services, packet_services
-from portal.meetings.outcome_services import OutcomeFacts
+from portal.meetings.minutes import services as minutes_services
+from portal.meetings.outcomes import services as outcome_services
+from portal.meetings.outcomes.services import OutcomeFacts
+from portal.meetings.packets import services as packet_services
 from portal.meetings.states import MeetingAction, MeetingKind, OutcomeKind
 from portal.people.categories import Category
 from portal.policy import Role

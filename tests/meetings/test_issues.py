@@ -13,8 +13,9 @@ from portal import clock
 from portal.db import db
 from portal.disclosures.services import withdraw_consent
 from portal.errors import Conflict, Invalid, NotAllowed, StaleForm
-from portal.meetings import issue_services, packet_services, stop_services
-from portal.meetings.agenda_models import LocalIssue
+from portal.meetings.issues import services as issue_services
+from portal.meetings.issues.models import LocalIssue
+from portal.meetings.packets import services as packet_services
 from portal.meetings.states import IssueStatus
 from portal.policy import Role
 from portal.referrals.models import FollowUp
@@ -212,7 +213,7 @@ def test_what_a_packet_told_is_confirmed_to_have_stopped(
     us = browser(partner)
     assert str(item_id) not in us.get("/meetings/stops").text
     with pytest.raises(Conflict):
-        stop_services.confirm(partner.actor, item_id)
+        packet_services.confirm(partner.actor, item_id)
     withdraw_consent(convener.actor, consent_id)
     page = us.get("/meetings/stops").text
     assert str(item_id) in page

@@ -11,10 +11,12 @@ from flask import Flask
 
 from portal import clock
 from portal.db import db
-from portal.meetings import agenda_reading, matrix, packet_services
-from portal.meetings.agenda_models import AgendaItem
-from portal.meetings.matrix import Why
-from portal.meetings.models import Meeting
+from portal.meetings.agenda import queries as agenda_queries
+from portal.meetings.agenda.models import AgendaItem
+from portal.meetings.packets import matrix
+from portal.meetings.packets import services as packet_services
+from portal.meetings.packets.matrix import Why
+from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import MeetingAction, MeetingKind, MeetingStatus
 from portal.people.categories import Category
 from portal.policy import Role
@@ -26,7 +28,7 @@ K = MeetingKind
 
 def cells(reader: Member, meeting_id: UUID) -> dict[tuple[UUID, UUID], matrix.Cell]:
     now = clock.now()
-    meeting = agenda_reading.load_meeting(db.read(), reader.actor, meeting_id, now)
+    meeting = agenda_queries.load_meeting(db.read(), reader.actor, meeting_id, now)
     table, _ = matrix.load(db.read(), reader.actor, meeting, now)
     db.end()
     return {(item.id, cell.agency_id): cell for item, row in table.rows for cell in row}

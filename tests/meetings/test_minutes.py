@@ -16,10 +16,13 @@ from portal.audit.models import AuditEntry
 from portal.db import db
 from portal.disclosures import services as disclosures
 from portal.errors import Conflict, NotAllowed, StaleForm
-from portal.meetings import minutes_services, packet_services, roster_services
-from portal.meetings.agenda_models import Addendum, AgendaItem, MinutesRevision
-from portal.meetings.minutes_services import Choice
-from portal.meetings.models import Meeting
+from portal.meetings.agenda.models import AgendaItem
+from portal.meetings.minutes import services as minutes_services
+from portal.meetings.minutes.models import Addendum, MinutesRevision
+from portal.meetings.minutes.services import Choice
+from portal.meetings.packets import services as packet_services
+from portal.meetings.roster import services as roster_services
+from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import MeetingAction, MeetingKind, MeetingStatus
 from portal.people.categories import Category
 from portal.policy import Role

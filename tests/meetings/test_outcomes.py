@@ -15,10 +15,11 @@ from portal import clock
 from portal.db import db
 from portal.disclosures import services as disclosures
 from portal.errors import Conflict, Invalid, NotAllowed, StaleForm
-from portal.meetings import outcome_services, packet_services
-from portal.meetings.agenda_models import MeetingOutcome
-from portal.meetings.outcome_services import OutcomeFacts, steps_to_come
-from portal.meetings.promise_queries import is_done
+from portal.meetings.outcomes import services as outcome_services
+from portal.meetings.outcomes.models import MeetingOutcome
+from portal.meetings.outcomes.queries import is_done
+from portal.meetings.outcomes.services import OutcomeFacts, steps_to_come
+from portal.meetings.packets import services as packet_services
 from portal.meetings.states import MeetingAction, OutcomeKind
 from portal.people.categories import Category
 from portal.policy import Role

@@ -12,7 +12,8 @@ from sqlalchemy import select
 from portal.db import db
 from portal.disclosures import services as disclosures
 from portal.disclosures.models import Channel, Disclosure
-from portal.meetings import agenda_services, services
+from portal.meetings.agenda import services as agenda_services
+from portal.meetings.schedule import services
 from portal.meetings.states import MeetingAction
 from portal.people.categories import Category
 from portal.policy import Role

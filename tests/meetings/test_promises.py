@@ -17,9 +17,10 @@ from portal.audit.models import AuditEntry
 from portal.db import db
 from portal.disclosures.services import withdraw_consent
 from portal.errors import Conflict, Invalid, NotAllowed, StaleForm
-from portal.meetings import packet_services, promise_services
-from portal.meetings.agenda_models import MeetingOutcome
-from portal.meetings.promise_queries import is_done
+from portal.meetings.outcomes import services as outcome_services
+from portal.meetings.outcomes.models import MeetingOutcome
+from portal.meetings.outcomes.queries import is_done
+from portal.meetings.packets import services as packet_services
 from portal.policy import Role
 from tests.browsers import Browser
 from tests.conftest import CountQueries
@@ -111,7 +112,7 @@ def test_a_promise_about_a_person_follows_the_item(
     form = browser(partner).get(f"/meetings/promises/{outcome_id}/done")
     assert form.status_code == 200
     assert "波止場" not in form.text
-    promise_services.finish(partner.actor, outcome_id, "記録を破棄した")
+    outcome_services.finish(partner.actor, outcome_id, "記録を破棄した")
     assert done(outcome_id)
     listed = browser(third).get("/meetings/promises").text
     assert "波止場" not in listed
@@ -143,11 +144,11 @@ def test_only_the_owner_and_the_conveners_coordinator_close_it(
     colleague = make_member(convener.agency_id)
     for member in (third, colleague):
         with pytest.raises(NotAllowed):
-            promise_services.finish(member.actor, outcome_id, "済み")
+            outcome_services.finish(member.actor, outcome_id, "済み")
         assert browser(member).get(f"/meetings/promises/{outcome_id}/done").status_code == 403
     with pytest.raises(StaleForm):
-        promise_services.finish(partner.actor, outcome_id, "", version=9)
-    promise_services.finish(convener.actor, outcome_id, "電話で聞いた", version=1)
+        outcome_services.finish(partner.actor, outcome_id, "", version=9)
+    outcome_services.finish(convener.actor, outcome_id, "電話で聞いた", version=1)
     assert done(outcome_id)
 
 
@@ -156,7 +157,7 @@ def test_approved_minutes_do_not_keep_it_open(convener: Member, partner: Member)
     item_id = make_item(convener, meeting_id)
     outcome_id = make_outcome(convener, item_id, kind="action", owner_agency_id=partner.agency_id)
     walk(convener, meeting_id, "approved")
-    promise_services.finish(partner.actor, outcome_id, "")
+    outcome_services.finish(partner.actor, outcome_id, "")
     assert done(outcome_id)
 
 
@@ -182,14 +183,14 @@ def test_the_step_of_the_referral_closes_it_and_closing_by_hand_asks_why(
     assert "つなぎの手続きへ" in page.text
     assert f"/referrals/{referral_id}" in page.text
     with pytest.raises(Invalid):
-        promise_services.finish(partner.actor, outcome_id, "")
+        outcome_services.finish(partner.actor, outcome_id, "")
     step(partner, referral_id, "accept")
     assert done(outcome_id)
     assert not done(other_id)
     with pytest.raises(Conflict):
-        promise_services.finish(partner.actor, outcome_id, "済み")
+        outcome_services.finish(partner.actor, outcome_id, "済み")
     with pytest.raises(Conflict):
-        promise_services.reopen(partner.actor, outcome_id)
+        outcome_services.reopen(partner.actor, outcome_id)
 
 
 def test_what_happened_before_the_promise_does_not_keep_it(

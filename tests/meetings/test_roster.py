@@ -11,8 +11,8 @@ from sqlalchemy import select
 from portal.db import db
 from portal.disclosures.models import Disclosure
 from portal.errors import Conflict, Invalid, NotAllowed
-from portal.meetings import roster_services
-from portal.meetings.models import Attendance
+from portal.meetings.roster import services as roster_services
+from portal.meetings.roster.models import Attendance
 from portal.meetings.states import MeetingAction, MeetingKind
 from portal.people.categories import Category
 from portal.policy import Role

@@ -15,10 +15,12 @@ from portal import clock
 from portal.db import db
 from portal.disclosures.models import Basis, Disclosure
 from portal.errors import Conflict, Invalid, NotAllowed, StaleForm
-from portal.meetings import packet_services, schedule_services
-from portal.meetings.agenda_models import AgendaItem
-from portal.meetings.models import Attendance, Meeting, MeetingMember
-from portal.meetings.schedule_services import MeetingFacts
+from portal.meetings.agenda.models import AgendaItem
+from portal.meetings.packets import services as packet_services
+from portal.meetings.roster.models import Attendance
+from portal.meetings.schedule import services as schedule_services
+from portal.meetings.schedule.models import Meeting, MeetingMember
+from portal.meetings.schedule.services import MeetingFacts
 from portal.meetings.states import MeetingKind, MeetingStatus
 from portal.people.categories import Category
 from portal.policy import Role

@@ -15,11 +15,10 @@ from portal.agencies.calendar import OpeningDays
 from portal.audit.models import AuditEntry
 from portal.db import db
 from portal.errors import Conflict, Invalid, NotAllowed, StaleForm
-from portal.meetings import series_rules, series_services, services
-from portal.meetings.models import Meeting, MeetingMember, MeetingSeries
-from portal.meetings.schedule_services import MeetingFacts, move
-from portal.meetings.series_rules import Frequency, Rule
-from portal.meetings.series_services import SeriesFacts
+from portal.meetings.schedule import rules, services, slots
+from portal.meetings.schedule.models import Meeting, MeetingMember, MeetingSeries
+from portal.meetings.schedule.rules import Frequency, Rule
+from portal.meetings.schedule.services import MeetingFacts, SeriesFacts, move
 from portal.meetings.states import ClosedDay, MeetingAction, MeetingKind, MeetingStatus
 from portal.policy import Role
 from tests.browsers import Browser
@@ -88,9 +87,9 @@ def entries() -> int:
     ],
 )
 def test_a_rule_is_understood_and_said_in_words(text: str, rule: Rule, shown: str) -> None:
-    assert series_rules.parse(text) == rule
-    assert series_rules.parse(rule.text()) == rule
-    assert series_rules.words(rule, time(10)) == shown
+    assert rules.parse(text) == rule
+    assert rules.parse(rule.text()) == rule
+    assert rules.words(rule, time(10)) == shown
 
 
 @pytest.mark.parametrize(
@@ -104,12 +103,12 @@ def test_a_rule_is_understood_and_said_in_words(text: str, rule: Rule, shown: st
 )
 def test_every_other_rule_is_refused(text: str) -> None:
     with pytest.raises(Invalid):
-        series_rules.parse(text)
+        rules.parse(text)
 
 
 def planned(rule: str, days: OpeningDays, closed_day: ClosedDay, count: int = 3) -> list[date]:
     since = date(2026, 10, 1)
-    found = series_rules.plan(series_rules.parse(rule), since, days, closed_day, since, None)
+    found = rules.plan(rules.parse(rule), since, days, closed_day, since, None)
     return [day for _, (_slot, day) in zip(range(count), found, strict=False)]
 
 
@@ -164,12 +163,12 @@ def test_what_is_put_off_to_another_slots_day_leaves_one_meeting() -> None:
 
 def test_six_coming_meetings_exist_at_once_and_after_each_step(convener: Member, at: Any) -> None:
     other = make_agency()
-    series_id = series_services.define(
+    series_id = services.define(
         convener.actor, facts(convener, members=frozenset({other.id})), idempotency_key="k" * 32
     )
     weeks = [date(2026, 10, 6) + timedelta(days=7 * n) for n in (0, 1, 2, 3, 5, 6)]  # 3 November is a holiday
     assert days_of(series_id) == weeks
-    again = series_services.define(
+    again = services.define(
         convener.actor, facts(convener, members=frozenset({other.id})), idempotency_key="k" * 32
     )
     assert again == series_id
@@ -191,7 +190,7 @@ def test_dates_by_the_conveners_calendar(app: Flask, at: Any) -> None:
     at("2026-10-01T09:00")
     office = make_agency(holidays_closed=True, yearend_closed=True)
     convener = make_member(office, role=Role.COORDINATOR)
-    series_id = series_services.define(convener.actor, facts(convener))
+    series_id = services.define(convener.actor, facts(convener))
     assert date(2026, 11, 3) not in days_of(series_id)
     assert len(days_of(series_id)) == 6
 
@@ -199,7 +198,7 @@ def test_dates_by_the_conveners_calendar(app: Flask, at: Any) -> None:
 def test_a_rule_on_a_day_that_is_always_closed_is_refused(app: Flask) -> None:
     convener = make_member(make_agency(weekly_closed="1"), role=Role.COORDINATOR)
     with pytest.raises(Invalid) as refused:
-        series_services.define(convener.actor, facts(convener, starts_on=clock.today()))
+        services.define(convener.actor, facts(convener, starts_on=clock.today()))
     assert refused.value.field == "rule"
 
 
@@ -208,19 +207,19 @@ def test_only_a_coordinator_of_the_convener_defines_changes_and_ends(convener: M
     staff = make_member(convener.agency_id)
     stranger = make_member(role=Role.COORDINATOR)
     with pytest.raises(NotAllowed):
-        series_services.define(staff.actor, facts(staff))
+        services.define(staff.actor, facts(staff))
     assert guest.agency_id
     wanted = facts(convener, members=frozenset({guest.agency_id}))
-    series_id = series_services.define(convener.actor, wanted)
+    series_id = services.define(convener.actor, wanted)
     for who, error in ((staff, NotAllowed), (guest, NotAllowed), (stranger, NoResultFound)):
         with pytest.raises(error):
-            series_services.change(who.actor, series_id, wanted, version=None)
+            services.change(who.actor, series_id, wanted, version=None)
         with pytest.raises(error):
-            series_services.end(who.actor, series_id, clock.today())
+            services.end(who.actor, series_id, clock.today())
 
 
 def test_changing_a_series_changes_untouched_drafts_and_nothing_else(convener: Member) -> None:
-    series_id = series_services.define(convener.actor, facts(convener))
+    series_id = services.define(convener.actor, facts(convener))
     announced, moved, *drafts = meetings_of(series_id)
     services.perform(convener.actor, A.ANNOUNCE, announced.id)
     by_hand = MeetingFacts(
@@ -242,7 +241,7 @@ def test_changing_a_series_changes_untouched_drafts_and_nothing_else(convener: M
         members=frozenset({other.id}),
         place="新しい部屋",
     )
-    series_services.change(convener.actor, series_id, changed, version=1)
+    services.change(convener.actor, series_id, changed, version=1)
     after = {one.id: one for one in meetings_of(series_id)}
     assert after[announced.id].starts_at == announced.starts_at
     assert after[announced.id].place == "会議室"
@@ -258,37 +257,37 @@ def test_changing_a_series_changes_untouched_drafts_and_nothing_else(convener: M
     weeks = [clock.japan_date(one.starts_at).isocalendar()[:2] for one in after.values() if one.is_coming]
     assert len(weeks) == len(set(weeks)) == 6  # no second meeting in a week that has its own
     with pytest.raises(StaleForm):
-        series_services.change(convener.actor, series_id, changed, version=1)
+        services.change(convener.actor, series_id, changed, version=1)
 
 
 def test_ending_a_series_cancels_what_comes_after(convener: Member) -> None:
-    series_id = series_services.define(convener.actor, facts(convener))
+    series_id = services.define(convener.actor, facts(convener))
     with pytest.raises(Invalid):
-        series_services.end(convener.actor, series_id, date(2026, 9, 30))
-    series_services.end(convener.actor, series_id, date(2026, 10, 13))
+        services.end(convener.actor, series_id, date(2026, 9, 30))
+    services.end(convener.actor, series_id, date(2026, 10, 13))
     assert days_of(series_id) == [date(2026, 10, 6), date(2026, 10, 13)]
     assert [one.status for one in meetings_of(series_id)][2:] == [S.CANCELLED] * 4
-    series_services.top_up(convener.actor, series_id)
+    slots.top_up(convener.actor, series_id)
     assert len(days_of(series_id)) == 2
 
 
 def test_an_ended_series_is_not_changed(convener: Member, at: Any) -> None:
-    series_id = series_services.define(convener.actor, facts(convener))
-    series_services.end(convener.actor, series_id, date(2026, 10, 13))
+    series_id = services.define(convener.actor, facts(convener))
+    services.end(convener.actor, series_id, date(2026, 10, 13))
     at("2026-10-14T09:00")
     with pytest.raises(Conflict):
-        series_services.change(convener.actor, series_id, facts(convener), version=None)
+        services.change(convener.actor, series_id, facts(convener), version=None)
 
 
 def test_the_meeting_of_a_slot_is_found_or_made(convener: Member) -> None:
-    series_id = series_services.define(convener.actor, facts(convener))
+    series_id = services.define(convener.actor, facts(convener))
     first = meetings_of(series_id)[0]
     with db.transaction() as session:
-        assert series_services.meeting_on(session, convener.actor, series_id, date(2026, 10, 6)) == first.id
-        later = series_services.meeting_on(session, convener.actor, series_id, date(2026, 12, 22))
+        assert slots.meeting_on(session, convener.actor, series_id, date(2026, 10, 6)) == first.id
+        later = slots.meeting_on(session, convener.actor, series_id, date(2026, 12, 22))
     assert [one.id for one in meetings_of(series_id)][-1] == later
     with pytest.raises(Invalid), db.transaction() as session:
-        series_services.meeting_on(session, convener.actor, series_id, date(2026, 10, 7))
+        slots.meeting_on(session, convener.actor, series_id, date(2026, 10, 7))
 
 
 # Pages.
@@ -352,7 +351,7 @@ def test_nonsense_is_refused_at_its_field(convener: Member, browser: Visit) -> N
 def test_looking_makes_the_missing_dates_and_writes_nothing_otherwise(
     convener: Member, browser: Visit, at: Any
 ) -> None:
-    series_id = series_services.define(convener.actor, facts(convener))
+    series_id = services.define(convener.actor, facts(convener))
     client = browser(convener)
     client.get(f"/meetings/series/{series_id}")
     before = entries()
@@ -365,7 +364,7 @@ def test_looking_makes_the_missing_dates_and_writes_nothing_otherwise(
 
 
 def test_who_is_not_at_the_table_finds_no_series(convener: Member, browser: Visit) -> None:
-    series_id = series_services.define(convener.actor, facts(convener))
+    series_id = services.define(convener.actor, facts(convener))
     stranger, staff = make_member(role=Role.COORDINATOR), make_member(convener.agency_id)
     for path in ("", "/edit", "/end", ".ics"):
         assert browser(stranger).get(f"/meetings/series/{series_id}{path}").status_code == 404

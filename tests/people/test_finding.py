@@ -13,7 +13,7 @@ from sqlalchemy import select
 from portal import clock
 from portal.audit.models import AuditEntry
 from portal.db import db
-from portal.disclosures import people_list, wall
+from portal.disclosures import people, wall
 from portal.people.categories import Category
 from portal.people.models import Person
 from portal.referrals.states import ReferralAction
@@ -183,8 +183,8 @@ def test_the_list_is_what_the_wall_says(app: Flask, at: Callable[..., None]) -> 
         now = clock.now()
         for member in agencies:
             slow = select(Person.id).where(wall.sees(member.actor, Category.BASIC, now))
-            quick = people_list.page(db.read(), member.actor, now, size=100)
-            by_name = people_list.page(db.read(), member.actor, now, q="見本", size=100)
+            quick = people.page(db.read(), member.actor, now, size=100)
+            by_name = people.page(db.read(), member.actor, now, q="見本", size=100)
             expected = sorted(db.read.scalars(slow), reverse=True)
             assert [row.id for row in quick] == expected
             named = {row.id for row in quick if row.is_identified}

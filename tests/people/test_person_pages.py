@@ -12,7 +12,8 @@ from sqlalchemy import select
 from portal.audit.models import AuditEntry
 from portal.db import db
 from portal.disclosures import services as disclosures
-from portal.people import services as people
+from portal.people import categories as people
+from portal.people import services as people_services
 from portal.people.categories import FILED, Category
 from portal.people.models import Information, Person
 from portal.policy import Role
@@ -57,7 +58,7 @@ def whole_person(member: Member, **basics: Any) -> UUID:
     """A person of whom every category holds a word that stands nowhere else."""
     person_id = make_person(member, **FULL | basics)
     for category in FILED:
-        people.update_information(
+        people_services.update_information(
             member.actor,
             person_id,
             category,
@@ -138,7 +139,7 @@ def test_a_third_agency_cannot_tell_that_the_person_exists(browser: Visit) -> No
     person_id = whole_person(sender)
     make_referral(sender, recipient, person_id=person_id)
     colleague, parent = make_person(sender), make_person(sender)
-    tie = people.tie_family(sender.actor, colleague, parent, people.Relation.PARENT)
+    tie = people_services.tie_family(sender.actor, colleague, parent, people.Relation.PARENT)
 
     for outsider in (third, make_member(role=Role.AUDITOR), make_member(role=Role.SYSTEM_ADMIN)):
         visit = browser(outsider)
@@ -363,7 +364,7 @@ def test_the_page_costs_the_same_however_much_there_is(browser: Visit, count_que
     visit, costs = browser(member), []
     for more in (1, 6):
         for n in range(more):
-            people.tie_family(
+            people_services.tie_family(
                 member.actor, person_id, make_person(member, given=f"子{n}"), people.Relation.CHILD
             )
             make_consent(member, person_id, [other])

@@ -12,15 +12,14 @@ import pytest
 from sqlalchemy import func, select
 
 from portal import clock
-from portal.agencies.kinds import Room
-from portal.agencies.models import Closure
+from portal.agencies.models import Closure, Room
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.cases.codes import Domain
 from portal.consents.models import ConsentMethod
 from portal.consents.services import ConsentTerms
 from portal.db import db
-from portal.disclosures import person_view
+from portal.disclosures import people as disclosure_people
 from portal.disclosures import services as disclosures
 from portal.people import services as people
 from portal.people.categories import Category
@@ -267,7 +266,7 @@ def test_the_check_page_shows_what_the_recipient_will_see_and_what_stays(
     promised = preview.as_told(view.person, view.categories)
     db.end()
     us.post(f"/referrals/{key}/send", data={"version": "1"})
-    seen = person_view.load(db.read(), theirs.actor, person, clock.now())
+    seen = disclosure_people.load(db.read(), theirs.actor, person, clock.now())
     assert seen == replace(promised, version=seen.version, ground=seen.ground)
     db.end()
     shown = them.get(f"/referrals/{key}").text

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from portal.db import db
-from portal.meetings.agenda_models import LocalIssue
+from portal.meetings.issues.models import LocalIssue
 from portal.referrals.models import FollowUp
 from portal.referrals.states import ReferralStatus
 from tests.browsers import Browser

@@ -11,7 +11,6 @@ from uuid import UUID
 from sqlalchemy import select
 
 from portal import clock
-from portal.cases import milestone_services
 from portal.cases import services as cases
 from portal.cases.codes import Domain, Milestone, Outcome
 from portal.cases.models import Case
@@ -91,9 +90,7 @@ def old_life(office: Office, *, years: float = 12, told: bool = True) -> UUID:
         case_id = make_case(office.worker, who)
         cases.set_goal(office.worker.actor, case_id, Domain.DAILY, "カナリヤと話す")
         make_note(office.worker, case_id, text="カナリヤの家を訪ねた")
-        milestone_services.note_milestone(
-            office.worker.actor, case_id, Milestone.EMPLOYED, text="カナリヤの仕事"
-        )
+        cases.note_milestone(office.worker.actor, case_id, Milestone.EMPLOYED, text="カナリヤの仕事")
         make_attendance(office.worker, make_activity(office.worker), who, note="カナリヤは笑った")
         if told:
             make_referral(

@@ -27,7 +27,7 @@ from portal.inspections.models import AuditFinding, FindingKind
 from portal.people.models import Person
 from portal.policy import Role
 from portal.referrals.models import FollowUp, FollowUpKind, Referral
-from portal.retention import blocks, services
+from portal.retention import kinds, services
 from portal.retention.kinds import Block, Kind, Reason
 from portal.retention.models import Erasure, ErasureGround
 from portal.retention.services import Blocked
@@ -45,7 +45,7 @@ def office(app: Flask) -> Office:
 
 
 def found(who: UUID, ground: str = "period_over") -> list[Block]:
-    stands = blocks.of_people(db.across(), [who], clock.now(), ErasureGround(ground))[who]
+    stands = kinds.of_people(db.across(), [who], clock.now(), ErasureGround(ground))[who]
     db.end()
     return stands
 

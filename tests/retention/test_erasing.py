@@ -16,7 +16,8 @@ from flask.testing import FlaskCliRunner
 from sqlalchemy import JSON, Date, Enum, LargeBinary, Text, make_url, select
 from sqlalchemy.exc import DatabaseError
 
-from portal.audit import checkpoints, notes, refusing, vault
+from portal.audit import checkpoints, refusing, vault
+from portal.audit import notes as audit_notes
 from portal.audit.keeping import keeping
 from portal.audit.models import AuditDetail, AuditEntry, AuditHead
 from portal.cases import services as cases
@@ -25,8 +26,8 @@ from portal.consents.models import Consent
 from portal.db import db
 from portal.disclosures.models import Disclosure
 from portal.errors import Conflict, Lack
-from portal.inspections import name_services
-from portal.meetings.agenda_models import AgendaItem
+from portal.inspections import names
+from portal.meetings.agenda.models import AgendaItem
 from portal.people import services as people
 from portal.people.categories import Category
 from portal.people.models import FamilyTie, Person
@@ -34,7 +35,7 @@ from portal.people.services import Basics
 from portal.policy import Role
 from portal.referrals.models import Referral
 from portal.retention import erasing, services
-from portal.retention.fields import BLANKED, KEPT
+from portal.retention.erasing import BLANKED, KEPT
 from portal.retention.models import Erasure
 from tests.audit import denied
 from tests.browsers import PASSWORD, Browser
@@ -306,7 +307,7 @@ def test_the_log_verifies_and_says_who_was_erased(app: Flask) -> None:
         checkpoints.make(session)
         origin = session.scalars(select(AuditHead.origin)).one()
     db.end()
-    key = notes.vkey(origin, vault.vault.ring.signing.public_key())
+    key = audit_notes.vkey(origin, vault.vault.ring.signing.public_key())
     whole = (sys.executable, "verify_audit.py", str(url.database), "--key", key)
     told = subprocess.run(whole, capture_output=True, text=True, check=False)
     assert told.returncode == 0, told.stdout + told.stderr
@@ -359,6 +360,6 @@ def test_an_auditor_who_asks_for_the_name_of_somebody_erased_is_noted(office: Of
     erase(office, who)
     before = denied.length()
     with pytest.raises(Conflict) as caught:
-        name_services.open_name(auditor.actor, who, "申立てのため")
+        names.open_name(auditor.actor, who, "申立てのため")
     refusing.note(caught.value, actor=auditor.actor, asked=(None, None))
     denied.one_of(denied.since(before), by=auditor, lack=Lack.ERASED, about=("person", who), person=who)

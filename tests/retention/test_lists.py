@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from portal.audit.models import AuditEntry
 from portal.db import db
-from portal.disclosures import exclusion_services
+from portal.disclosures import exclusions
 from portal.exclusions.models import Conflict
 from portal.people.models import Person
 from portal.policy import Role
@@ -95,7 +95,7 @@ def test_the_other_agency_is_told_nothing_of_the_home_agencys_part(
 def test_who_is_shut_out_sees_neither_line_nor_proposal(browser: Open, office: Office) -> None:
     who = old_life(office)
     erasure_id = propose(office, who)
-    exclusion_services.shut_out(office.worker.actor, who, office.second.staff_id, Conflict.RELATIVE, "いとこ")
+    exclusions.shut_out(office.worker.actor, who, office.second.staff_id, Conflict.RELATIVE, "いとこ")
     reader = browser(office.second)
     for kind in Kind:
         page = reader.get(f"/retention/?show={kind.value}").text

@@ -12,10 +12,11 @@ from sqlalchemy import select
 
 from portal.db import db
 from portal.disclosures import wall
-from portal.meetings import eyes, services
-from portal.meetings.agenda_models import AgendaItem
-from portal.meetings.models import Meeting
-from portal.meetings.packet_services import open_packet
+from portal.meetings import eyes
+from portal.meetings.agenda.models import AgendaItem
+from portal.meetings.packets.services import open_packet
+from portal.meetings.schedule import services
+from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import MeetingAction
 from portal.people.models import Person
 from tests.factories import Member

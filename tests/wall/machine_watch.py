@@ -15,7 +15,7 @@ from sqlalchemy import select
 from portal.db import db
 from portal.disclosures import services as disclosures
 from portal.disclosures import wall
-from portal.disclosures.person_view import BasicView, Withheld
+from portal.disclosures.people import BasicView, Withheld
 from portal.disclosures.queries import lives_for
 from portal.people.categories import Category
 from portal.people.models import Person

@@ -13,16 +13,18 @@ from flask import Flask
 from sqlalchemy import select, true
 
 from portal.activities import queries as activities
-from portal.activities import series_queries as activity_series
+from portal.activities.series import queries as activity_series
 from portal.cases import queries as cases
 from portal.consents.models import Consent
 from portal.db import db
 from portal.disclosures import queries as lines
 from portal.disclosures import wall
 from portal.exclusions import queries as exclusions
-from portal.meetings import eyes, issue_queries, promise_queries
-from portal.meetings import queries as meetings
-from portal.meetings.models import Meeting, MeetingSeries
+from portal.meetings import eyes
+from portal.meetings.issues import queries as issue_queries
+from portal.meetings.outcomes import queries as outcome_queries
+from portal.meetings.schedule import queries as meetings
+from portal.meetings.schedule.models import Meeting, MeetingSeries
 from portal.referrals import queries as referrals
 from portal.referrals.models import Referral
 from tests.browsers import Browser
@@ -45,7 +47,7 @@ OPEN: dict[Any, Any] = {
     **dict.fromkeys((meetings.visible_to, meetings.at_table, meetings.is_sworn, meetings.may_enter), true()),
     **dict.fromkeys((eyes.present, eyes.readable, eyes.named, eyes.is_party, eyes.is_own), true()),
     **dict.fromkeys((activities.visible_to, activity_series.visible_to), true()),
-    **dict.fromkeys((issue_queries.visible_to, promise_queries.known_to), true()),
+    **dict.fromkeys((issue_queries.visible_to, outcome_queries.known_to), true()),
     exclusions.is_excluded: ~true(),
     lines.consents_visible_to: select(Consent).order_by(Consent.valid_until.desc(), Consent.id.desc()),
     referrals.visible: select(Referral),

@@ -10,7 +10,7 @@ from sqlalchemy.exc import NoResultFound
 
 from portal.audit.outrunning import Outrun
 from portal.db import db
-from portal.disclosures import exclusion_services
+from portal.disclosures import exclusions
 from portal.disclosures import services as disclosures
 from portal.exclusions.models import Conflict
 from portal.policy import Role
@@ -32,7 +32,7 @@ __all__ = ["light_paper"]
 
 def keep_out(world: World, by: Member, whom: Member, *names: str) -> None:
     for name in names:
-        exclusion_services.shut_out(
+        exclusions.shut_out(
             by.actor, world.people[name], whom.staff_id, Conflict.NEIGHBOUR, world.birds.word()
         )
     db.end()
@@ -75,7 +75,7 @@ def test_a_reading_after_the_exclusion_is_acknowledged_shows_nothing(app: Flask,
     db.end()
 
     def shut() -> object:
-        return exclusion_services.shut_out(a.actor, person_id, out.staff_id, Conflict.RELATIVE, "親族です。")
+        return exclusions.shut_out(a.actor, person_id, out.staff_id, Conflict.RELATIVE, "親族です。")
 
     with paused_at("INSERT INTO exclusion") as pause:
         excluder = Runner(pause.act(shut))
@@ -101,9 +101,7 @@ def test_a_reading_that_has_begun_is_in_the_log_before_the_exclusion_or_shows_no
         reader = Runner(pause.act(lambda: disclosures.show(out.actor, person_id)))
         assert pause.reached.wait(PATIENCE)
         excluder = Runner(
-            lambda: exclusion_services.shut_out(
-                a.actor, person_id, out.staff_id, Conflict.RELATIVE, "親族です。"
-            )
+            lambda: exclusions.shut_out(a.actor, person_id, out.staff_id, Conflict.RELATIVE, "親族です。")
         )
         excluder.join(0.3)
         pause.go_on.set()

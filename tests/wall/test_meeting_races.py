@@ -12,9 +12,9 @@ from flask import Flask
 from portal.db import db
 from portal.disclosures import services as disclosures
 from portal.errors import Conflict, StaleForm
-from portal.meetings import services as meetings
-from portal.meetings.models import Meeting
-from portal.meetings.packet_services import open_packet
+from portal.meetings.packets.services import open_packet
+from portal.meetings.schedule import services as meetings
+from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import MeetingAction
 from portal.policy import Role
 from tests.factories import Member, make_consent, make_member, make_person

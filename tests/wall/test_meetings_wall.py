@@ -23,10 +23,12 @@ from portal.db import db
 from portal.disclosures import services as disclosures
 from portal.disclosures import wall
 from portal.errors import Conflict, NotAllowed
-from portal.meetings import agenda_reading, eyes, packet_services
-from portal.meetings.agenda_models import AgendaItem
-from portal.meetings.agenda_view import ItemView
-from portal.meetings.models import Meeting
+from portal.meetings import eyes
+from portal.meetings.agenda import queries as agenda_queries
+from portal.meetings.agenda.models import AgendaItem
+from portal.meetings.agenda.queries import ItemView
+from portal.meetings.packets import services as packet_services
+from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import MeetingKind
 from portal.people.models import Person
 from portal.policy import Actor, Role
@@ -107,18 +109,18 @@ class Hearing:
     def look_as(self, name: str, reader: Member, wise: Oracle, now: Any, moment: str) -> None:
         works = reader.agency_id if reader.actor.role in CASEWORK else None
         try:
-            agenda_reading.load_meeting(db.read(), reader.actor, self.meeting_id, now)
+            agenda_queries.load_meeting(db.read(), reader.actor, self.meeting_id, now)
             assert wise.sits_at(works, self.meeting_id), name
         except NoResultFound:
             assert not wise.sits_at(works, self.meeting_id), name
         self.ask_plainly(reader, wise, now, (name, moment))
-        every = agenda_reading.load_items(
+        every = agenda_queries.load_items(
             db.read(), reader.actor, self.meeting_id, now, with_hidden=True, with_fallen=True
         )
         assert {view.id for view in every} == set(self.items)
         for view in every:
             self.check(view, wise, (works, reader.staff_id, view.id, now), (name, moment))
-        plain = agenda_reading.load_items(db.read(), reader.actor, self.meeting_id, now)
+        plain = agenda_queries.load_items(db.read(), reader.actor, self.meeting_id, now)
         shown = [view.id for view in every if not view.is_hidden and view.stands]
         assert [view.id for view in plain] == shown, (name, moment)
         assert [view.number for view in plain] == list(range(1, len(plain) + 1)), (

@@ -8,9 +8,10 @@ from sqlalchemy import select
 
 from portal.db import db
 from portal.errors import StaleForm
-from portal.meetings import services as meetings
-from portal.meetings.agenda_models import AgendaItem, MinutesRevision
-from portal.meetings.minutes_services import write
+from portal.meetings.agenda.models import AgendaItem
+from portal.meetings.minutes.models import MinutesRevision
+from portal.meetings.minutes.services import write
+from portal.meetings.schedule import services as meetings
 from portal.meetings.states import MeetingAction
 from portal.policy import Role
 from tests.factories import make_member

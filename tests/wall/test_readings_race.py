@@ -14,10 +14,10 @@ from sqlalchemy import select
 from portal.audit import services as audit
 from portal.audit.models import AuditEntry
 from portal.db import db
-from portal.disclosures import exclusion_services
+from portal.disclosures import exclusions
 from portal.disclosures import services as disclosures
 from portal.exclusions.models import Conflict
-from portal.meetings import services as meetings
+from portal.meetings.schedule import services as meetings
 from portal.meetings.states import MeetingAction
 from portal.policy import Role
 from tests.browsers import Browser
@@ -50,9 +50,7 @@ class Town:
         disclosures.withdraw_consent(self.home.actor, self.consent)
 
     def shut_out(self) -> None:
-        exclusion_services.shut_out(
-            self.home.actor, self.person, self.told.staff_id, Conflict.RELATIVE, "親族です。"
-        )
+        exclusions.shut_out(self.home.actor, self.person, self.told.staff_id, Conflict.RELATIVE, "親族です。")
 
 
 PAGES: dict[str, Callable[[Town], str]] = {

@@ -12,10 +12,10 @@ from uuid import UUID, uuid4
 import pytest
 from flask import Flask
 
+from portal.auditing import entries
 from portal.disclosures.models import Basis
 from portal.errors import Lack, NoBasis, NotAllowed, PortalError
 from portal.policy import Role
-from portal.reports import audit_words
 from tests.audit import denied
 from tests.browsers import Browser
 from tests.test_architecture import MODULES, name, parse
@@ -31,8 +31,7 @@ pytestmark = pytest.mark.both_databases
 # Who catches a refusal: the door writes it down; the others only ask whether it would be one, or pass it on.
 WRITES = {"note_refusal", "wait"}  # `wait` is the page that asks for patience, and notes it
 ASKS_ONLY = {
-    "portal/referrals/drafts.py": "a draft may wait for its consent",
-    "portal/referrals/tellable.py": "another consent may cover it; what is raised then goes on",
+    "portal/referrals/drafts.py": "a draft may wait for its consent, or another consent may cover it",
     "portal/referrals/preview.py": "the page that shows it writes it down",
     "portal/audit/commands.py": "a command of the machine: nobody was refused",
     "portal/accounts/commands.py": "a command of the machine: nobody was refused",
@@ -69,9 +68,9 @@ def test_whoever_catches_a_refusal_writes_it_down(app: Flask) -> None:
 
 def test_each_lack_has_words_and_a_page_of_its_own_kind() -> None:
     for lack in Lack:
-        assert audit_words.ground(lack.value) == lack.word
+        assert entries.ground(lack.value) == lack.word
     for basis in Basis:  # the codes stand in one column, and mean one thing each
-        assert audit_words.ground(basis.value) == basis.word
+        assert entries.ground(basis.value) == basis.word
     assert NotAllowed().lack is Lack.PERMISSION
     assert NoBasis().lack is Lack.CONSENT
     denying = [one for one in every(PortalError) if one.lack is None and one.status == 403]

@@ -364,8 +364,8 @@ ALLOWED_BARE = {
 
 
 def import_everything() -> None:
-    for path in (ROOT / "portal").glob("*/*models.py"):
-        importlib.import_module(f"portal.{path.parent.name}.{path.stem}")
+    for path in (ROOT / "portal").rglob("models.py"):
+        importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
 
 
 # What each role is left with.
@@ -611,21 +611,19 @@ def test_migrations_go_down_and_up_under_the_wall(app: Flask, database: Database
 LOOK_ACROSS = {
     "portal/db.py",
     "portal/audit/outrunning.py",  # says in which transactions a page has read
-    "portal/meetings/agenda_reading.py",  # that there are closed items, for who arranges the agenda
-    "portal/meetings/agenda_views.py",  # a share of items, for who arranges the agenda
-    "portal/meetings/drafting_services.py",  # ids, days and counts: what belongs on an agenda
-    "portal/meetings/matrix.py",  # whom each agency at the table would hear of
-    "portal/meetings/packet_services.py",  # what opening a packet would tell: asked for who told it
+    "portal/meetings/agenda/queries.py",  # that there are closed items, for who arranges the agenda
+    "portal/meetings/agenda/views.py",  # a share of items, for who arranges the agenda
+    "portal/meetings/agenda/drafting.py",  # ids, days and counts: what belongs on an agenda
+    "portal/meetings/packets/matrix.py",  # whom each agency at the table would hear of
+    "portal/meetings/packets/services.py",  # what opening a packet would tell: asked for who told it
     "portal/scenario/loading.py",  # inside its one transaction, which nobody else sees yet
-    "portal/inspections/finding_queries.py",  # referral numbers, for an administrator who answers a finding
-    "portal/reports/monthly.py",  # counts
-    "portal/reports/statistics_services.py",  # counts, the small ones of others hidden
+    "portal/inspections/findings.py",  # referral numbers, for an administrator who answers a finding
+    "portal/statistics/monthly.py",  # counts
+    "portal/statistics/services.py",  # counts, the small ones of others hidden
     "portal/evaluations/counting.py",  # counts
-    "portal/activities/head_counts.py",  # how many came, of an activity that the reader's agency held
-    "portal/reports/watch.py",  # counts of readings by staff, for who sees no client
-    "portal/reports/watch_queries.py",  # says so in words
-    "portal/retention/due_queries.py",  # what is due to be erased, by number
-    "portal/retention/queries.py",
+    "portal/activities/queries.py",  # how many came, of an activity that the reader's agency held
+    "portal/auditing/watch.py",  # counts of readings by staff, for who sees no client
+    "portal/retention/queries.py",  # what is due to be erased, by number
     "portal/retention/services.py",
     "portal/settings/services.py",  # who set what
 }

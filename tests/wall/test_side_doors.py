@@ -13,7 +13,7 @@ from portal import clock
 from portal.db import db
 from portal.disclosures import services as disclosures
 from portal.disclosures.models import Basis
-from portal.disclosures.person_view import BasicView, Withheld
+from portal.disclosures.people import BasicView, Withheld
 from portal.errors import Conflict, Invalid, PortalError
 from portal.people import services as people
 from portal.people.categories import Category

@@ -16,7 +16,7 @@ from flask import Flask
 
 from portal import clock
 from portal.disclosures import services as disclosures
-from portal.meetings.packet_services import open_packet
+from portal.meetings.packets.services import open_packet
 from portal.people import services as people
 from portal.people.categories import Category
 from portal.referrals import conversation

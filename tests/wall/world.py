@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from portal import clock
-from portal.agencies.kinds import AgencyKind
+from portal.agencies.models import AgencyKind
 from portal.cases import services as cases
 from portal.cases.codes import Domain, Method, Outcome
 from portal.consents.models import ConsentMethod
@@ -16,8 +16,7 @@ from portal.db import db
 from portal.disclosures import services as disclosures
 from portal.disclosures.models import Basis
 from portal.people import services as people
-from portal.people.categories import FILED, Category, Relation
-from portal.people.fields import ASKED
+from portal.people.categories import ASKED, FILED, Category, Relation
 from portal.people.services import Basics
 from portal.policy import Role
 from portal.referrals import conversation

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from portal import clock
 from portal.activities.kinds import OUTREACH, ActivityKind, Mode, Offer
 from portal.cases.codes import Milestone
-from portal.evaluations import closing_services as closing
+from portal.evaluations import services as closing
 from portal.evaluations.models import Part
 from tests.activity_factories import (
     make_activity,

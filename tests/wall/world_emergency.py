@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from portal import clock
 from portal.db import db
-from portal.emergency import review_services, second_services, services
+from portal.emergency import services
 from portal.emergency.models import Emergency, Finding
-from portal.emergency.search_services import Wanted
+from portal.emergency.search import Wanted
 from portal.emergency.services import Wish
 from portal.people.categories import Category
 from portal.people.models import Person
@@ -66,10 +66,10 @@ def happen(world: World) -> None:
     with clock.frozen(clock.now() - timedelta(days=1)):
         judged = ask(world, world.d, "live")
         services.give_back(world.d.actor, judged)
-        review_services.review(
+        services.review(
             world.members["auditor"].actor, judged, Finding.JUSTIFIED_WITH_NOTE, world.birds.word()
         )
         refused = ask(world, world.d, "protected")
     with clock.frozen(clock.now() - timedelta(hours=23)):
-        second_services.turn_down(world.chair.actor, refused, world.birds.word())
+        services.turn_down(world.chair.actor, refused, world.birds.word())
     ask(world, world.c, "not ours")

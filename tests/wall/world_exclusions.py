@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from portal.disclosures import exclusion_services
+from portal.disclosures import exclusions
 from portal.exclusions.models import Conflict
 from tests.factories import make_member
 
@@ -48,7 +48,7 @@ def happen(world: World) -> None:
     """Nobody of b has a part in it: two worlds that differ here are the same for him."""
     relative, word = make_member(world.a.agency_id), world.birds.word
     for name in ("parent", "protected"):
-        made = exclusion_services.shut_out(
+        made = exclusions.shut_out(
             world.a.actor, world.people[name], relative.staff_id, Conflict.RELATIVE, word()
         )
-    exclusion_services.lift(world.chair.actor, made, word())
+    exclusions.lift(world.chair.actor, made, word())

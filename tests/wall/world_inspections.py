@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from portal import clock
 from portal.db import db
-from portal.inspections import finding_services, name_services, sample_services
-from portal.inspections.checks import Check, Verdict
-from portal.inspections.finding_services import Statement
+from portal.inspections import findings, names, samples
+from portal.inspections.findings import Statement
+from portal.inspections.hints import Check, Verdict
 from portal.inspections.models import FindingKind, SampleItem
-from portal.inspections.sample_services import Draw
+from portal.inspections.samples import Draw
 from portal.retention import services as retention
 from portal.retention.models import ErasureGround
 from tests.wall.world_exclusions import is_concerned
@@ -86,15 +86,13 @@ CODES_OF_INSPECTIONS = {
 def happen(world: World) -> None:
     auditor, word = world.members["auditor"], world.birds.word
     with clock.frozen(clock.now() - timedelta(days=3)):
-        name_services.open_name(auditor.actor, world.people["live"], word())
-        sample_services.draw(
-            auditor.actor, Draw(clock.today() - timedelta(days=60), clock.today(), 3, seed="見本")
-        )
+        names.open_name(auditor.actor, world.people["live"], word())
+        samples.draw(auditor.actor, Draw(clock.today() - timedelta(days=60), clock.today(), 3, seed="見本"))
         item = db.read.query(SampleItem).order_by(SampleItem.position).first()
         db.end()
         assert item
         verdicts = dict.fromkeys(Check, Verdict.OK)
-        sample_services.check(auditor.actor, item.id, verdicts, word())
+        samples.check(auditor.actor, item.id, verdicts, word())
         for member in (world.chair, world.members["b's coordinator"]):
             find(world, auditor, member)
         world.person("to be erased")
@@ -106,6 +104,6 @@ def find(world: World, auditor: Member, member: Member) -> None:
     word, due_on = world.birds.word, clock.today() + timedelta(days=30)
     assert member.agency_id
     said = Statement(member.agency_id, FindingKind.WEAKNESS, word(), due_on)
-    finding = finding_services.state(auditor.actor, said)
-    finding_services.answer(member.actor, finding, word())
-    finding_services.close(auditor.actor, finding, word())
+    finding = findings.state(auditor.actor, said)
+    findings.answer(member.actor, finding, word())
+    findings.close(auditor.actor, finding, word())

@@ -13,10 +13,13 @@ from portal import clock
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import db
-from portal.meetings import drafting_services
-from portal.meetings.agenda_models import Addendum, AgendaItem, MeetingOutcome, MinutesRevision
-from portal.meetings.models import Attendance, Meeting
-from portal.meetings.packet_services import open_packet
+from portal.meetings.agenda import drafting
+from portal.meetings.agenda.models import AgendaItem
+from portal.meetings.minutes.models import Addendum, MinutesRevision
+from portal.meetings.outcomes.models import MeetingOutcome
+from portal.meetings.packets.services import open_packet
+from portal.meetings.roster.models import Attendance
+from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import ItemKind, OutcomeKind
 from tests.factories import Member
 from tests.meeting_factories import (
@@ -78,7 +81,7 @@ def in_step(world: World) -> None:
     """Draft what the work puts on the agendas, and let b be told: else looking would change what there is to see."""
     for key in ("weekly", "council", "cases", "ours"):
         by = world.members["b's coordinator"] if key == "ours" else world.a
-        drafting_services.refresh(by.actor, world.meetings[key])
+        drafting.refresh(by.actor, world.meetings[key])
     open_packet(world.b.actor, world.meetings["weekly"])
 
 

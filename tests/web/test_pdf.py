@@ -14,8 +14,8 @@ from jinja2 import ChoiceLoader, DictLoader, FileSystemLoader
 from pypdf import PdfReader
 
 from portal.web import formats
-from portal.web.pdf import pdf_response, render_pdf
 from portal.web.press import SHELF, NothingOutside, Shelf
+from portal.web.printer import pdf_response, render_pdf
 
 ROOT = Path(__file__).parents[2]
 SENTENCE = "髙橋 﨑子さんは㈱見本で①９時〜17時に働く"

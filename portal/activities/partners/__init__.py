@@ -1,0 +1,1 @@
+"""Partners (協力先) and their agreements."""

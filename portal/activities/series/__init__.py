@@ -1,0 +1,1 @@
+"""Series of activities: what is held again and again."""

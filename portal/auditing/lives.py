@@ -1,0 +1,233 @@
+"""The whole life of a referral for the auditor: who sent what on which basis, who looked, who answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from portal import clock
+from portal.accounts.models import Staff
+from portal.agencies.models import Agency
+from portal.audit import services as audit
+from portal.audit.events import AuditEvent
+from portal.audit.models import AuditEntry
+from portal.auditing import entries as auditing_entries
+from portal.auditing.entries import Entry
+from portal.cases.codes import Outcome
+from portal.cases.models import Case
+from portal.consents.models import Withdrawal
+from portal.db import db
+from portal.disclosures import as_of
+from portal.disclosures import queries as disclosure_queries
+from portal.disclosures.as_of import ConsentPast, Standing
+from portal.disclosures.models import Basis, Disclosure, StopConfirmation
+from portal.disclosures.queries import LedgerLine, lines_from
+from portal.inspections import names
+from portal.inspections.names import OpenName
+from portal.meetings.agenda.models import AgendaItem
+from portal.meetings.outcomes.models import MeetingOutcome
+from portal.people.categories import Category
+from portal.policy import Actor, Permission, require
+from portal.referrals.models import FollowUp, Happening, Referral, ReferralEvent, ReferralGoal
+from portal.referrals.states import ReferralKind, ReferralStatus, Refusal
+from portal.words import N_
+
+# Of a meeting at which the referral was an item: who opened its papers.
+OF_MEETING = (AuditEvent.PACKET_OPENED.value, AuditEvent.MINUTES_READ.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A line of the timeline without its text. `code` is the word (msgid) of a refusal or an outcome."""
+
+    at: datetime
+    agency: str
+    who: str
+    what: Happening
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stood:
+    """How the basis of the referral stood at a moment: a word (msgid), its tone, and for a consent what it covered."""
+
+    word: str
+    tone: str
+    categories: tuple[Category, ...] = ()
+    until: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """A referral by its number. No need, no reason, no message; `name` only while this auditor has opened it."""
+
+    id: UUID
+    number: str
+    person_id: UUID
+    person_number: str
+    name: OpenName | None
+    kind: ReferralKind
+    status: ReferralStatus
+    basis: Basis
+    from_name: str
+    to_agency_id: UUID
+    to_name: str
+    created_at: datetime
+    sent_at: datetime | None
+    received_at: datetime | None
+    acknowledge_by: date | None
+    respond_by: date | None
+    answered_at: datetime | None
+    ended_at: datetime | None
+    refusal: Refusal | None
+    outcome: Outcome | None
+    part_of: UUID | None
+    consent_id: UUID | None
+    consents: Mapping[UUID, ConsentPast]
+    steps: tuple[Step, ...]
+    lines: tuple[LedgerLine, ...]
+
+    def stood(self, moment: datetime) -> Stood:
+        """The consent for the recipient as it stood at that moment, or the other basis."""
+        if self.basis is not Basis.CONSENT:
+            return Stood(self.basis.word, "plain")
+        consent = as_of.standing_of(dict(self.consents), self.consent_id, moment)
+        if consent is None:
+            return Stood(N_("同意の記録前"), "off")
+        standing = consent.standing(self.to_agency_id, moment)
+        tone = "go" if standing is Standing.VALID else "off"
+        return Stood(standing.word, tone, as_of.in_order(consent.categories), consent.valid_until)
+
+    def stood_at(self, entries: Iterable[Entry]) -> dict[int, Stood]:
+        """The same for each entry, by its number."""
+        return {entry.seq: self.stood(entry.at) for entry in entries}
+
+
+def read(
+    actor: Actor, referral_id: UUID, *, behind: int | None = None, size: int = 25
+) -> tuple[Life, list[Entry]]:
+    """The life of a referral, and one page of the entries about it, the oldest first; itself logged.
+
+    Raises:
+        NotAllowed: the reader is no auditor.
+        NoResultFound: there is no such referral.
+    """
+    require(actor, Permission.AUDIT_READ)
+    session = db.read()
+    life = load(session, actor, referral_id)
+    audit.record_reading(
+        AuditEvent.AUDIT_READ,
+        ("referral", referral_id),
+        actor=actor,
+        person_id=life.person_id,
+        categories=[Category.BASIC] if life.name else [],
+    )
+    statement = about(session, life)
+    if behind is not None:
+        statement = statement.where(AuditEntry.seq > behind)
+    return life, auditing_entries.entries(session, statement.order_by(AuditEntry.seq).limit(size))
+
+
+def load(session: Session, actor: Actor, referral_id: UUID) -> Life:
+    """Raises NoResultFound: there is no such referral."""
+    sender, recipient = aliased(Agency), aliased(Agency)
+    referral, from_name, to_name = session.execute(
+        select(Referral, sender.name, recipient.name)
+        .join(sender, sender.id == Referral.from_agency_id)
+        .join(recipient, recipient.id == Referral.to_agency_id)
+        .where(Referral.id == referral_id)
+    ).one()
+    number, name = names.heading(session, actor, referral.person_id, clock.now())
+    return Life(
+        id=referral.id,
+        number=referral.number,
+        person_id=referral.person_id,
+        person_number=number,
+        name=name,
+        kind=referral.kind,
+        status=referral.status,
+        basis=referral.basis,
+        from_name=from_name,
+        to_agency_id=referral.to_agency_id,
+        to_name=to_name,
+        created_at=referral.created_at,
+        sent_at=referral.sent_at,
+        received_at=referral.received_at,
+        acknowledge_by=referral.acknowledge_by,
+        respond_by=referral.respond_by,
+        answered_at=referral.answered_at,
+        ended_at=referral.ended_at,
+        refusal=referral.refusal,
+        outcome=referral.outcome,
+        part_of=referral.part_of_id,
+        consent_id=referral.consent_id,
+        consents=as_of.consents(session, referral.person_id),
+        steps=tuple(steps(session, referral_id)),
+        lines=tuple(disclosure_queries.read(session, lines_from(referral_id), clock.now())),
+    )
+
+
+def steps(session: Session, referral_id: UUID) -> list[Step]:
+    rows = session.execute(
+        select(
+            ReferralEvent.created_at,
+            ReferralEvent.what,
+            ReferralEvent.code,
+            Agency.name.label("agency"),
+            Staff.name.label("who"),
+        )
+        .join(Agency, Agency.id == ReferralEvent.agency_id)
+        .join(Staff, Staff.id == ReferralEvent.staff_id)
+        .where(ReferralEvent.referral_id == referral_id)
+        .order_by(ReferralEvent.id)
+    )
+    words = {member.value: member.word for member in (*Refusal, *Outcome)}
+    return [Step(r.created_at, r.agency, r.who, r.what, words.get(r.code, "")) for r in rows]
+
+
+def about(session: Session, life: Life) -> Select[AuditEntry]:
+    """Every entry that belongs to this life: acts, readings, refusals, tellings, and the meetings that spoke of it."""
+    items = session.execute(
+        select(AgendaItem.id, AgendaItem.meeting_id).where(AgendaItem.referral_id == life.id)
+    ).all()
+    objects = related(session, life, [item.id for item in items])
+    return select(AuditEntry).where(
+        either(
+            AuditEntry.object_id.in_(objects),
+            [item.meeting_id for item in items],
+        )
+    )
+
+
+def either(ours: ColumnElement[bool], meetings: list[Any]) -> ColumnElement[bool]:
+    if not meetings:
+        return ours
+    return or_(ours, and_(AuditEntry.object_id.in_(meetings), AuditEntry.event.in_(OF_MEETING)))
+
+
+def related(session: Session, life: Life, items: list[UUID]) -> list[UUID]:
+    """The referral, and every record that belongs to its life."""
+    told = select(Disclosure.id).where(or_(Disclosure.source_id == life.id, Disclosure.source_id.in_(items)))
+    chain = [consent.id for consent in as_of.chain(dict(life.consents), life.consent_id)]
+    consents = {*chain, *([life.consent_id] if life.consent_id else [])}
+    parts: list[Select[UUID]] = [
+        told,
+        select(StopConfirmation.id).where(StopConfirmation.disclosure_id.in_(told)),
+        select(Withdrawal.id).where(Withdrawal.consent_id.in_(consents)),
+        select(ReferralGoal.id).where(ReferralGoal.referral_id == life.id),
+        select(FollowUp.id).where(FollowUp.referral_id == life.id),
+        select(Case.id).where(Case.source_id == life.id),
+        select(MeetingOutcome.id).where(
+            or_(MeetingOutcome.referral_id == life.id, MeetingOutcome.item_id.in_(items))
+        ),
+    ]
+    found = [life.id, *items, *consents]
+    for part in parts:
+        found += session.scalars(part)
+    return found

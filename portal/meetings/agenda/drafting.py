@@ -1,0 +1,371 @@
+"""Drafting an agenda from the work: remade until the meeting is announced, and kept in step until it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portal import clock
+from portal.agencies.models import Agency
+from portal.agencies.queries import opening_days_by_agency
+from portal.audit import services as audit
+from portal.audit.events import AuditEvent
+from portal.db import among, db, keep_only, new_id
+from portal.disclosures import services as disclosures
+from portal.meetings.agenda.models import AgendaItem, ItemCategory
+from portal.meetings.agenda.sources import SOURCES, everything
+from portal.meetings.schedule import queries, services
+from portal.meetings.schedule.models import Meeting
+from portal.meetings.schedule.queries import members_of
+from portal.meetings.states import HELD, ItemKind, MeetingKind, Source
+from portal.policy import Actor, Permission, require
+from portal.referrals.models import Referral
+
+WINDOW = timedelta(days=14)  # what is new to a meeting without a predecessor
+LAPSING_WITHIN = timedelta(days=30)
+GOALS_WITHIN = timedelta(days=7)
+# More of one kind than any meeting gets through; the oldest work comes first, the rest next time.
+MOST = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """`since` is when the last meeting of the series was held; `previous_id` is that meeting."""
+
+    meeting_id: UUID
+    series_id: UUID | None
+    convener_id: UUID
+    kind: MeetingKind
+    members: tuple[UUID, ...]
+    day: date
+    starts_at: datetime
+    since: datetime
+    previous_id: UUID | None
+    now: datetime
+
+    def values(self) -> dict[str, Any]:
+        """What the statements of `sources` ask for."""
+        today = clock.japan_date(self.now)
+        return {
+            "meeting_id": self.meeting_id,
+            "series_id": self.series_id,
+            "members": list(self.members),
+            "late_day": self.late_day,
+            "starts_at": self.starts_at,
+            "since": self.since,
+            "since_day": clock.japan_date(self.since),
+            "previous_id": self.previous_id,
+            "now": self.now,
+            "today": today,
+            "lapse_day": (self.day if self.is_near else today) + LAPSING_WITHIN,
+            "goal_day": self.day + GOALS_WITHIN,
+            "most": MOST,
+        }
+
+    @property
+    def late_day(self) -> date:
+        """What is unanswered is late by today: nobody is called late before he is, on an agenda drawn up early."""
+        return min(self.day, clock.japan_date(self.now))
+
+    @property
+    def is_near(self) -> bool:
+        """So near that its day is what counts; of a meeting far off, today is."""
+        return self.starts_at - self.now < WINDOW
+
+
+def of(session: Session, meeting: Meeting, now: datetime) -> Setting:
+    """The setting of this meeting."""
+    previous = None
+    if meeting.series_id:
+        earlier = (
+            select(Meeting.id, Meeting.starts_at)
+            .where(
+                Meeting.series_id == meeting.series_id,
+                Meeting.starts_at < meeting.starts_at,
+                among(Meeting.status, HELD),
+                Meeting.id != meeting.id,
+            )
+            .order_by(Meeting.starts_at.desc())
+            .limit(1)
+        )
+        previous = session.execute(earlier).one_or_none()
+    return Setting(
+        meeting_id=meeting.id,
+        series_id=meeting.series_id,
+        convener_id=meeting.convener_id,
+        kind=meeting.kind,
+        members=tuple(sorted(session.scalars(members_of(meeting.id)))),
+        day=clock.japan_date(meeting.starts_at),
+        starts_at=meeting.starts_at,
+        since=previous.starts_at if previous else min(now, meeting.starts_at) - WINDOW,
+        previous_id=previous.id if previous else None,
+        now=now,
+    )
+
+
+# Between two positions, so that an item can be put in between without moving all that follow.
+GAP = 1000
+USUAL_MINUTES = {ItemKind.CASE: 15}
+MINUTES_EACH = 5
+RANK = {source: rank for rank, source in enumerate(SOURCES)}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the work puts on the agenda: why, whose matter it is, and whom or what it is about."""
+
+    source: Source
+    kind: ItemKind
+    subject_id: UUID
+    brought_by_id: UUID
+    person_id: UUID | None
+    referral_id: UUID | None
+    issue_id: UUID | None
+    outcome_id: UUID | None
+    copied_id: UUID | None
+    reason_on: date | None
+    reason_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What has to change for the agenda to be in step with the work."""
+
+    new: Sequence[Found]
+    changed: Sequence[tuple[AgendaItem, dict[str, Any]]]
+    stale: Sequence[AgendaItem]
+
+    def __bool__(self) -> bool:
+        return bool(self.new or self.changed or self.stale)
+
+
+def usual_minutes(kind: ItemKind) -> int:
+    return USUAL_MINUTES.get(kind, MINUTES_EACH)
+
+
+def refresh(actor: Actor, meeting_id: UUID) -> None:
+    """Bring the agenda in step with the work; nothing is written when it is already, or once the meeting began.
+
+    Raises:
+        NoResultFound: no meeting to which this actor's agency is invited.
+    """
+    require(actor, Permission.MEETING_ATTEND)
+    meeting = db.read.scalars(queries.visible(actor).where(Meeting.id == meeting_id)).one()
+    if not meeting.is_coming or not plan(db.across(), meeting):
+        return
+    with db.transaction() as session:
+        meeting = services.locked(session, actor, meeting_id)
+        if not meeting.is_coming or not (todo := plan(session, meeting)):
+            return
+        for item in todo.stale:
+            take_off(session, actor, item)
+        for item, values in todo.changed:
+            changes = item.apply(**values)
+            item.advance(None)
+            audit.record(
+                AuditEvent.ITEM_DRAFTED, item, actor=actor, person_id=item.person_id, changes=changes
+            )
+        for found in todo.new:
+            put_on(session, actor, meeting, found)
+        meeting.advance(None)
+        audit.record(
+            AuditEvent.ITEM_DRAFTED,
+            meeting,
+            actor=actor,
+            new=len(todo.new),
+            changed=len(todo.changed),
+            gone=len(todo.stale),
+        )
+
+
+def plan(session: Session, meeting: Meeting) -> Plan:
+    place = of(session, meeting, clock.now())
+    wanted = {found.subject_id: found for found in gather(session, place)}
+    items = session.scalars(select(AgendaItem).where(AgendaItem.meeting_id == meeting.id)).all()
+    by_hand = {i.referral_id for i in items if i.source is Source.HAND and i.referral_id and i.stands}
+    present = {item.subject_id: item for item in items if item.source is not Source.HAND and item.subject_id}
+    changed = [
+        (item, values)
+        for subject_id, item in present.items()
+        if (found := wanted.get(subject_id)) and (values := differing(item, found))
+    ]
+    return Plan(
+        new=[f for f in wanted.values() if f.subject_id not in present and f.referral_id not in by_hand],
+        changed=changed,
+        stale=[i for subject_id, i in present.items() if subject_id not in wanted and not i.is_touched],
+    )
+
+
+def differing(item: AgendaItem, found: Found) -> dict[str, Any]:
+    """What the work says differently now; whose matter it is stays with an item that somebody has touched."""
+    values: dict[str, Any] = {
+        "source": found.source,
+        "reason_on": found.reason_on,
+        "reason_count": found.reason_count,
+    }
+    if not item.is_touched and found.copied_id is None:
+        values |= {
+            "kind": found.kind,
+            "brought_by_id": found.brought_by_id,
+            "presenter_agency_id": found.brought_by_id,
+        }
+    return {name: value for name, value in values.items() if getattr(item, name) != value}
+
+
+def gather(session: Session, place: Setting) -> list[Found]:
+    """Everything that belongs on the agenda, in its order, once each."""
+    values = place.values()
+    claimed: set[UUID] = set()
+    found: list[Found] = []
+    for row in session.execute(everything(place.kind), values):
+        keys = keys_of(row)
+        if not keys & claimed:
+            claimed |= keys
+            found.append(found_of(row))
+    return with_days_waited(session, place, found)
+
+
+def keys_of(row: Any) -> set[UUID]:
+    """What one item is enough for. A promise about a referral stands beside the referral's own item."""
+    keys = {row.subject_id}
+    if row.source is Source.CARRIED:
+        keys |= {row.former_subject_id, row.referral_id, row.issue_id} - {None}
+    return keys
+
+
+def found_of(row: Any) -> Found:
+    source, count = row.source, row.reason_count
+    if source is Source.CARRIED:
+        count = count + 1 if row.former_source is Source.CARRIED else 1
+    return Found(
+        source=source,
+        kind=SOURCES[source][0],
+        subject_id=row.subject_id,
+        brought_by_id=row.brought_by_id,
+        person_id=row.person_id,
+        referral_id=row.referral_id,
+        issue_id=row.issue_id,
+        outcome_id=row.outcome_id,
+        copied_id=row.copied_id,
+        reason_on=clock.japan_date(row.reason_at) if row.reason_at else row.reason_on,
+        reason_count=count,
+    )
+
+
+def with_days_waited(session: Session, place: Setting, found: Sequence[Found]) -> list[Found]:
+    """How many of the recipient's open days an unanswered referral has waited."""
+    late = [one.referral_id for one in found if one.source is Source.OVERDUE]
+    if not late:
+        return list(found)
+    asked: dict[UUID, UUID] = dict(
+        session.execute(select(Referral.id, Referral.to_agency_id).where(Referral.id.in_(late))).all()
+    )
+    recipients = session.scalars(select(Agency).where(Agency.id.in_(set(asked.values())))).all()
+    days = opening_days_by_agency(session, recipients)
+    return [
+        waited(one, days[asked[one.subject_id]].business_days_between(one.reason_on, place.late_day))
+        if one.source is Source.OVERDUE and one.reason_on
+        else one
+        for one in found
+    ]
+
+
+def waited(found: Found, days: int) -> Found:
+    values = {name: getattr(found, name) for name in Found.__slots__}
+    return Found(**values | {"reason_count": days})
+
+
+def take_off(session: Session, actor: Actor, item: AgendaItem) -> None:
+    """Its cause is gone and nobody has touched it: what it told ends, and it leaves no trace but in the log."""
+    disclosures.end(actor, item.id)
+    audit.record(AuditEvent.ITEM_DRAFTED, item, actor=actor, person_id=item.person_id, gone=item.source)
+    keep_only(session, ItemCategory, "category", (), item_id=item.id)
+    session.flush()  # no relationship tells the session which of the two goes first
+    session.delete(item)
+
+
+def put_on(session: Session, actor: Actor, meeting: Meeting, found: Found) -> None:
+    item = AgendaItem(
+        id=new_id(),
+        meeting_id=meeting.id,
+        kind=found.kind,
+        source=found.source,
+        subject_id=found.subject_id,
+        person_id=found.person_id,
+        referral_id=found.referral_id,
+        issue_id=found.issue_id,
+        outcome_id=found.outcome_id,
+        brought_by_id=found.brought_by_id,
+        presenter_agency_id=found.brought_by_id,
+        reason_on=found.reason_on,
+        reason_count=found.reason_count,
+        minutes=usual_minutes(found.kind),
+        position=place_for(session, meeting.id, found.source),
+    )
+    former = session.get(AgendaItem, found.copied_id) if found.copied_id else None
+    if former:
+        take_over(item, former)
+    session.add(item)
+    session.flush()
+    if former:
+        copy_categories(session, former.id, item.id)
+    audit.record(
+        AuditEvent.ITEM_DRAFTED,
+        item,
+        actor=actor,
+        person_id=item.person_id,
+        source=item.source,
+        kind=item.kind,
+    )
+
+
+def take_over(item: AgendaItem, former: AgendaItem) -> None:
+    """What comes back is shared as it was. A person's matter stays with the agency that brought it."""
+    item.apply(shared=former.shared, shared_by_id=former.shared_by_id)
+    if item.person_id or item.source is Source.CARRIED:
+        item.apply(brought_by_id=former.brought_by_id)
+    if item.source is Source.CARRIED:
+        item.apply(
+            kind=former.kind,
+            title=former.title,
+            text=former.text,
+            minutes=former.minutes,
+            presenter_agency_id=former.presenter_agency_id,
+        )
+
+
+def copy_categories(session: Session, former_id: UUID, item_id: UUID) -> None:
+    told = session.scalars(select(ItemCategory.category).where(ItemCategory.item_id == former_id)).all()
+    session.add_all(ItemCategory(item_id=item_id, category=category) for category in told)
+
+
+def place_for(session: Session, meeting_id: UUID, source: Source) -> int:
+    """Behind the last item that comes before its kind; what was added by hand stays where it was put."""
+    statement = select(AgendaItem.position, AgendaItem.source).where(AgendaItem.meeting_id == meeting_id)
+    rows = session.execute(statement.order_by(AgendaItem.position, AgendaItem.id)).all()
+    return between([position for position, _ in rows], index_for([s for _, s in rows], source))
+
+
+def index_for(sources: Iterable[Source], source: Source) -> int:
+    """Where in this order of sources an item of `source` belongs."""
+    index = 0
+    for i, other in enumerate(sources):
+        if other is not Source.HAND and RANK[other] <= RANK[source]:
+            index = i + 1
+    return index
+
+
+def between(positions: Sequence[int], index: int) -> int:
+    """A position before the item at `index`; two items may share one, and are then told apart by their age."""
+    if not positions:
+        return GAP
+    if index == len(positions):
+        return positions[-1] + GAP
+    before = positions[index - 1] if index else positions[0] - 2 * GAP
+    return (before + positions[index]) // 2

@@ -1,0 +1,73 @@
+"""Agenda items, and the categories of information that an item tells."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.audit.models import Audited
+from portal.db import Base, Identified, Versioned
+from portal.meetings.states import ItemKind, Source
+from portal.people.categories import Category
+
+
+class AgendaItem(Identified, Versioned, Audited, Base):
+    """One item (議題). What is drafted from the work has a `source` and its `subject_id`, once in a meeting.
+
+    `brought_by_id` is the agency whose matter it is. Others at the table learn of a person only when it is
+    `shared`: then the categories of `ItemCategory` are told, on the basis of the meeting's kind, at the opening
+    of each packet. `minutes_text` is what was said; `version` guards it and everything else of the item.
+    """
+
+    __tablename__ = "agenda_item"
+    __table_args__ = (
+        UniqueConstraint("meeting_id", "subject_id"),
+        Index(None, "meeting_id", "position"),
+        Index(None, "person_id"),
+        Index(None, "subject_id"),
+        CheckConstraint("minutes >= 0", name="minutes"),
+    )
+
+    meeting_id: Mapped[UUID] = mapped_column(ForeignKey("meeting.id"))
+    kind: Mapped[ItemKind]
+    source: Mapped[Source] = mapped_column(default=Source.HAND)
+    subject_id: Mapped[
+        UUID | None
+    ]  # the referral, promise, consent, goal, item, issue or meeting it is about
+    person_id: Mapped[UUID | None] = mapped_column(ForeignKey("person.id"))
+    referral_id: Mapped[UUID | None] = mapped_column(ForeignKey("referral.id"))
+    issue_id: Mapped[UUID | None] = mapped_column(ForeignKey("local_issue.id"))
+    outcome_id: Mapped[UUID | None]  # the promise that came back; no key: outcomes belong to items
+    brought_by_id: Mapped[UUID] = mapped_column(ForeignKey("agency.id"))
+    shared: Mapped[bool] = mapped_column(default=False)
+    shared_by_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    title: Mapped[str] = mapped_column(default="")
+    text: Mapped[str] = mapped_column(default="")
+    reason_on: Mapped[date | None]
+    reason_count: Mapped[int] = mapped_column(default=0)
+    presenter_agency_id: Mapped[UUID] = mapped_column(ForeignKey("agency.id"))
+    minutes: Mapped[int]
+    position: Mapped[int]
+    is_touched: Mapped[bool] = mapped_column(default=False)  # by hand: redrafting leaves it on the agenda
+    removed_why: Mapped[str] = mapped_column(default="")
+    removed_at: Mapped[datetime | None]
+    postponed_why: Mapped[str] = mapped_column(default="")
+    postponed_at: Mapped[datetime | None]
+    minutes_text: Mapped[str] = mapped_column(default="")
+
+    @property
+    def stands(self) -> bool:
+        """On the agenda: neither removed nor postponed."""
+        return self.removed_at is None and self.postponed_at is None
+
+
+class ItemCategory(Base):
+    """A category that a shared item tells."""
+
+    __tablename__ = "agenda_item_category"
+
+    item_id: Mapped[UUID] = mapped_column(ForeignKey("agenda_item.id"), primary_key=True)
+    category: Mapped[Category] = mapped_column(primary_key=True)

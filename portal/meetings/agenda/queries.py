@@ -1,0 +1,528 @@
+"""A meeting and its agenda as one reader may see them: ItemView and MeetingView are the only shapes of them on a page."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from dateutil.relativedelta import relativedelta
+from sqlalchemy import CTE, ColumnElement, Row, Select, and_, bindparam, case, false, func, null, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from portal.agencies.models import Agency
+from portal.consents.models import Consent, ConsentCategory, ConsentRecipient
+from portal.db import among, db
+from portal.disclosures import heading, wall
+from portal.disclosures.heading import Brief
+from portal.disclosures.models import Basis
+from portal.disclosures.queries import consents_visible_to
+from portal.meetings import eyes
+from portal.meetings.agenda.models import AgendaItem, ItemCategory
+from portal.meetings.issues.models import LocalIssue
+from portal.meetings.outcomes.models import MeetingOutcome
+from portal.meetings.roster.models import Attendance
+from portal.meetings.schedule import queries
+from portal.meetings.schedule.models import Meeting, MeetingMember
+from portal.meetings.states import (
+    BASIS_OF,
+    COMING,
+    HELD,
+    OPENED,
+    ItemKind,
+    MeetingKind,
+    MeetingStatus,
+    Source,
+)
+from portal.people.categories import Category
+from portal.people.models import Person
+from portal.policy import Actor, Permission, can
+from portal.referrals.models import Referral
+from portal.referrals.states import ReferralKind, ReferralStatus
+
+
+@dataclass(frozen=True, slots=True)
+class MeetingView:
+    """A meeting as a member of the table sees it. `members` are the agencies by id; the convener is among them."""
+
+    id: UUID
+    series_id: UUID | None
+    slot: date | None
+    convener_id: UUID
+    convener_name: str
+    kind: MeetingKind
+    name: str
+    starts_at: datetime
+    minutes: int
+    place: str
+    link: str
+    presenter_agency_id: UUID
+    status: MeetingStatus
+    announced_at: datetime | None
+    begun_at: datetime | None
+    closed_at: datetime | None
+    approved_at: datetime | None
+    cancelled_why: str
+    version: int
+    is_named: bool  # the reader stands on the roster
+    is_sworn: bool
+    members: Mapping[UUID, str]
+
+    @property
+    def basis(self) -> Basis:
+        return BASIS_OF[self.kind]
+
+    @property
+    def ends_at(self) -> datetime:
+        return self.starts_at + timedelta(minutes=self.minutes)
+
+    @property
+    def is_coming(self) -> bool:
+        return self.status in COMING
+
+    @property
+    def is_open(self) -> bool:
+        """Its packet may be opened."""
+        return self.status in OPENED
+
+    @property
+    def is_held(self) -> bool:
+        return self.status in HELD
+
+    @property
+    def needs_oath(self) -> bool:
+        """Of a 支援会議, nothing is shown before the reader has acknowledged his duty of secrecy."""
+        return self.kind is MeetingKind.STATUTORY and not self.is_sworn
+
+    def is_arranged_by(self, actor: Actor) -> bool:
+        return can(actor, Permission.MEETING_ARRANGE, self)
+
+
+@dataclass(frozen=True, slots=True)
+class ReferralGlance:
+    """The referral of an item, for its two sides."""
+
+    id: UUID
+    number: str
+    kind: ReferralKind
+    status: ReferralStatus
+    from_name: str
+    to_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ItemView:
+    """An agenda item in one reader's eyes.
+
+    `is_hidden`: a closed item (非公開の議題), shown to who arranges the agenda with its presenter and minutes and
+    nothing else; everything below `version` is then empty. `is_readable`: its words and minutes may be read.
+    `brief` is the person where he may be named. `number` counts what this reader sees.
+    """
+
+    id: UUID
+    number: int
+    is_hidden: bool
+    presenter_agency_id: UUID
+    presenter_name: str
+    minutes: int
+    position: int
+    version: int
+    kind: ItemKind | None = None
+    source: Source | None = None
+    reason_on: date | None = None
+    reason_count: int = 0
+    is_readable: bool = False
+    is_own: bool = False
+    brought_by_id: UUID | None = None
+    brought_by_name: str = ""
+    shared: bool = False
+    categories: Sequence[Category] = ()
+    title: str = ""
+    text: str = ""
+    has_person: bool = False
+    brief: Brief | None = None
+    referral: ReferralGlance | None = None
+    issue_id: UUID | None = None
+    issue_text: str = ""
+    outcome_id: UUID | None = None
+    promised: str = ""
+    removed_why: str = ""
+    postponed_why: str = ""
+    stands: bool = True
+    minutes_text: str = ""
+
+    @property
+    def label(self) -> str:
+        """Name or pseudonym; empty where nobody is meant or the name may not be seen."""
+        return self.brief.label if self.brief else ""
+
+    @property
+    def person_id(self) -> UUID | None:
+        return self.brief.id if self.brief else None
+
+
+# A meeting and its agenda as one reader may see them, in five statements however long the agenda is.
+
+
+@cache
+def meeting_statement() -> Select[*tuple[Any, ...]]:
+    on_roster = (
+        select(Attendance.id)
+        .where(Attendance.meeting_id == Meeting.id, Attendance.staff_id == wall.READER.staff_id)
+        .exists()
+    )
+    return (
+        select(
+            *Meeting.__table__.columns,
+            Agency.name.label("convener_name"),
+            on_roster.label("is_named"),
+            queries.is_sworn(wall.READER).label("is_sworn"),
+        )
+        .join(Agency, Agency.id == Meeting.convener_id)
+        .where(Meeting.id == bindparam("meeting_id"), queries.at_table(wall.READER))
+    )
+
+
+MEMBERS = (
+    select(Agency.id, Agency.name)
+    .join(MeetingMember, MeetingMember.agency_id == Agency.id)
+    .where(MeetingMember.meeting_id == bindparam("meeting_id"))
+    .order_by(Agency.name)
+)
+
+
+def load_meeting(session: Session, actor: Actor, meeting_id: UUID, now: datetime) -> MeetingView:
+    """The meeting, of which everyone at the table may know.
+
+    Raises:
+        NoResultFound: none to which this reader's agency is invited.
+    """
+    row = session.execute(meeting_statement(), wall.bound(actor, now, meeting_id=meeting_id)).one()
+    members = {m.id: m.name for m in session.execute(MEMBERS, {"meeting_id": meeting_id})}
+    return MeetingView(
+        **{name: getattr(row, name) for name in MeetingView.__slots__ if name != "members"}, members=members
+    )
+
+
+def shown(condition: ColumnElement[bool], column: Any, name: str) -> ColumnElement[Any]:
+    return case((condition, column), else_=null()).label(name)
+
+
+def sights() -> CTE:
+    """What the reader sees of each item of the meeting, worked out once."""
+    reader, now = wall.READER, wall.NOW
+    return (
+        select(
+            AgendaItem.id,
+            eyes.present(reader, now).label("present"),
+            eyes.readable(reader, now).label("readable"),
+            eyes.named(reader, now).label("named"),
+            and_(queries.may_enter(reader), eyes.is_party(reader)).label("party"),
+        )
+        .join(Meeting, Meeting.id == AgendaItem.meeting_id)
+        .outerjoin(Person, Person.id == AgendaItem.person_id)
+        .where(AgendaItem.meeting_id == bindparam("meeting_id"))
+        .cte("sight")
+        .prefix_with("MATERIALIZED")
+    )
+
+
+@cache
+def items_statement() -> Select[*tuple[Any, ...]]:
+    """Every item, with whatever this reader may not see left out by the database itself."""
+    sight = sights()
+    present, readable, named, party = sight.c.present, sight.c.readable, sight.c.named, sight.c.party
+    presenter, bringer, sender, recipient = (aliased(Agency) for _ in range(4))
+    item = AgendaItem
+    return (
+        select(
+            item.id,
+            item.position,
+            item.version,
+            item.minutes,
+            item.presenter_agency_id,
+            item.removed_at,
+            item.postponed_at,
+            presenter.name.label("presenter_name"),
+            present.label("is_present"),
+            readable.label("is_readable"),
+            shown(present, item.kind, "kind"),
+            shown(present, item.source, "source"),
+            shown(present, item.reason_on, "reason_on"),
+            shown(present, item.reason_count, "reason_count"),
+            shown(present, item.brought_by_id, "brought_by_id"),
+            shown(present, bringer.name, "brought_by_name"),
+            shown(present, item.shared, "shared"),
+            shown(present, item.issue_id, "issue_id"),
+            shown(present, LocalIssue.text, "issue_text"),
+            shown(present, item.outcome_id, "outcome_id"),
+            shown(present, item.person_id.is_not(None), "has_person"),
+            shown(readable, item.title, "title"),
+            shown(readable, item.text, "text"),
+            shown(readable, item.minutes_text, "minutes_text"),
+            shown(readable, item.removed_why, "removed_why"),
+            shown(readable, item.postponed_why, "postponed_why"),
+            shown(readable, MeetingOutcome.text, "promised"),
+            shown(named, item.person_id, "person_id"),
+            shown(party, Referral.id, "referral_id"),
+            shown(party, Referral.number, "referral_number"),
+            shown(party, Referral.kind, "referral_kind"),
+            shown(party, Referral.status, "referral_status"),
+            shown(party, sender.name, "from_name"),
+            shown(party, recipient.name, "to_name"),
+        )
+        .select_from(item)
+        .join(sight, sight.c.id == item.id)
+        .join(presenter, presenter.id == item.presenter_agency_id)
+        .join(bringer, bringer.id == item.brought_by_id)
+        .outerjoin(Referral, Referral.id == item.referral_id)
+        .outerjoin(sender, sender.id == Referral.from_agency_id)
+        .outerjoin(recipient, recipient.id == Referral.to_agency_id)
+        .outerjoin(LocalIssue, LocalIssue.id == item.issue_id)
+        .outerjoin(MeetingOutcome, MeetingOutcome.id == item.outcome_id)
+        .where(
+            present,
+            or_(and_(item.removed_at.is_(None), item.postponed_at.is_(None)), bindparam("with_fallen")),
+        )
+        .order_by(item.position, item.id)
+    )
+
+
+@cache
+def categories_statement() -> Select[*tuple[Any, ...]]:
+    return (
+        select(ItemCategory.item_id, ItemCategory.category)
+        .select_from(ItemCategory)
+        .join(AgendaItem, AgendaItem.id == ItemCategory.item_id)
+        .join(Meeting, Meeting.id == AgendaItem.meeting_id)
+        .where(AgendaItem.meeting_id == bindparam("meeting_id"), eyes.present(wall.READER, wall.NOW))
+    )
+
+
+@cache
+def closed_statement() -> Select[*tuple[Any, ...]]:
+    """That there are items, and how long they take: nothing of what they are about."""
+    item = AgendaItem
+    return (
+        select(
+            item.id,
+            item.position,
+            item.version,
+            item.minutes,
+            item.presenter_agency_id,
+            item.removed_at,
+            item.postponed_at,
+            Agency.name.label("presenter_name"),
+            false().label("is_present"),
+            null().label("person_id"),
+        )
+        .join(Agency, Agency.id == item.presenter_agency_id)
+        .where(
+            item.meeting_id == bindparam("meeting_id"),
+            or_(and_(item.removed_at.is_(None), item.postponed_at.is_(None)), bindparam("with_fallen")),
+        )
+        .order_by(item.position, item.id)
+    )
+
+
+def with_closed(
+    rows: Sequence[Row[*tuple[Any, ...]]], values: dict[str, Any]
+) -> Sequence[Row[*tuple[Any, ...]]]:
+    """For who arranges the agenda: the places of the items that he may not know, among the others."""
+    known = {row.id: row for row in rows}
+    return [known.get(row.id, row) for row in db.across().execute(closed_statement(), values)]
+
+
+def load_items(
+    session: Session,
+    actor: Actor,
+    meeting_id: UUID,
+    now: datetime,
+    *,
+    with_hidden: bool = False,
+    with_fallen: bool = False,
+    with_information: bool = False,
+) -> list[ItemView]:
+    """The agenda in this reader's eyes, in its order.
+
+    `with_hidden`: closed items too, for who arranges the agenda. `with_fallen`: what was removed or postponed,
+    too. `with_information`: the filed texts that may be seen of each person, too.
+    """
+    values = wall.bound(actor, now, meeting_id=meeting_id, with_fallen=with_fallen)
+    rows: Sequence[Row[*tuple[Any, ...]]] = session.execute(items_statement(), values).all()
+    if with_hidden:
+        rows = with_closed(rows, values)
+    people = heading.briefs(
+        session,
+        actor,
+        [row.person_id for row in rows if row.person_id],
+        now,
+        with_information=with_information,
+    )
+    told: dict[UUID, list[Category]] = {}
+    for item_id, category in session.execute(categories_statement(), values):
+        told.setdefault(item_id, []).append(category)
+    return views(rows, actor, people, told)
+
+
+def views(
+    rows: Sequence[Row[*tuple[Any, ...]]],
+    actor: Actor,
+    people: dict[UUID, Brief],
+    told: dict[UUID, list[Category]],
+) -> list[ItemView]:
+    found: list[ItemView] = []
+    number = 0
+    for row in rows:
+        stands = row.removed_at is None and row.postponed_at is None
+        number += stands
+        found.append(view_of(row, actor, people, told, number=number if stands else 0))
+    return found
+
+
+def view_of(
+    row: Any, actor: Actor, people: dict[UUID, Brief], told: dict[UUID, list[Category]], *, number: int
+) -> ItemView:
+    always = {
+        "id": row.id,
+        "number": number,
+        "presenter_agency_id": row.presenter_agency_id,
+        "presenter_name": row.presenter_name,
+        "minutes": row.minutes,
+        "position": row.position,
+        "version": row.version,
+        "stands": row.removed_at is None and row.postponed_at is None,
+    }
+    if not row.is_present:
+        return ItemView(is_hidden=True, **always)
+    referral = None
+    if row.referral_id:
+        referral = ReferralGlance(
+            row.referral_id,
+            row.referral_number,
+            row.referral_kind,
+            row.referral_status,
+            row.from_name,
+            row.to_name,
+        )
+    return ItemView(
+        is_hidden=False,
+        **always,
+        kind=row.kind,
+        source=row.source,
+        reason_on=row.reason_on,
+        reason_count=row.reason_count,
+        is_readable=row.is_readable,
+        is_own=row.brought_by_id == actor.agency_id,
+        brought_by_id=row.brought_by_id,
+        brought_by_name=row.brought_by_name,
+        shared=row.shared,
+        categories=sorted(told.get(row.id, ()), key=list(Category).index),
+        title=row.title or "",
+        text=row.text or "",
+        has_person=row.has_person,
+        brief=people.get(row.person_id) if row.person_id else None,
+        referral=referral,
+        issue_id=row.issue_id,
+        issue_text=row.issue_text or "",
+        outcome_id=row.outcome_id,
+        promised=row.promised or "",
+        removed_why=row.removed_why or "",
+        postponed_why=row.postponed_why or "",
+        minutes_text=row.minutes_text or "",
+    )
+
+
+# What the page of a meeting says about its agenda as a whole: time taken, and the share of reports afterwards.
+
+
+@dataclass(frozen=True, slots=True)
+class Time:
+    """Minutes on the agenda against the length of the meeting."""
+
+    taken: int
+    whole: int
+
+    @property
+    def over(self) -> int:
+        return max(0, self.taken - self.whole)
+
+
+def time_of(meeting: MeetingView, items: Sequence[ItemView]) -> Time:
+    return Time(sum(item.minutes for item in items if item.stands), meeting.minutes)
+
+
+def share_afterwards(session: Session, meeting: MeetingView) -> int | None:
+    """事後報告 of all plans of the last six months, in percent; None where there is nothing to count."""
+    if meeting.kind is not MeetingKind.COORDINATION or meeting.series_id is None:
+        return None
+    rows = (
+        select(AgendaItem.kind, func.count())
+        .join(Meeting, Meeting.id == AgendaItem.meeting_id)
+        .where(
+            Meeting.series_id == meeting.series_id,
+            Meeting.kind == MeetingKind.COORDINATION,
+            among(Meeting.status, HELD),
+            Meeting.starts_at > meeting.starts_at - relativedelta(months=6),
+            Meeting.starts_at <= meeting.starts_at,
+            among(AgendaItem.kind, [ItemKind.REPORT_AFTERWARDS, ItemKind.PLAN_CHECK]),
+            AgendaItem.removed_at.is_(None),
+            AgendaItem.postponed_at.is_(None),
+        )
+        .group_by(AgendaItem.kind)
+    )
+    counted = dict(session.execute(rows).all())
+    whole = sum(counted.values())
+    return round(100 * counted.get(ItemKind.REPORT_AFTERWARDS, 0) / whole) if whole else None
+
+
+# Which agencies at a table would hear of a person, and by what: asked before a matter is brought there.
+
+
+def hearers(
+    session: Session, members: Collection[UUID], person_id: UUID, referral_id: UUID | None, now: datetime
+) -> set[UUID]:
+    """Those members who know already, or whom a consent lets be told."""
+    home = session.scalar(select(Person.home_agency_id).where(Person.id == person_id))
+    sides: set[UUID | None] = {home}
+    if referral_id:
+        asked = session.execute(
+            select(Referral.from_agency_id, Referral.to_agency_id).where(
+                Referral.id == referral_id, Referral.sent_at.is_not(None)
+            )
+        ).one_or_none()
+        sides |= set(asked or ())
+    return {member for member in members if member in sides} | covered(session, members, person_id, now)
+
+
+def covered(session: Session, members: Collection[UUID], person_id: UUID, now: datetime) -> set[UUID]:
+    """Those members whom a consent of this person that lives names for basic information."""
+    statement = living(members, person_id, now)
+    return set(session.scalars(statement))
+
+
+def covered_as_seen(
+    session: Session, actor: Actor, members: Collection[UUID], person_id: UUID, now: datetime
+) -> set[UUID]:
+    """The same, by those consents alone that this actor may see himself."""
+    seen = consents_visible_to(actor).with_only_columns(Consent.id).order_by(None)
+    return set(session.scalars(living(members, person_id, now).where(Consent.id.in_(seen))))
+
+
+def living(members: Collection[UUID], person_id: UUID, now: datetime) -> Select[UUID]:
+    named = aliased(ConsentRecipient)  # the rule asks ConsentRecipient itself once more
+    return (
+        select(named.agency_id)
+        .join(Consent, Consent.id == named.consent_id)
+        .join(ConsentCategory, ConsentCategory.consent_id == Consent.id)
+        .where(
+            Consent.person_id == person_id,
+            named.agency_id.in_(sorted(members)),
+            ConsentCategory.category == Category.BASIC,
+            wall.consent_lives(Consent, named.agency_id, now),
+        )
+        .distinct()
+    )

@@ -1,0 +1,1 @@
+"""Local issues (地域課題), which name no person."""

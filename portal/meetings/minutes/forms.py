@@ -1,0 +1,52 @@
+"""What a person may type while a meeting is run and when its minutes are corrected."""
+
+from __future__ import annotations
+
+from flask_babel import lazy_gettext
+
+from portal.web.base_form import BaseForm, VersionField
+from portal.web.fields import CleanString, CleanText, MaxLength, Required
+
+LONGEST_MINUTES = 20_000
+
+
+class MinutesForm(BaseForm):
+    version = VersionField()
+    text = CleanText(lazy_gettext("議事録"), [MaxLength(LONGEST_MINUTES)])
+
+
+class SettleForm(BaseForm):
+    """Which of two texts stands; the buttons say which."""
+
+    version = VersionField()
+
+
+class StepForm(BaseForm):
+    """Confirms a step of the meeting; `version` is that of the meeting it was shown on."""
+
+    version = VersionField()
+
+
+class PressForm(BaseForm):
+    """A button alone."""
+
+
+class PutOffForm(BaseForm):
+    why = CleanString(
+        lazy_gettext("理由"), [Required(lazy_gettext("理由を入力してください。")), MaxLength(300)]
+    )
+
+
+class AddendumForm(BaseForm):
+    text = CleanText(
+        lazy_gettext("追記する内容"),
+        [Required(lazy_gettext("追記する内容を入力してください。")), MaxLength(4000)],
+    )
+
+
+def apart(form: BaseForm, key: object) -> BaseForm:
+    """Give the controls ids of their own: the page holds one such form for each item."""
+    for field in form:
+        field.id = f"{field.id}-{key}"
+        field.label.field_id = field.id
+    return form

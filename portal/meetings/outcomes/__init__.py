@@ -1,0 +1,1 @@
+"""Outcomes of agenda items, and promises (宿題)."""

@@ -1,0 +1,17 @@
+"""What may be typed when the packet of a meeting is announced."""
+
+from __future__ import annotations
+
+from flask_babel import lazy_gettext
+from wtforms import BooleanField
+from wtforms.validators import InputRequired
+
+from portal.web.base_form import BaseForm, VersionField
+
+
+class AnnounceForm(BaseForm):
+    version = VersionField()
+    checked = BooleanField(
+        lazy_gettext("誰に何が見えるかを確認しました"),
+        [InputRequired(lazy_gettext("表を確かめて、確認の印を付けてください。"))],
+    )

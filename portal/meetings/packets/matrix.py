@@ -1,0 +1,223 @@
+"""Who sees what, and why: each item the reader knows of, for each agency at the table, in one statement.
+
+The predicates are those of `eyes`, asked for every seat at the table at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cache
+from typing import Any, cast
+from uuid import UUID
+
+from sqlalchemy import Select, Uuid, and_, bindparam, exists, func, literal_column, or_, select
+from sqlalchemy.orm import Session, aliased
+from sqlalchemy.sql import ColumnElement
+
+from portal.consents.models import Consent, ConsentCategory
+from portal.db import db
+from portal.disclosures import wall
+from portal.disclosures.models import Basis
+from portal.meetings import eyes
+from portal.meetings.agenda import queries as agenda_queries
+from portal.meetings.agenda.models import AgendaItem, ItemCategory
+from portal.meetings.agenda.queries import ItemView, MeetingView
+from portal.meetings.roster.models import Attendance
+from portal.meetings.schedule.models import Meeting, MeetingMember
+from portal.meetings.states import MeetingKind
+from portal.people.categories import Category
+from portal.people.models import Person
+from portal.policy import Actor, Role
+from portal.words import N_, Worded
+
+SEAT = aliased(MeetingMember, name="seat")
+
+
+def somebody(staff: str, agency: str) -> Actor:
+    """A reader whose ids are columns of the outermost statement, named so that no subquery takes them for its own."""
+    staff_id = cast(UUID, literal_column(staff, Uuid()))
+    agency_id = cast(UUID, literal_column(agency, Uuid()))
+    return Actor(staff_id, cast(UUID, None), "", Role.STAFF, agency_id, "")
+
+
+SITTER = somebody("NULL", "seat.agency_id")
+TELLER = somebody("agenda_item.shared_by_id", "agenda_item.brought_by_id")
+
+
+class Why(Worded):
+    """Why an agency sees an item, or does not."""
+
+    NOBODY = "nobody", N_("個人に関わらない議題")
+    ANONYMOUS = "anonymous", N_("匿名")
+    OWN = "own", N_("自機関の議題")
+    PARTY = "party", N_("つなぎの当事者")
+    STOPPED = "stopped", N_("つなぎの当事者（停止中のため見出しだけ）")
+    HOME = "home", N_("記録機関")
+    TOLD = "told", N_("提供済み")
+    CONSENT = "consent", N_("同意あり（資料を開くと伝わる）")
+    COUNCIL = "council", N_("支援会議（資料を開くと伝わる）")
+    NOT_SHARED = "not_shared", N_("共有していない")
+    NO_CONSENT = "no_consent", N_("同意なし")
+    NOT_TELLABLE = "not_tellable", N_("基本情報を提供できない")
+    NOT_SWORN = "not_sworn", N_("守秘義務を確認した人がいない")
+
+
+SEEING = frozenset(
+    {Why.NOBODY, Why.ANONYMOUS, Why.OWN, Why.PARTY, Why.STOPPED, Why.HOME, Why.TOLD, Why.CONSENT, Why.COUNCIL}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One agency and one item. `until` is when the consent ends, for those who keep or recorded it."""
+
+    agency_id: UUID
+    why: Why
+    until: date | None = None
+    sworn: int = 0
+    named: int = 0
+
+    @property
+    def sees(self) -> bool:
+        return self.why in SEEING
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """`rows` are the items this reader knows of; `has_hidden`, for who arranges, that there are closed ones."""
+
+    rows: Sequence[tuple[ItemView, Sequence[Cell]]]
+    has_hidden: bool
+    total_minutes: int
+    sworn: dict[UUID, tuple[int, int]]  # of each agency: how many acknowledged, of how many named
+
+
+def tells_basic() -> ColumnElement[bool]:
+    return exists().where(ItemCategory.item_id == AgendaItem.id, ItemCategory.category == Category.BASIC)
+
+
+def covers(own_only: bool) -> Any:
+    """Consents that would let this item's person be told to this seat; of them, those the reader may read of."""
+    consent, keeper = aliased(Consent), aliased(Person)
+    basic = exists().where(
+        ConsentCategory.consent_id == consent.id, ConsentCategory.category == Category.BASIC
+    )
+    wanted = [
+        consent.person_id == AgendaItem.person_id,
+        basic,
+        wall.consent_lives(consent, SITTER.agency_id, wall.NOW),  # type: ignore[arg-type]
+    ]
+    if not own_only:
+        return exists().where(*wanted).correlate(AgendaItem)
+    kept = exists().where(keeper.id == consent.person_id, keeper.home_agency_id == wall.READER.agency_id)
+    mine = or_(consent.agency_id == wall.READER.agency_id, kept)
+    return select(func.max(consent.valid_until)).where(*wanted, mine).correlate(AgendaItem).scalar_subquery()
+
+
+@cache
+def grounds_statement() -> Select[*tuple[Any, ...]]:
+    """Every ground of every seat for every item of the meeting that the reader himself knows of."""
+    now = wall.NOW
+    subject = aliased(Person, name="subject")
+    return (
+        select(
+            AgendaItem.id,
+            SEAT.agency_id,
+            Meeting.kind,
+            AgendaItem.shared,
+            AgendaItem.person_id.is_(None).label("nobody"),
+            eyes.is_own(SITTER).label("own"),
+            eyes.is_home(SITTER).label("home"),
+            eyes.is_party(SITTER).label("party"),
+            eyes.is_live_party(SITTER, now).label("live_party"),
+            eyes.is_told(SITTER, now).label("told"),
+            and_(tells_basic(), wall.agency_sees(TELLER, Category.BASIC, now, subject)).label("tellable"),
+            covers(own_only=False).label("covered"),
+            covers(own_only=True).label("until"),
+        )
+        .select_from(AgendaItem)
+        .join(Meeting, Meeting.id == AgendaItem.meeting_id)
+        .join(SEAT, SEAT.meeting_id == Meeting.id)
+        .outerjoin(subject, subject.id == AgendaItem.person_id)
+        .where(
+            AgendaItem.meeting_id == bindparam("meeting_id"),
+            and_(AgendaItem.removed_at.is_(None), AgendaItem.postponed_at.is_(None)),
+            eyes.present(wall.READER, now),
+        )
+    )
+
+
+ROSTER = (
+    select(
+        Attendance.agency_id,
+        func.count().label("named"),
+        func.count(Attendance.secrecy_at).label("sworn"),
+    )
+    .where(Attendance.meeting_id == bindparam("meeting_id"), Attendance.staff_id.is_not(None))
+    .group_by(Attendance.agency_id)
+)
+
+
+def load(
+    session: Session, actor: Actor, meeting: MeetingView, now: datetime
+) -> tuple[Matrix, list[ItemView]]:
+    """The matrix as this reader may see it, and the items that the page names."""
+    sworn = {
+        row.agency_id: (row.sworn, row.named) for row in session.execute(ROSTER, {"meeting_id": meeting.id})
+    }
+    if meeting.needs_oath:
+        return Matrix([], False, 0, sworn), []
+    items = agenda_queries.load_items(
+        session, actor, meeting.id, now, with_hidden=meeting.is_arranged_by(actor)
+    )
+    values = wall.bound(actor, now, meeting_id=meeting.id)
+    cells: dict[UUID, dict[UUID, Cell]] = {}
+    for row in db.across().execute(grounds_statement(), values):
+        cells.setdefault(row.id, {})[row.agency_id] = cell_of(row, sworn.get(row.agency_id, (0, 0)))
+    shown = [item for item in items if not item.is_hidden]
+    rows = [(item, [cells[item.id][agency] for agency in meeting.members]) for item in shown]
+    matrix = Matrix(rows, len(shown) < len(items), sum(item.minutes for item in items), sworn)
+    return matrix, shown
+
+
+def cell_of(row: Any, sworn: tuple[int, int]) -> Cell:
+    """The strongest ground first: what needs no telling, what was told, what opening the packet would tell."""
+    statutory = row.kind is MeetingKind.STATUTORY
+    if statutory and not sworn[0]:
+        return Cell(row.agency_id, Why.NOT_SWORN, None, *sworn)
+    why = standing(row) or tellable(row)
+    until = row.until if why in {Why.CONSENT, Why.TOLD} and not statutory else None
+    return Cell(row.agency_id, why, until, *sworn)
+
+
+def standing(row: Any) -> Why | None:
+    """What opens the item without anybody telling."""
+    if row.nobody:
+        return Why.NOBODY
+    if row.own:
+        return Why.OWN
+    if row.kind is MeetingKind.CASE_STUDY:
+        return Why.ANONYMOUS
+    if row.live_party:
+        return Why.PARTY
+    if row.home and row.shared:
+        return Why.HOME
+    return Why.TOLD if row.told else None
+
+
+def tellable(row: Any) -> Why:
+    """What the opening of a packet would tell, or why it would tell nothing."""
+    council = row.kind is MeetingKind.STATUTORY
+    if row.shared and row.tellable and not row.home and (council or row.covered):
+        return Why.COUNCIL if council else Why.CONSENT
+    if row.party:
+        return Why.STOPPED
+    if not row.shared:
+        return Why.NOT_SHARED
+    return Why.NOT_TELLABLE if not row.tellable or council else Why.NO_CONSENT
+
+
+def is_council(meeting: MeetingView) -> bool:
+    return meeting.basis is Basis.COUNCIL

@@ -1,0 +1,35 @@
+"""Who was there."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.audit.models import Audited
+from portal.db import Base, Identified
+
+
+class Attendance(Identified, Audited, Base):
+    """Who is named for a meeting (名簿) and whether he came. A guest without an account has a name instead.
+
+    `secrecy_at` is the moment he acknowledged the duty of secrecy of a 支援会議; `on_paper` says how.
+    """
+
+    __tablename__ = "attendance"
+    __table_args__ = (
+        UniqueConstraint("meeting_id", "staff_id"),
+        Index(None, "staff_id"),
+        CheckConstraint("(staff_id IS NULL) = (guest_name <> '')", name="staff_or_guest"),
+    )
+
+    meeting_id: Mapped[UUID] = mapped_column(ForeignKey("meeting.id"))
+    agency_id: Mapped[UUID | None] = mapped_column(ForeignKey("agency.id"))
+    staff_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    guest_name: Mapped[str] = mapped_column(default="")
+    guest_from: Mapped[str] = mapped_column(default="")
+    was_there: Mapped[bool] = mapped_column(default=False)
+    secrecy_at: Mapped[datetime | None]
+    on_paper: Mapped[bool] = mapped_column(default=False)

@@ -1,0 +1,1 @@
+"""Series of meetings, their dates, and the steps of a meeting's life."""

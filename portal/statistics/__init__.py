@@ -1,0 +1,1 @@
+"""Monthly statistics and figures by agency, with small numbers hidden."""

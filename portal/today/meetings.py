@@ -1,0 +1,184 @@
+"""What the meetings ask of an agency today: which ones come, what it promised, and packets to stop using."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Date, Integer, Select, and_, bindparam, or_, select, true
+from sqlalchemy.orm import Session
+
+from portal import clock
+from portal.audit import services as audit
+from portal.audit.events import AuditEvent
+from portal.db import UTCDateTime, among, db
+from portal.disclosures import wall
+from portal.meetings.outcomes import queries as outcome_queries
+from portal.meetings.outcomes.models import MeetingOutcome
+from portal.meetings.outcomes.queries import PromiseView, is_done
+from portal.meetings.packets import services as packet_services
+from portal.meetings.roster.models import Attendance
+from portal.meetings.schedule import queries
+from portal.meetings.schedule.models import Meeting
+from portal.meetings.states import COMING, MeetingKind, MeetingStatus
+from portal.people.categories import Category
+from portal.policy import Actor, Permission, can, require
+
+DAYS = 14
+MOST_MEETINGS = 10
+MOST_PROMISES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """A meeting of the coming days, and what it asks of this reader now."""
+
+    id: UUID
+    name: str
+    kind: MeetingKind
+    starts_at: datetime
+    place: str
+    status: MeetingStatus
+    to_arrange: bool
+    to_swear: bool
+    may_open: bool
+
+    @property
+    def clock_time(self) -> str:
+        return f"{clock.in_japan(self.starts_at):%H:%M}"
+
+    @property
+    def is_running(self) -> bool:
+        return self.status is MeetingStatus.IN_SESSION
+
+
+@dataclass(frozen=True, slots=True)
+class MeetingsToday:
+    coming: Sequence[Coming]
+    promises: Sequence[PromiseView]
+    stops: int
+
+    @property
+    def is_quiet(self) -> bool:
+        asks = any(one.to_arrange or one.to_swear for one in self.coming)
+        return not (asks or self.promises or self.stops)
+
+
+def look(actor: Actor) -> MeetingsToday:
+    """What the meetings ask of the actor's agency; whom the promises name is logged.
+
+    Raises:
+        NotAllowed: the actor does no casework.
+    """
+    require(actor, Permission.CASEWORK)
+    session, now = db.read(), clock.now()
+    stops, meetings = coming(session, actor, now)
+    found = MeetingsToday(meetings, promises(session, actor, now), stops)
+    named = {one.person_id for one in found.promises if one.person_id and one.label}
+    if any(one.is_readable for one in found.promises):
+        audit.record_reading(
+            AuditEvent.PROMISES_LISTED,
+            ("today", None),
+            actor=actor,
+            categories=[Category.BASIC] if named else [],
+            count=len(named),
+            people=sorted(named),
+        )
+    return found
+
+
+@cache
+def coming_statement() -> Select[*tuple[Any, ...]]:
+    """The coming meetings, and beside each (also beside none) how many stops wait to be confirmed."""
+    reader = wall.READER
+    named = (
+        select(Attendance.id)
+        .where(Attendance.meeting_id == Meeting.id, Attendance.staff_id == reader.staff_id)
+        .correlate(Meeting)
+        .exists()
+    )
+    ahead = and_(
+        among(Meeting.status, COMING),
+        Meeting.starts_at.between(
+            bindparam("first_at", type_=UTCDateTime()), bindparam("last_at", type_=UTCDateTime())
+        ),
+    )
+    meetings = (
+        select(
+            Meeting.id,
+            Meeting.name,
+            Meeting.kind,
+            Meeting.starts_at,
+            Meeting.place,
+            Meeting.status,
+            Meeting.convener_id,
+            named.label("is_named"),
+            queries.is_sworn(reader).label("is_sworn"),
+        )
+        .where(queries.at_table(reader), or_(ahead, Meeting.status == MeetingStatus.IN_SESSION))
+        .order_by(Meeting.starts_at, Meeting.id)
+        .limit(MOST_MEETINGS)
+        .subquery()
+    )
+    head = select(packet_services.count_of(reader, wall.NOW).scalar_subquery().label("stops")).subquery()
+    return (
+        select(head.c.stops, *meetings.c)
+        .select_from(head)
+        .outerjoin(meetings, true())
+        .order_by(meetings.c.starts_at, meetings.c.id)
+    )
+
+
+def coming(session: Session, actor: Actor, now: datetime) -> tuple[int, list[Coming]]:
+    """How many stops are to be confirmed, and the meetings of the coming days, the next one first."""
+    today = clock.japan_date(now)
+    values = wall.bound(
+        actor,
+        now,
+        first_at=clock.start_of_day(today),
+        last_at=clock.end_of_day(today + timedelta(days=DAYS)),
+    )
+    rows = session.execute(coming_statement(), values).all()
+    return rows[0].stops, [meeting_of(row, actor) for row in rows if row.id]
+
+
+def meeting_of(row: Any, actor: Actor) -> Coming:
+    is_open = row.status is not MeetingStatus.DRAFT
+    needs_oath = row.kind is MeetingKind.STATUTORY and not row.is_sworn
+    return Coming(
+        id=row.id,
+        name=row.name,
+        kind=row.kind,
+        starts_at=row.starts_at,
+        place=row.place,
+        status=row.status,
+        to_arrange=not is_open and can(actor, Permission.MEETING_ARRANGE, row),
+        to_swear=needs_oath and row.is_named,
+        may_open=is_open and not needs_oath,
+    )
+
+
+@cache
+def promises_statement() -> Select[*tuple[Any, ...]]:
+    return outcome_queries.as_seen(
+        outcome_queries.known()
+        .where(
+            MeetingOutcome.owner_agency_id == wall.READER.agency_id,
+            MeetingOutcome.due_on <= bindparam("last", type_=Date()),
+            ~is_done(),
+        )
+        .order_by(MeetingOutcome.due_on, MeetingOutcome.id)
+        .limit(bindparam("size", type_=Integer()))
+    )
+
+
+def promises(session: Session, actor: Actor, now: datetime) -> list[PromiseView]:
+    """What one's own agency owes by the end of these days, overdue first."""
+    last = clock.japan_date(now) + timedelta(days=DAYS)
+    values = wall.bound(actor, now, last=last, size=MOST_PROMISES)
+    rows = session.execute(promises_statement(), values).all()
+    return outcome_queries.views(session, actor, rows, now)

@@ -238,7 +238,9 @@ def edit(referral_id: UUID) -> ResponseReturnValue:
             lack=Lack.UNTOLD,
             about=("referral", referral_id),
         )
-    return proposal_page(actor, ProposalForm(data=filled(draft)), draft.person, draft=draft)
+    form = ProposalForm(data=filled(draft))
+    del form.person, form.part_of  # a draft keeps its own: an id that nobody reads is not asked for
+    return proposal_page(actor, form, draft.person, draft=draft)
 
 
 @bp.route("/<uuid:referral_id>/send", methods=["GET", "POST"])

@@ -46,6 +46,11 @@ class Form:
             found.setdefault(one.name, []).append(one.value)
         return found
 
+    def pressed(self) -> dict[str, list[str]]:
+        """What the first button says, if it says anything."""
+        first = next((one for one in self.fields if one.kind == "submit"), None)
+        return {first.name: [first.value]} if first and first.name else {}
+
 
 class Page(HTMLParser):
     """`links` and `forms` of one page, addresses made whole."""

@@ -176,7 +176,7 @@ def test_a_foreign_id_in_any_form_is_noted(
             answers = []
             for asked in (hidden, uuid4()):
                 before = denied.length()
-                typed = {**form.typed(), field: [str(asked)]}
+                typed = {**form.typed(), **form.pressed(), field: [str(asked)]}
                 answer = client.post(form.action, data=typed)
                 noted = [one["object"][1] for one in denied.since(before)]
                 assert str(asked) in noted, (address, form.action, field, answer.status_code, noted)

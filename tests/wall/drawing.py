@@ -35,7 +35,7 @@ def is_there(eye: Eye, table: str, key: UUID) -> bool:
         return False
     match table:
         case "person":
-            return eye.wise.knows_of(works, key, eye.now)
+            return eye.wise.knows_of(works, key, eye.now, eye.staff)
         case "referral":
             return eye.wise.has_referral(works, key)
         case "consent":

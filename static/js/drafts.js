@@ -1,6 +1,7 @@
 // Keeps what is typed into <form data-draft="key"> in this tab, so that a session that ends loses no work.
 const PREFIX = "draft:";
 const staff = document.body.dataset.staff;
+let leaves = false;
 const PLUMBING = new Set(["csrf_token", "acting", "idempotency_key"]);
 
 const nameOf = (form) => `${PREFIX}${staff}:${form.dataset.draft}`;
@@ -31,6 +32,7 @@ function snapshot(form) {
 }
 
 function keep(form) {
+  if (leaves) return;
   try {
     sessionStorage.setItem(nameOf(form), JSON.stringify(snapshot(form)));
   } catch {
@@ -71,6 +73,7 @@ function restore(form) {
 
 export function start() {
   document.querySelector("[data-sign-out]")?.addEventListener("submit", () => {
+    leaves = true;
     stored().forEach((name) => sessionStorage.removeItem(name));
   });
   if (!staff) return; // not signed in: what waits here waits for its owner
@@ -84,6 +87,7 @@ export function start() {
     restore(form);
     let timer;
     const later = () => {
+      leaves = false;
       clearTimeout(timer);
       timer = setTimeout(keep, 250, form);
     };

@@ -40,7 +40,11 @@ def tab_to(page: Page, label: str) -> None:
 
 def type_note(page: Page, text: str) -> None:
     box(page, "内容").press_sequentially(text.replace("\n", " "))
-    page.wait_for_timeout(400)  # a draft is kept a moment after the last key
+    # A draft is kept a moment after the last key.
+    page.wait_for_function(
+        "(end) => Object.entries(sessionStorage).some(([name, kept]) => name.startsWith('draft:') && kept.includes(end))",
+        arg=text.replace("\n", " ")[-10:],
+    )
 
 
 def end_session_elsewhere(visit: Visit, member: Member) -> None:
@@ -174,6 +178,18 @@ def test_drafts_leave_with_their_writer(visit: Visit) -> None:
     type_note(page, TEXT)
     assert stored_drafts(page)
     page.on("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="サインアウト").click()
+    expect(page.locator("body")).to_have_attribute("data-staff", "")
+    assert not stored_drafts(page)
+
+
+def test_signing_out_at_once_after_the_last_key_leaves_no_draft(visit: Visit) -> None:
+    """The draft that was still to be kept must not be kept by a page that is on its way out."""
+    page = visit(member := make_member())
+    open_case(page, member)
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.route("**/sign-out", lambda route: (page.wait_for_timeout(400), route.continue_()))
+    box(page, "内容").press_sequentially("見")
     page.get_by_role("button", name="サインアウト").click()
     expect(page.locator("body")).to_have_attribute("data-staff", "")
     assert not stored_drafts(page)

@@ -150,16 +150,13 @@ def mark_of_rules() -> str:
 
 
 def statements(home: str, tables: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """What makes the views, given the columns of each table with their types, and the functions that they ask."""
-    functions = Functions(SCHEMA)
-    made: list[str] = []
+    """What makes the functions that the views ask, and then the views, given the columns of each table with their types."""
+    functions, views = Functions(SCHEMA), []
     for name, columns in tables.items():
         kind = "WITH (security_barrier)" if RULES[name].barrier else ""
         sql = text_of(name, columns, base=f'"{home}".', wall=f"{SCHEMA}.", value=value)
-        sql = functions.outlined(sql, columns)
-        made += [statement for statement in functions.statements.values() if statement not in made]
-        made.append(f"CREATE VIEW {SCHEMA}.{name} {kind} AS {sql}")
-    return made
+        views.append(f"CREATE VIEW {SCHEMA}.{name} {kind} AS {functions.outlined(sql, columns)}")
+    return [*functions.statements.values(), *views]
 
 
 def behind(table: str, owners: set[str], readers: list[str]) -> list[str]:

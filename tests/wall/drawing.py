@@ -16,7 +16,10 @@ from werkzeug.routing import Rule, UUIDConverter
 from portal.policy import Role
 from tests.wall import canary_meetings, world_activities, world_emergency, world_inspections
 from tests.wall.canaries import Eye, Row
-from tests.wall.sweep import addresses, arguments, get_rules, table_of
+from tests.wall.sweep import SOME, Sweep, addresses, arguments, get_rules, table_of
+
+# How many addresses of one kind are followed in a short run: `SOME` in a long one.
+FEW = 2
 
 # Records that are nobody's secret, and those of one's own account: not there, or not one's own, is told apart.
 OPEN = {"agency", "service", "closure"}
@@ -74,6 +77,11 @@ class Draw:
 
     seed: int
     is_long: bool = False
+
+    def sweep(self, sweep: Sweep, eye: Eye, *, known: int | None, hidden: int) -> None:
+        """Open them, and what the pages themselves offer: of that, too, less where less is asked for."""
+        sweep.some = SOME if known is None or self.is_long else FEW
+        sweep.through(self.addresses(sweep.app, eye, known=known, hidden=hidden))
 
     def addresses(self, app: Flask, eye: Eye, *, known: int | None, hidden: int) -> list[str]:
         if self.is_long:

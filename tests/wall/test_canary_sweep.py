@@ -26,7 +26,7 @@ from tests.wall.canaries import CANARY, CODES, OPEN_TABLES, Eye, Perch, perches,
 from tests.wall.canary_meetings import RULES_OF_MEETINGS, has_begun
 from tests.wall.drawing import Draw
 from tests.wall.pages import blurred
-from tests.wall.sweep import SOME, Sweep, Tables
+from tests.wall.sweep import Sweep, Tables
 from tests.wall.world import World
 
 pytestmark = pytest.mark.both_databases
@@ -188,8 +188,7 @@ def test_a_reader_reads_what_he_may_and_no_more(
         is_second = app.config["DATABASE_URL"].startswith("postgresql")
         far = draw.is_long or (not is_second and reader == FAR[draw.seed % len(FAR)])
         far = far and reader in FAR
-        sweep.some = SOME if far else 2
-        sweep.through(draw.addresses(app, eye, known=None if far else 2, hidden=1))
+        draw.sweep(sweep, eye, known=None if far else 2, hidden=1)
         search(sweep, eye, most=None if draw.is_long else 3)
         check(eye, sweep, everything=far)
     assert (reader in READS_WORDS) == bool([word for word in sweep.seen if CANARY.fullmatch(word)])

@@ -103,8 +103,7 @@ def test_the_second_wall_alone_shows_nobody_what_is_not_his(
     with oracle.reading(app.config["DATABASE_URL"]) as rows:
         eye, sweep = start(app, browser, world, reader, rows)
         no_first_wall()
-        sweep.some = 2
-        sweep.through(draw.addresses(app, eye, known=2, hidden=2))
+        draw.sweep(sweep, eye, known=2, hidden=2)
         leaks = found_behind(eye, sweep)
     assert not leaks, leaks
     assert not eye.works or any(CANARY.fullmatch(word) for word in sweep.seen), "the sweep saw nothing at all"
@@ -123,8 +122,7 @@ def test_the_first_wall_alone_shows_nobody_what_is_not_his(
     world = copied(settled)
     with oracle.reading(app.config["DATABASE_URL"]) as rows:
         eye, sweep = start(app, browser, world, reader, rows)
-        sweep.some = 2
-        sweep.through(draw.addresses(app, eye, known=2, hidden=3 if reader == "c" else 1))
+        draw.sweep(sweep, eye, known=2, hidden=3 if reader == "c" else 1)
         leaks = found_behind(eye, sweep)
     assert not leaks, leaks
     assert not sweep.errors
@@ -152,6 +150,5 @@ def test_without_both_it_would_be_seen(
     with oracle.reading(app.config["DATABASE_URL"]) as rows:
         eye, sweep = start(app, browser, world, "c", rows)
         no_first_wall()
-        sweep.some = 2
-        sweep.through(draw.addresses(app, eye, known=2, hidden=2))
+        draw.sweep(sweep, eye, known=2, hidden=2)
         assert found_behind(eye, sweep)

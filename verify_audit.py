@@ -11,6 +11,7 @@ import argparse
 import base64
 import binascii
 import contextlib
+import gc
 import gzip
 import hashlib
 import json
@@ -565,17 +566,14 @@ USUAL = re.compile(
     rb',"seq":([1-9][0-9]{0,17}),"staff":' + SOME_ID + rb',"subject":' + SOME_ID + rb',"v":([123])\}'
 )  # fmt: skip
 # An entry that binds records, which are many: read without parsing it.
+BOUND_LINE = rb"[a-z_]+:[0-9a-f]{32}:(?:-|[0-9a-f]{64}):(?:-|[0-9a-f]{64})"
 BINDING = re.compile(
-    rb'\{"agency":(null),"at":"('
-    + TIME
-    + rb')","bucket":null,"categories":(\[\]),"channel":"(?:portal|command)","co'
-    rb'mmitment":(null),"event":"(log:bound)","fact":\{"records":\["([a-z0-9_:",-]+)"\]\},"ground":null,"object":\[null,n'
-    rb'ull\],"outcome":"allow","request":'
-    + SOME_WORD
-    + rb',"role":null,"sealed":null,"seq":([1-9][0-9]{0,17}),"staff"'
-    rb':null,"subject":null,"v":([23])\}'
-)
-LINE = re.compile(rb"([a-z_]+:[0-9a-f]{32}):(-|[0-9a-f]{64}):(-|[0-9a-f]{64})")
+    rb'\{"agency":null,"at":"(' + TIME + rb')","bucket":null,"categories":\[\],"channel":"(?:portal|command)","commitment'
+    rb'":null,"event":"log:bound","fact":\{"records":\["(' + BOUND_LINE + rb'(?:","' + BOUND_LINE + rb')*)"\]\},"ground":n'
+    rb'ull,"object":\[null,null\],"outcome":"allow","request":' + SOME_WORD + rb',"role":null,"sealed":null,"seq":([1-9]['
+    rb'0-9]{0,17}),"staff":null,"subject":null,"v":([23])\}'
+)  # fmt: skip
+LINE = re.compile(BOUND_LINE)
 KEYS = frozenset(
     {
         *("v", "seq", "at", "event", "outcome", "staff", "agency", "role", "object", "subject", "categories"),
@@ -757,6 +755,11 @@ class SQLiteFile:
         asked = f'SELECT {names} FROM "{table}" WHERE "{key}" > ? AND "{key}" <= ? ORDER BY "{key}"'  # noqa: S608
         return iter(self.connect().execute(asked, part))
 
+    def read_salts(self, kind: str) -> Iterator[Row]:
+        """The id of each bound record of this kind, and its salt."""
+        asked = f"SELECT record_id, salt FROM {SALTS} WHERE kind = ?"  # noqa: S608 - a constant
+        return iter(self.connect().execute(asked, (kind,)))
+
     def count(self, table: str) -> int:
         return int(self.connect().execute(f'SELECT count(*) FROM "{table}" NOT INDEXED').fetchone()[0])  # noqa: S608
 
@@ -912,6 +915,11 @@ class Dump:
                     f"a value in table {table} cannot be read",
                 ) from error
 
+    def read_salts(self, kind: str) -> Iterator[Row]:
+        columns = {"kind": "text", "record_id": "id", "salt": "bytes"}
+        wanted = kind.encode()
+        return ((key, salt) for name, key, salt in self.read(SALTS, columns) if name == wanted)
+
     def last(self) -> int:
         return 0  # the parts of a dump are counted in bytes
 
@@ -1042,6 +1050,13 @@ def check_step(report: Report, seq: int, fields: Fields, fact: Any, before: byte
 def compare_columns(row: Row, fields: Fields, report: Report) -> None:
     """The columns beside a body repeat it; says which one does not."""
     seq, at, event, staff, agency, object_id, person, ground, _body = row
+    if int(fields.seq) != seq:
+        report.find(
+            "number",
+            seq,
+            f"記録 {seq}: 本文の番号は {int(fields.seq)} です",
+            f"entry {seq}: the body says {int(fields.seq)}",
+        )
     said = (
         fields.at[:10] + b" " + fields.at[11:26],
         fields.event,
@@ -1118,27 +1133,13 @@ def entry_rows(source: Source, part: Part) -> Iterable[Row]:
 
 def read_unusual(out: EntryPart, seq: int, body: bytes) -> tuple[Fields, Any] | None:
     """A body that `USUAL` does not match: a binding, or one with a fact in it; None if it is neither."""
-    match, fact = BINDING.fullmatch(body), None
+    match = BINDING.fullmatch(body)
     if match is not None:
-        fields = Fields(
-            None,
-            match[2],
-            b"[]",
-            None,
-            BOUND_EVENT,
-            None,
-            None,
-            None,
-            b"allow",
-            b"",
-            None,
-            match[7],
-            None,
-            None,
-            match[8],
-        )
-        bind(out, seq, match[6].split(b'","'))
-        return fields, None
+        at, lines, number, version = match.groups()
+        bind(out, seq, lines.split(b'","'))
+        none: tuple[None, ...] = (None, None, None)
+        fields = (None, at, b"[]", None, BOUND_EVENT, *none, b"allow", b"", None, number, None, None, version)
+        return cast(Fields, fields), None
     try:
         fields, fact = read_body(body)
     except (ValueError, KeyError, TypeError, UnicodeError):
@@ -1150,29 +1151,8 @@ def read_unusual(out: EntryPart, seq: int, body: bytes) -> tuple[Fields, Any] | 
         )
         return None
     if fields.event == BOUND_EVENT:
-        bind(out, seq, lines_of(fact))
+        bind(out, seq, lines_of(out, seq, fact))
     return fields, fact
-
-
-def check_columns(
-    row: Row, fields: Fields, key: bytes | None, person_key: bytes | None, report: Report
-) -> None:
-    """Whether the columns beside the body say what the body says."""
-    seq, at, event, staff, agency, object_id, person, ground, _body = row
-    f_agency, f_at, f_event, f_ground = fields[0], fields[1], fields[4], fields[5]
-    f_seq, f_staff = fields[11], fields[12]
-    if int(f_seq) != seq:
-        report.find(
-            "number",
-            seq,
-            f"記録 {seq}: 本文の番号は {int(f_seq)} です",
-            f"entry {seq}: the body says {int(f_seq)}",
-        )
-    if (
-        event != f_event or object_id != key or person != person_key or ground != f_ground
-        or at != f_at[:10] + b" " + f_at[11:26] or staff != undashed(f_staff) or agency != undashed(f_agency)
-    ):  # fmt: skip
-        compare_columns(row, Fields(*fields), report)
 
 
 def token_of(seq: int, fields: Fields, person_key: bytes | None, report: Report) -> bytes:
@@ -1192,12 +1172,10 @@ def token_of(seq: int, fields: Fields, person_key: bytes | None, report: Report)
 
 
 def note_record(
-    out: EntryPart, key: bytes, person_key: bytes | None, body: bytes, fields: Fields, fact: Any
+    out: EntryPart, kind: bytes, key: bytes, person_key: bytes | None, body: bytes, fields: Fields, fact: Any
 ) -> None:
     """What an allowed act says of a record that the tables hold too."""
-    event, kind = fields[4], fields[6]
-    if kind is None or kind not in out.seen:
-        return
+    event = fields[4]
     is_made = event in MAKERS[kind]
     if is_made:
         out.seen[kind][key] = person_key
@@ -1216,7 +1194,7 @@ def check_entries(source: Source, part: Part, sizes: Sequence[int]) -> EntryPart
     """
     out, leaves, tokens = EntryPart(), [], []
     times = Times(out, sizes)
-    sha256, usual, step = hashlib.sha256, USUAL.fullmatch, times.step
+    sha256, usual, step, seen = hashlib.sha256, USUAL.fullmatch, times.step, out.seen
     for row in entry_rows(source, part):
         seq, body = row[0], row[8]
         if type(seq) is not int or not isinstance(body, bytes):
@@ -1236,41 +1214,52 @@ def check_entries(source: Source, part: Part, sizes: Sequence[int]) -> EntryPart
             fields, fact = read
         else:
             continue
-        key, person_key = undashed(fields[7]), undashed(fields[13])
-        check_columns(row, fields, key, person_key, out.report)
+        key, person_key = fields[7], fields[13]
+        if key is not None:
+            key = key.replace(b"-", b"")
+        if person_key is not None:
+            person_key = person_key.replace(b"-", b"")
+        at = fields[1]
+        # The columns beside the body say what the body says.
+        if (
+            int(fields[11]) != seq or row[2] != fields[4] or row[5] != key or row[6] != person_key
+            or row[7] != fields[5] or row[1] != at[:10] + b" " + at[11:26]
+            or row[3] != undashed(fields[12]) or row[4] != undashed(fields[0])
+        ):  # fmt: skip
+            compare_columns(row, Fields(*fields), out.report)
         if fields[3] is not None or fields[10] is not None:
             tokens.append(token_of(seq, fields, person_key, out.report))
         step(seq, fields, fact)
         if fact is not None or fields[4] in FACT_EVENTS:
             out.facts.append((seq, fields[4], fields[1], fact))
-        if key is not None and fields[8] == b"allow":
-            note_record(out, key, person_key, body, fields, fact)
+        kind = fields[6]
+        if key is not None and kind is not None and kind in seen and fields[8] == b"allow":
+            note_record(out, kind, key, person_key, body, fields, fact)
     times.end()
     out.final_at, out.is_strict = times.previous, times.is_strict
     out.leaves, out.tokens = b"".join(leaves), b"".join(tokens)
     return out
 
 
-def lines_of(fact: Any) -> list[bytes]:
-    """What an unusual entry `log:bound` says; a line that is none when it cannot be read."""
+def lines_of(out: EntryPart, seq: int, fact: Any) -> list[bytes]:
+    """What an unusual entry `log:bound` says of each record."""
     records = fact.get("records") if isinstance(fact, dict) else None
-    return [str(one).encode() for one in records] if isinstance(records, list) else [b"?"]
+    lines = [str(one).encode() for one in records] if isinstance(records, list) else [b"?"]
+    if not all(LINE.fullmatch(line) for line in lines):
+        out.report.find(
+            "fact",
+            seq,
+            f"記録 {seq}: log:bound の内容を読めません",
+            f"entry {seq}: its fact cannot be read",
+        )
+    return [line for line in lines if LINE.fullmatch(line)]
 
 
 def bind(out: EntryPart, seq: int, lines: Iterable[bytes]) -> None:
     """Each record must be found as it was left before: else somebody changed it past the portal in between."""
     book = out.bound
     for line in lines:
-        match = LINE.fullmatch(line)
-        if match is None:
-            out.report.find(
-                "fact",
-                seq,
-                f"記録 {seq}: log:bound の内容を読めません",
-                f"entry {seq}: its fact cannot be read",
-            )
-            continue
-        record, before, after = match.groups()
+        record, before, after = line.rsplit(b":", 2)
         known = book.get(record)
         if known is None:
             book[record] = Binding(seq, before, after)
@@ -1416,7 +1405,8 @@ class Workers:
         self.pool: ProcessPoolExecutor | None = None
         if count > 1:
             with contextlib.suppress(OSError, ImportError, NotImplementedError):
-                self.pool = ProcessPoolExecutor(count)
+                # Nothing here makes cycles, and looking for them among millions of rows takes an eighth of the time.
+                self.pool = ProcessPoolExecutor(count, initializer=gc.disable)
         self.count = count if self.pool else 1
 
     def run(self, work: Callable[..., Any], calls: Iterable[tuple[Any, ...]]) -> list[Future[Any]]:
@@ -2087,13 +2077,18 @@ def written(value: Any, kind: str) -> bytes:
     return value if isinstance(value, bytes) else str(value).encode()
 
 
-def state_of(table: str, columns: Iterable[tuple[str, str]], row: Row) -> bytes:
+def state_of(table: bytes, columns: Iterable[tuple[bytes, str]], row: Row) -> bytes:
     cells = [
-        b"%s=%d:%s;" % (name.encode(), len(text), text)
+        b"%s=%d:%s;" % (name, len(text), text)
         for (name, kind), value in zip(columns, row, strict=True)
-        if (text := written(value, kind))
+        if value is not None
+        and (text := value if type(value) is bytes and kind != "json" else written(value, kind))
     ]
-    return b"%s{%s}" % (table.encode(), b"".join(cells))
+    return b"%s{%s}" % (table, b"".join(cells))
+
+
+def encoded(columns: Columns) -> list[tuple[bytes, str]]:
+    return [(name.encode(), kind) for name, kind in columns.items()]
 
 
 def digests_of(source: Source, kind: str) -> dict[bytes, bytes]:
@@ -2102,27 +2097,25 @@ def digests_of(source: Source, kind: str) -> dict[bytes, bytes]:
     if SALTS not in tables or kind not in tables:
         return {}
     wanted = kind.encode()
-    salts = {
-        key: salt
-        for name, key, salt in source.read(SALTS, {"kind": "text", "record_id": "id", "salt": "bytes"})
-        if name == wanted
-    }
+    salts: dict[bytes, bytes] = dict(source.read_salts(kind))
     parts: dict[bytes, list[bytes]] = {}
     for table, owner in PARTS.get(kind, {}).items():
         columns = present(tables, table)
-        at = list(columns).index(owner)
+        at, name, cells = list(columns).index(owner), table.encode(), encoded(columns)
         between = owners_between(source, THROUGH[table]) if table in THROUGH else None
         for row in source.read(table, columns):
             key = row[at] if between is None else between.get(row[at])
             if key is not None:
-                parts.setdefault(key, []).append(state_of(table, columns.items(), row))
+                parts.setdefault(key, []).append(state_of(name, cells, row))
     columns = present(tables, kind)
     place, once = list(columns).index("id"), list(columns).index(ONCE[kind]) if kind in ONCE else None
-    found = {}
+    found, cells = {}, encoded(columns)
     for row in source.read(kind, columns):
         if once is None or row[once] is not None:
             key = row[place]
-            whole = state_of(kind, columns.items(), row) + b"".join(sorted(parts.get(key, ())))
+            whole = state_of(wanted, cells, row)
+            if key in parts:
+                whole += b"".join(sorted(parts[key]))
             salt = salts.get(key)
             digest = hashlib.sha256(salt + whole).hexdigest().encode() if isinstance(salt, bytes) else b""
             found[b"%s:%s" % (wanted, key if isinstance(key, bytes) else b"?")] = digest

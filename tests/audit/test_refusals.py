@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -409,8 +409,10 @@ def test_the_auditor_reads_it_in_words(browser: Visit, sender: Member, recipient
 
 
 def test_honest_work_that_waits_for_a_consent_is_nothing_to_watch(
-    browser: Visit, sender: Member, recipient: Member
+    browser: Visit, sender: Member, recipient: Member, at: Callable[..., None]
 ) -> None:
+    # By day: at night every reading is listed.
+    at(datetime.combine(clock.today() + timedelta(days=1), time(14), clock.JAPAN))
     auditor = make_member(role=Role.AUDITOR)
     person, strange = make_person(sender), make_person(recipient)
     draft = make_referral(sender, recipient, status="draft", person_id=person, consent_id=None)

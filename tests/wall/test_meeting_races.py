@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from flask import Flask
 
+from portal.audit.outrunning import Outrun
 from portal.db import db
 from portal.disclosures import services as disclosures
 from portal.errors import Conflict, StaleForm
@@ -50,7 +51,9 @@ def test_a_packet_that_is_being_opened_tells_before_the_withdrawal_is_acknowledg
         withdrawer.join(0.3)
         assert withdrawer.is_alive(), "it was acknowledged while a packet was still telling"
         pause.go_on.set()
-        assert reader.finish().error is None
+        # The withdrawal may come between the disclosure and the reading: then nothing is shown, and the web asks again.
+        error = reader.finish().error
+        assert error is None or isinstance(error, Outrun), error
         assert withdrawer.finish().error is None
     assert last_of(app, "consent:withdrawn") > last_of(app, "disclosure:made")
     assert Runner(opening(b, meeting_id)).finish().result == []

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from random import Random
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
@@ -95,19 +96,51 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "both_databases: also on PostgreSQL without being told")
     config.addinivalue_line("markers", "one_database: in such a file, on SQLite alone unless told")
     config.addinivalue_line("markers", "quick: says in two minutes whether a change is sane")
+    config.addinivalue_line(
+        "markers",
+        "drawn(sqlite, postgresql=1): so many of its cases on each database, drawn by the seed; with --long all",
+    )
     config.addinivalue_line("markers", "conflict: in the browser, a script is told that another saved first")
     hypothesis.settings.load_profile("long" if config.getoption("--long") else "quick")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    left_out = set() if config.getoption("--long") else not_drawn(items, shared_by_all(config).seed)
+
     def stays(item: pytest.Item) -> bool:
         if config.getoption("--quick") and not item.get_closest_marker("quick"):
             return False
-        return bool(config.getoption("--long")) or not item.get_closest_marker("long")
+        if config.getoption("--long"):
+            return True
+        return not item.get_closest_marker("long") and item not in left_out
 
     config.hook.pytest_deselected(items=[item for item in items if not stays(item)])
     items[:] = [item for item in items if stays(item)]
+
+
+def not_drawn(items: list[pytest.Item], seed: int) -> set[pytest.Item]:
+    """Of the tests marked `drawn`, the cases that this short run leaves to others.
+
+    The cases of a test differ in anything but the database; those drawn for PostgreSQL are among those for SQLite.
+    """
+    cases: dict[str, dict[str, list[tuple[str, pytest.Item]]]] = {}
+    for item in items:
+        if item.get_closest_marker("drawn"):
+            asked: dict[str, Any] = dict(item.callspec.params) if isinstance(item, pytest.Function) else {}
+            kind = str(asked.pop("database", "sqlite"))
+            test = item.nodeid.partition("[")[0]
+            cases.setdefault(test, {}).setdefault(repr(sorted(asked.items())), []).append((kind, item))
+    left_out: set[pytest.Item] = set()
+    for test, found in cases.items():
+        marker = next(iter(found.values()))[0][1].get_closest_marker("drawn")
+        assert marker
+        most = {"sqlite": marker.args[0], "postgresql": marker.kwargs.get("postgresql", 1)}
+        order = sorted(found)
+        Random(f"{seed} {test}").shuffle(order)
+        for place, case in enumerate(order):
+            left_out |= {item for kind, item in found[case] if place >= most[kind]}
+    return left_out
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -122,16 +122,6 @@ def heard(after: int) -> set[str]:
     return {str(code) for code in found}
 
 
-def wait_for_the_long_run(config: pytest.Config, part: str, chosen: Container[str]) -> None:
-    """A short run walks through every part of the wall's world on SQLite, and through one part of the demo."""
-    if part not in chosen and not config.getoption("--long"):
-        pytest.skip("not drawn by this run's seed; --long walks through all")
-
-
-def is_on_postgresql(app: Flask) -> bool:
-    return str(app.config["DATABASE_URL"]).startswith("postgresql")
-
-
 def last_entry() -> int:
     seq = db.read.scalar(select(func.max(AuditEntry.seq)))
     db.end()
@@ -152,6 +142,7 @@ def walk(town: Town, readers: list[Reader], *, is_searching: bool) -> None:
             visitor.seek(missing)
 
 
+@pytest.mark.drawn(3, postgresql=0)
 @pytest.mark.parametrize("part", PARTS)
 def test_whatever_is_done_in_the_walls_world_the_log_verifies(
     app: Flask,
@@ -163,7 +154,6 @@ def test_whatever_is_done_in_the_walls_world_the_log_verifies(
     part: str,
 ) -> None:
     is_long = bool(pytestconfig.getoption("--long"))
-    wait_for_the_long_run(pytestconfig, part, () if is_on_postgresql(app) else PARTS)
     world = copied(busy)
     history, chance = History(app, tmp_path), seed_of(pytestconfig)
     far = {"further": 4} if is_long else {"most_of_a_kind": 1, "most_sent": 1}
@@ -190,6 +180,7 @@ def test_whatever_is_done_in_the_walls_world_the_log_verifies(
     assert not silent, f"HONEST_SEED={chance}: nothing that was done wrote these: {silent}"
 
 
+@pytest.mark.drawn(1, postgresql=0)
 @pytest.mark.parametrize("part", PARTS)
 def test_whatever_is_done_in_the_demo_the_log_verifies(
     app: Flask,
@@ -197,12 +188,8 @@ def test_whatever_is_done_in_the_demo_the_log_verifies(
     light_paper: None,
     tmp_path: Path,
     pytestconfig: pytest.Config,
-    seed: int,
     part: str,
 ) -> None:
-    wait_for_the_long_run(
-        pytestconfig, part, () if is_on_postgresql(app) else Random(seed).sample(list(PARTS), 1)
-    )
     readers = copied(demo)
     history, chance = History(app, tmp_path), seed_of(pytestconfig)
     town = Town(app, PARTS[part], Random(chance), most_of_a_kind=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -39,7 +39,6 @@ class Resident:
 
 @dataclass(frozen=True)
 class Demo:
-    server: Server
     url: str
     people: dict[str, Resident]
 
@@ -54,19 +53,36 @@ class Demo:
         return actor_of(*row)
 
 
+@dataclass(frozen=True)
+class Served(Demo):
+    """And where a browser finds it."""
+
+    server: Server
+
+
+def residents(file: Path = FILE) -> dict[str, Resident]:
+    """Load the demo into the database that the portal is bound to; returns those who sign in there."""
+    sign_ins = load(file).sign_ins
+    ids = {row.email: row.id for row in db.read.execute(select(Staff.id, Staff.email))}
+    return {one.email: Resident(one.email, one.password, ids[one.email]) for one in sign_ins}
+
+
+def serving(url: str, moment: datetime = NOON) -> AbstractContextManager[Server]:
+    """Serve this database at a day that stays the same."""
+    settings = {"PORTAL_ENV": "browser", "FROZEN_AT": moment.isoformat()}
+    return serve(url, application="tests.browser.frozen:app", environment=settings)
+
+
 @contextmanager
-def demo_at(app: Flask, databases: Databases, moment: datetime = NOON, file: Path = FILE) -> Iterator[Demo]:
+def demo_at(app: Flask, databases: Databases, moment: datetime = NOON, file: Path = FILE) -> Iterator[Served]:
     """Load the demo into a database of its own and serve it, both at this moment."""
     url = databases.fresh()
     db.bind(url)
     with time_machine.travel(moment):
-        sign_ins = load(file).sign_ins
-    ids = {row.email: row.id for row in db.read.execute(select(Staff.id, Staff.email))}
-    people = {one.email: Resident(one.email, one.password, ids[one.email]) for one in sign_ins}
-    settings = {"PORTAL_ENV": "browser", "FROZEN_AT": moment.isoformat()}
+        people = residents(file)
     db.dispose()
-    with serve(url, application="tests.browser.frozen:app", environment=settings) as server:
-        yield Demo(server, url, people)
+    with serving(url, moment) as server:
+        yield Served(url, people, server)
 
 
 def client_of(app: Flask, who: Resident | None) -> Browser:

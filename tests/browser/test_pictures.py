@@ -12,7 +12,7 @@ from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Page
 
 from tests.browser.conftest import DESKTOP, PHONE, SIZES, sign_in
-from tests.browser.demo import Demo, demo_at
+from tests.browser.demo import Served, demo_at
 from tests.browser.steps import follow, menu, press
 from tests.databases import Databases
 from tests.servers import ROOT
@@ -47,7 +47,7 @@ def window(chromium: Chromium, _application: Flask, _sqlite: Databases, request:
         yield lambda name, width=DESKTOP: open_window(chromium, demo, name, width)
 
 
-def open_window(chromium: Chromium, demo: Demo, name: str, width: int) -> Page:
+def open_window(chromium: Chromium, demo: Served, name: str, width: int) -> Page:
     context = chromium.new_context(base_url=demo.server.url, viewport=SIZES[width], locale="ja-JP")
     page = context.new_page()
     page.goto("/")

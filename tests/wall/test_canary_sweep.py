@@ -173,6 +173,7 @@ def test_every_field_holds_a_canary(app: Flask, copied: Callable[..., World]) ->
 
 
 @pytest.mark.usefixtures("light_paper")
+@pytest.mark.drawn(len(READERS))
 @pytest.mark.parametrize("reader", READERS)
 def test_a_reader_reads_what_he_may_and_no_more(
     app: Flask,

@@ -86,6 +86,7 @@ def no_second_wall(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(db.read.session_factory.class_, "get_bind", lambda *_given, **_more: db.across_engine)
 
 
+@pytest.mark.drawn(2)
 @pytest.mark.parametrize("reader", ["b", "c", "b's coordinator", "a's admin", "auditor", "system_admin"])
 def test_the_second_wall_alone_shows_nobody_what_is_not_his(
     app: Flask,
@@ -109,6 +110,7 @@ def test_the_second_wall_alone_shows_nobody_what_is_not_his(
     assert not eye.works or any(CANARY.fullmatch(word) for word in sweep.seen), "the sweep saw nothing at all"
 
 
+@pytest.mark.drawn(1)
 @pytest.mark.parametrize("reader", ["b", "c", "auditor"])
 def test_the_first_wall_alone_shows_nobody_what_is_not_his(
     app: Flask,

@@ -8,7 +8,7 @@ from alembic import context
 from flask import current_app
 
 from portal.database_file import make_file
-from portal.second_wall_postgresql import put_up, take_down
+from portal.wall.postgresql import put_up, take_down
 
 logger = logging.getLogger("alembic.env")
 target = current_app.extensions["migrate"].db

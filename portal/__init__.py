@@ -10,7 +10,7 @@ from typing import Any
 from flask import Blueprint, Flask
 from jinja2 import StrictUndefined
 
-from portal import cli, errors, policy, second_wall
+from portal import cli, errors, policy
 from portal.accounts import gate
 from portal.audit import bound, checkpoints, guard
 from portal.audit.vault import vault
@@ -19,6 +19,7 @@ from portal.extensions import babel, csrf, migrate
 from portal.people.categories import Category
 from portal.policy import Permission
 from portal.referrals.states import ReferralAction
+from portal.wall import engines
 from portal.web import (
     again,
     assets,
@@ -68,7 +69,7 @@ def create_app(config: Any) -> Flask:
     app.wsgi_app = DrainedBodies(app.wsgi_app)  # type: ignore[method-assign]
     logs.init_app(app)
     if app.config["SECOND_WALL"]:
-        second_wall.install(db)
+        engines.install(db)
     db.init_app(app)
     migrate.init_app(app, db, directory="migrations")
     hosts.init_app(app)

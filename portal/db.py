@@ -257,7 +257,7 @@ def close_reading(reading: scoped_session[Session]) -> None:
 class Database:
     """The engines and the sessions. Knows nothing of requests, so services run anywhere.
 
-    `read` is for everything that is shown, and shows what its `reader` may see (`second_wall`); `session` exists only
+    `read` is for everything that is shown, and shows what its `reader` may see (`portal/wall`); `session` exists only
     inside `transaction()`. `across` looks at everybody's rows, for the few services that work out over all agencies
     what each may see: a test names them.
     """
@@ -266,7 +266,7 @@ class Database:
     engine: Engine
     read_engine: Engine
     across_engine: Engine
-    stand_before: Callable[[Engine], None] | None = None
+    install_views: Callable[[Engine], None] | None = None
     turn: AbstractContextManager[Any] = nullcontext()
 
     def __init__(self) -> None:
@@ -287,8 +287,8 @@ class Database:
         self.engine = make_engine(url, readonly=False)
         self.read_engine = make_engine(reader_url or url, readonly=True)
         self.across_engine = make_engine(url, readonly=True)
-        if self.stand_before:
-            self.stand_before(self.read_engine)
+        if self.install_views:
+            self.install_views(self.read_engine)
         self.use_engines()
 
     def use_engines(self) -> None:

@@ -11,10 +11,6 @@ import pytest
 
 pytestmark = pytest.mark.quick
 
-SECOND_WALL = [
-    *("second_wall_rules", "second_wall_meetings", "second_wall_tables", "second_wall_columns"),
-    *("second_wall_text", "second_wall_functions", "second_wall_postgresql", "second_wall"),
-]
 # Imports only ever point up this list.
 ORDER = [
     *(
@@ -28,7 +24,7 @@ ORDER = [
         "heartbeat",
         "audit",
         "policy",
-        *SECOND_WALL,
+        "wall",
     ),
     *("once", "workflow", "extensions", "web"),
     *("agencies", "settings", "accounts", "exclusions", "people", "consents", "disclosures", "emergency"),

@@ -72,7 +72,7 @@ NOT_FOR_READERS = {
     "portal/text.py": "folding of kana",
     "portal/scenario/": "what is wrong with a file stands in both languages beside each other",
     "portal/web/last_resort.py": "for readers of both languages at once: no catalogue may be asked any more",
-    "portal/second_wall_postgresql.py": "said to the operator in both languages beside each other",
+    "portal/wall/postgresql.py": "said to the operator in both languages beside each other",
     "portal/seed/": "invented people and what is told of them",
 }
 THESE_ALONE: dict[str, tuple[str, set[str]]] = {

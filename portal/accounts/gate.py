@@ -16,7 +16,7 @@ from flask_login import UserMixin, current_user
 from sqlalchemy.exc import NoResultFound
 from werkzeug.exceptions import NotFound
 
-from portal import clock, second_wall
+from portal import clock
 from portal.accounts import sessions
 from portal.accounts.passwords import hashing
 from portal.accounts.sessions import Limits, LiveSession
@@ -28,7 +28,7 @@ from portal.errors import Conflict, Lack, PortalError, missing_page, refusal_pag
 from portal.extensions import login_manager
 from portal.faults import ERRORS, fault_of
 from portal.policy import Actor
-from portal.second_wall import Reader
+from portal.wall.reader import NOBODY, Reader, read_as
 from portal.web import base_form
 from portal.web.formats import era_datetime
 from portal.web.language import in_english
@@ -78,11 +78,11 @@ def limits() -> Limits:
 def load_user(token: str) -> SignedIn | None:
     """Whose session this is; from then on he, and nobody else, reads."""
     shown = sessions.hashed(token)
-    second_wall.read_as(db, Reader(token=shown))
+    read_as(db, Reader(token=shown))
     live = sessions.find(db.read(), token, limits())
     if live is None:
         return None
-    second_wall.read_as(db, Reader.of(live.actor, shown))
+    read_as(db, Reader.of(live.actor, shown))
     return SignedIn(token, live)
 
 
@@ -181,7 +181,7 @@ def init_app(app: Flask) -> None:
     @app.before_request
     def shut_the_door() -> ResponseReturnValue | None:
         if db.reader.get() is None:
-            second_wall.read_as(db, second_wall.NOBODY)
+            read_as(db, NOBODY)
         if request.endpoint in INDIFFERENT:
             return None
         if current_user.is_authenticated:

@@ -20,7 +20,6 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_login import current_user, login_user, logout_user
 
-from portal import second_wall
 from portal.accounts import devices, gate, invitations, sessions, signing_in, staff_views
 from portal.accounts.attempts import TooSoon
 from portal.accounts.forms import ChangePasswordForm, LanguageForm, NewPasswordForm, SignInForm
@@ -29,6 +28,7 @@ from portal.accounts.models import Staff
 from portal.accounts.passwords import LONGEST, SHORTEST
 from portal.audit.jumps import ClockBehind
 from portal.db import db
+from portal.wall.reader import show_token
 from portal.web.addresses import local_path
 
 bp = Blueprint("accounts", __name__)
@@ -177,7 +177,7 @@ def keep_alive() -> ResponseReturnValue:
 @public
 def invitation(token: str) -> ResponseReturnValue:
     """Choose a password. A wrong, used, revoked or outdated link has one page."""
-    second_wall.show_token(db, sessions.hashed(token))
+    show_token(db, sessions.hashed(token))
     found = db.read.scalars(invitations.usable(token)).one_or_none()
     if found is None:
         return render_template("accounts/invitation_gone.html"), 404

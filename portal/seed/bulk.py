@@ -318,7 +318,7 @@ class Bulk:
             self.connection.exec_driver_sql("DROP TABLE IF EXISTS sqlite_stat4")
 
     def force_row_security(self, force: str) -> None:
-        """COPY would refuse to write tables whose owner, too, is under a policy (`second_wall_postgresql`)."""
+        """COPY would refuse to write tables whose owner, too, is under a policy (`portal/wall/postgresql`)."""
         if self.connection.dialect.name == "postgresql":
             for name in self.targets:
                 self.connection.exec_driver_sql(f"ALTER TABLE {name} {force} ROW LEVEL SECURITY")

@@ -23,7 +23,7 @@ from portal.exclusions.models import Conflict
 from portal.meetings.states import MeetingKind
 from portal.policy import Role
 from portal.referrals.states import ReferralKind
-from portal.second_wall import Reader, read_as
+from portal.wall.reader import Reader, read_as
 from tests import activity_factories
 from tests.evaluations.worlds import Programme, make_programme, strike
 from tests.factories import Member, make_agency, make_member

@@ -24,14 +24,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import CreateColumn
 
-from portal import second_wall_columns, second_wall_text
 from portal.accounts.models import Membership
 from portal.db import Base, db
-from portal.second_wall import Reader
-from portal.second_wall_columns import SHOWN, shown
-from portal.second_wall_postgresql import put_up, take_down
-from portal.second_wall_rules import NOBODY
-from portal.second_wall_tables import RULES
+from portal.wall import columns
+from portal.wall import text as views
+from portal.wall.columns import SHOWN, shown
+from portal.wall.postgresql import put_up, take_down
+from portal.wall.reader import Reader
+from portal.wall.rules import NOBODY
+from portal.wall.tables import RULES
 from tests.wall.test_second_wall import import_everything, reading
 
 # One of each kind, with something in it: what a model may be given one day.
@@ -76,7 +77,7 @@ def grown(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
                 copy.append_column(column)
                 added = CreateColumn(column).compile(dialect=connection.dialect)
                 connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {added}")
-    monkeypatch.setattr(second_wall_text, "Base", SimpleNamespace(metadata=copied))
+    monkeypatch.setattr(views, "Base", SimpleNamespace(metadata=copied))
     stand_anew()
 
 
@@ -121,6 +122,6 @@ def test_a_new_column_is_hidden_from_everybody_until_it_is_named(monkeypatch: py
     assert filled == set()
     # And it shows once it is named, in every table: the walk above does find what is not hidden.
     named = {table: f"{columns} {' '.join(NEW)}" for table, columns in SHOWN.items()}
-    monkeypatch.setattr(second_wall_columns, "SHOWN", named)
+    monkeypatch.setattr(columns, "SHOWN", named)
     stand_anew()
     assert walk() == (seen, {(table, name) for table in seen for name in NEW})

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 import pytest
 from flask import Flask
 
-from portal import second_wall_postgresql as postgresql
 from portal.db import Database, db
-from portal.second_wall import OtherRules, install, look_before_serving
-from portal.second_wall_rules import Rule
+from portal.wall import postgresql
+from portal.wall.engines import install, look_before_serving
+from portal.wall.postgresql_session import OtherRules
+from portal.wall.rules import Rule
 from tests.browsers import Browser
 from tests.databases import ROOT, Databases, flask
 from tests.factories import make_member
@@ -110,10 +111,10 @@ def test_every_part_of_a_rule_is_in_its_mark(
     for other in others.values():
         with monkeypatch.context() as patch:
             rules = {**postgresql.RULES, "person": other}
-            patch.setattr("portal.second_wall_postgresql.RULES", rules)
-            patch.setattr("portal.second_wall_text.RULES", rules)
+            patch.setattr("portal.wall.postgresql.RULES", rules)
+            patch.setattr("portal.wall.text.RULES", rules)
             marks.add(anew())
     with monkeypatch.context() as patch:
-        patch.setattr("portal.second_wall_columns.SHOWN", {"person": "id"})
+        patch.setattr("portal.wall.columns.SHOWN", {"person": "id"})
         marks.add(anew())
     assert len(marks) == 1 + len(others) + 1

@@ -24,7 +24,7 @@ from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, aliased
 
-from portal import clock, second_wall
+from portal import clock
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.cases.models import Case, ProgressNote
@@ -39,8 +39,9 @@ from portal.people.categories import Category
 from portal.people.models import Information, Person
 from portal.policy import Role
 from portal.referrals.models import Referral
-from portal.second_wall import Reader, Refused
-from portal.second_wall_tables import RULES
+from portal.wall.engines import Refused
+from portal.wall.reader import NOBODY, Reader, read_as
+from portal.wall.tables import RULES
 from tests.databases import Databases, flask
 from tests.factories import (
     Member,
@@ -64,8 +65,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 def reading(who: Member | Reader | None) -> Iterator[Session]:
     """The reader session as this one has it in a request."""
     db.leave()
-    reader = Reader.of(who.actor) if isinstance(who, Member) else who or second_wall.NOBODY
-    second_wall.read_as(db, reader)
+    reader = Reader.of(who.actor) if isinstance(who, Member) else who or NOBODY
+    read_as(db, reader)
     try:
         yield db.read()
     finally:
@@ -113,17 +114,17 @@ def is_sqlite(session: Session) -> bool:
 
 def by_identity(session: Session, town: Town) -> str:
     """What a former reader has loaded stands in nobody else's map."""
-    second_wall.read_as(db, Reader.of(town.home.actor))
+    read_as(db, Reader.of(town.home.actor))
     assert db.read().get(Person, town.person)
-    second_wall.read_as(db, Reader.of(town.stranger.actor))
+    read_as(db, Reader.of(town.stranger.actor))
     return str(getattr(db.read().get(Person, town.person), "family", None))
 
 
 def by_reload(session: Session, town: Town) -> str:
     """An object that somebody else holds on to loads nothing when it is asked again."""
-    second_wall.read_as(db, Reader.of(town.home.actor))
+    read_as(db, Reader.of(town.home.actor))
     person = db.read().get_one(Person, town.person)
-    second_wall.read_as(db, Reader.of(town.stranger.actor))
+    read_as(db, Reader.of(town.stranger.actor))
     db.read().add(person)
     db.read().expire(person)
     return str(person.family)
@@ -586,7 +587,7 @@ def test_without_its_role_the_views_still_stand(app: Flask, database: Databases)
     if app.config["DATABASE_URL"].startswith("sqlite"):
         pytest.skip("PostgreSQL only")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("portal.second_wall_postgresql.MAY_BECOME", "SELECT false")
+        patch.setattr("portal.wall.postgresql.MAY_BECOME", "SELECT false")
         db.bind(app.config["DATABASE_URL"])
         town = Town()
         for name, escape in QUESTIONS.items():
@@ -630,7 +631,7 @@ LOOK_ACROSS = {
 
 
 def test_few_look_past_the_wall_and_all_of_them_are_known() -> None:
-    past = ("across", "read.registry", "across_engine", "stand_before")
+    past = ("across", "read.registry", "across_engine", "install_views")
     found = {
         str(path.relative_to(ROOT))
         for path in (ROOT / "portal").rglob("*.py")

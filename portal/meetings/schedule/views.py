@@ -12,7 +12,7 @@ from flask_babel import gettext
 from sqlalchemy import select
 from sqlalchemy.exc import NoResultFound
 
-from portal import clock, second_wall
+from portal import clock
 from portal.accounts.gate import public, refusals, signed_in
 from portal.agencies import queries as agencies
 from portal.audit import services as audit
@@ -29,7 +29,7 @@ from portal.meetings.schedule.models import CalendarLink
 from portal.meetings.schedule.queries import Show
 from portal.meetings.states import MeetingAction
 from portal.policy import Actor, Permission, can, require
-from portal.second_wall import Reader
+from portal.wall.reader import Reader, read_as, show_token
 from portal.web.base_form import BaseForm
 from portal.web.pagination import after, page_of, page_size
 
@@ -292,9 +292,9 @@ def subscription() -> ResponseReturnValue:
 @public
 def feed(token: str) -> ResponseReturnValue:
     """Dates and places of one member's meetings, for whoever knows the address; unknown ones do not exist."""
-    second_wall.show_token(db, schedule_calendar.hashed(token))
+    show_token(db, schedule_calendar.hashed(token))
     actor = schedule_calendar.owner(db.read(), token)
-    second_wall.read_as(db, Reader.of(actor))
+    read_as(db, Reader.of(actor))
     slots.top_up_short(actor)
     rows = queries.for_calendar(db.read(), actor)
     return calendar(schedule_calendar.file_of(rows, gettext("つなぐの会議")), "meetings")

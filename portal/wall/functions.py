@@ -13,7 +13,7 @@ from hashlib import sha256
 
 PARENTHESES = re.compile(r"(EXISTS \(|\(|\))")
 ROW = re.compile(r"\bt\.(\w+)")
-PREFIX = "wall_rule_"  # no statement of a page may name one: `second_wall_postgresql.ROUND`
+PREFIX = "wall_rule_"  # no statement of a page may name one: `portal/wall/postgresql.ROUND`
 
 
 def planned_once(sql: str) -> str:

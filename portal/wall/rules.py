@@ -2,7 +2,7 @@
 
 Plain SQL, the same text for both databases, written from the design and not from `disclosures.wall`: what one of the
 two walls forgets, the other holds. `base.x` is a table, `wall.x` what the reader gets of it, `t` the row in question;
-`@agency` and its like are the reader and the moment (`second_wall.Reader`), and NULL where he has none.
+`@agency` and its like are the reader and the moment (`reader.Reader`), and NULL where they have none.
 """
 
 # ruff: noqa: S608 - made of our own rules and names, and of nothing that anybody typed

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from portal import second_wall_meetings as meetings
-from portal import second_wall_rules as rules
-from portal.second_wall_rules import NOBODY, Rule, free, home, known, of_referral, only, open_because
+from portal.wall import meetings, rules
+from portal.wall.rules import NOBODY, Rule, free, home, known, of_referral, only, open_because
 
 OWN_STAFF = "EXISTS (SELECT 1 FROM base.membership m WHERE m.staff_id = t.id AND m.agency_id = @admin)"
 OWN_AGENCY = "t.agency_id = @office"

@@ -8,9 +8,9 @@ import re
 from collections.abc import Callable, Iterable
 
 from portal.db import Base
-from portal.second_wall_columns import shown
-from portal.second_wall_rules import NOBODY
-from portal.second_wall_tables import RULES
+from portal.wall.columns import shown
+from portal.wall.rules import NOBODY
+from portal.wall.tables import RULES
 
 WHO = re.compile(r"@(\w+)(?:\(([^()]*)\))?")
 BASE = re.compile(r"\bbase\.")

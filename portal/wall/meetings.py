@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from portal.second_wall_rules import FOR_READER, LIVES, TELLS_BASIC, Rule, free, home, line, only
+from portal.wall.rules import FOR_READER, LIVES, TELLS_BASIC, Rule, free, home, line, only
 
 AT_TABLE = "EXISTS (SELECT 1 FROM base.meeting_member s WHERE s.meeting_id = {} AND s.agency_id = @agency)"
 # Of a 支援会議 only the named and sworn are shown anything; `m` is the meeting.

@@ -14,10 +14,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from portal.second_wall_columns import shown
-from portal.second_wall_functions import Functions
-from portal.second_wall_tables import RULES
-from portal.second_wall_text import columns_of, text_of
+from portal.wall.columns import shown
+from portal.wall.functions import Functions
+from portal.wall.tables import RULES
+from portal.wall.text import columns_of, text_of
 
 logger = logging.getLogger(__name__)
 READER, OWNER, SCHEMA = "tsunagu_reader", "tsunagu_wall", "wall"

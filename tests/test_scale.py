@@ -23,7 +23,6 @@ from portal.audit.vault import open_details
 from portal.cases.models import Case
 from portal.consents.models import Consent, ConsentCategory, ConsentRecipient, Withdrawal
 from portal.db import Base, db
-from portal.disclosures import wall
 from portal.disclosures.models import Disclosure, DisclosureCategory
 from portal.disclosures.queries import lives_for
 from portal.people.categories import Category
@@ -32,6 +31,7 @@ from portal.policy import Actor, Role
 from portal.referrals import queries
 from portal.referrals.models import Happening, Referral, ReferralCategory, ReferralEvent
 from portal.referrals.states import FLOW, OPEN, ReferralAction, ReferralKind, ReferralStatus
+from portal.wall import predicates
 from tests import factories
 from tests.browsers import Browser
 from tests.conftest import scenario
@@ -325,11 +325,11 @@ def test_the_wall_lets_through_what_is_alive_and_no_more(seeded: list[str]) -> N
     assert len(page) == 25
     assert any(row.family for row in page)
     elsewhere = select(Person.id).where(
-        Person.home_agency_id != member.agency_id, wall.sees(member.actor, Category.BASIC, now)
+        Person.home_agency_id != member.agency_id, predicates.sees(member.actor, Category.BASIC, now, Person)
     )
     seen = set(db.read.scalars(elsewhere))
     told = select(Disclosure.person_id).where(
-        Disclosure.to_agency_id == member.agency_id, wall.disclosure_lives(Disclosure, now)
+        Disclosure.to_agency_id == member.agency_id, predicates.disclosure_lives(Disclosure, now)
     )
     assert seen <= set(db.read.scalars(told))
     assert seen

@@ -39,13 +39,13 @@ from portal.activities.models import Activity, ActivityAgency, ActivityAttendanc
 from portal.agencies.models import Agency
 from portal.cases.models import Case
 from portal.db import db
-from portal.disclosures import people, wall
+from portal.disclosures import people
 from portal.disclosures.heading import label_columns, label_of
 from portal.disclosures.models import Basis, Disclosure
-from portal.exclusions import queries as exclusions
 from portal.people.categories import Category
 from portal.people.models import Person
 from portal.policy import Actor, Permission, can
+from portal.wall import predicates
 
 
 class Show(StrEnum):
@@ -111,7 +111,7 @@ def columns() -> Select[*tuple[Any, ...]]:
             Agency.name.label("agency_name"),
         )
         .join(Agency, Agency.id == Activity.agency_id)
-        .where(visible_to(wall.READER))
+        .where(visible_to(predicates.READER))
     )
 
 
@@ -130,7 +130,7 @@ def paging(
     keys = (
         select(ActivityAgency.activity_id)
         .join(Activity, Activity.id == ActivityAgency.activity_id)
-        .where(ActivityAgency.agency_id == wall.READER.agency_id, shown(show))
+        .where(ActivityAgency.agency_id == predicates.READER.agency_id, shown(show))
     )
     if of_kind:
         keys = keys.where(Activity.kind == bindparam("kind", type_=Activity.kind.type))
@@ -160,7 +160,7 @@ def page(
     size: int = 25,
 ) -> Sequence[Row[*tuple[Any, ...]]]:
     """One page of the reader's activities, the latest day first, beginning behind the key `after`."""
-    values = wall.bound(actor, now, size=size, kind=about.kind, area=about.area)
+    values = predicates.bound(actor, now, size=size, kind=about.kind, area=about.area)
     if about.year is not None:
         values["begins"], values["ends"] = clock.fiscal_year_bounds(about.year)
     if after:
@@ -193,7 +193,7 @@ def detail(session: Session, actor: Actor, activity_id: UUID, now: datetime) -> 
     Raises:
         NoResultFound: none that the reader's agency held.
     """
-    return session.execute(detailed(), wall.bound(actor, now, activity_id=activity_id)).one()
+    return session.execute(detailed(), predicates.bound(actor, now, activity_id=activity_id)).one()
 
 
 def agencies_of(session: Session, activity_ids: Collection[UUID]) -> Mapping[UUID, dict[UUID, str]]:
@@ -290,10 +290,10 @@ def nameable(reader: Actor, now: datetime, person: type[Person] = Person) -> Col
     on_consent = exists().where(
         told.person_id == person.id,
         told.basis == Basis.CONSENT,
-        wall.tells(told, reader, Category.BASIC, now),
+        predicates.tells(told, reader, Category.BASIC, now),
     )
     return and_(
-        ~wall.is_shut_out(reader, person),
+        ~predicates.is_shut_out(reader, person.id),
         person.erased_at.is_(None),
         or_(person.home_agency_id == reader.agency_id, on_consent),
     )
@@ -302,7 +302,7 @@ def nameable(reader: Actor, now: datetime, person: type[Person] = Person) -> Col
 def of_own_agency(reader: Actor) -> ColumnElement[bool]:
     """Rows that the reader's agency wrote, of nobody from whose affairs he is shut out."""
     free = or_(
-        ActivityAttendance.person_id.is_(None), ~exclusions.is_excluded(reader, ActivityAttendance.person_id)
+        ActivityAttendance.person_id.is_(None), ~predicates.is_shut_out(reader, ActivityAttendance.person_id)
     )
     return and_(
         ActivityAttendance.agency_id == reader.agency_id, ActivityAttendance.struck_at.is_(None), free
@@ -311,7 +311,7 @@ def of_own_agency(reader: Actor) -> ColumnElement[bool]:
 
 @cache
 def listing() -> Select[*tuple[Any, ...]]:
-    named = wall.sees(wall.READER, Category.BASIC, wall.NOW)
+    named = predicates.sees(predicates.READER, Category.BASIC, predicates.NOW, Person)
     return (
         select(
             ActivityAttendance.id,
@@ -322,12 +322,12 @@ def listing() -> Select[*tuple[Any, ...]]:
             *label_columns(named),
             case((named, Person.family_kana), else_=null()).label("family_kana"),
             case((named, Person.given_kana), else_=null()).label("given_kana"),
-            wall.present(wall.READER, wall.NOW).label("present"),
+            predicates.present(predicates.READER, predicates.NOW, Person).label("present"),
         )
         .outerjoin(Person, Person.id == ActivityAttendance.person_id)
         .where(
             ActivityAttendance.activity_id == bindparam("activity_id"),
-            of_own_agency(wall.READER),
+            of_own_agency(predicates.READER),
         )
         .order_by(ActivityAttendance.id)
     )
@@ -346,13 +346,13 @@ def rows(session: Session, actor: Actor, activity_id: UUID, now: datetime) -> li
             note=row.note,
             linked_at=row.linked_at,
         )
-        for row in session.execute(listing(), wall.bound(actor, now, activity_id=activity_id))
+        for row in session.execute(listing(), predicates.bound(actor, now, activity_id=activity_id))
     ]
     return sorted(found, key=lambda one: (one.is_anonymous, not one.label, one.kana, not one.is_first))
 
 
 def candidate_columns() -> tuple[Any, ...]:
-    number = case((Person.home_agency_id == wall.READER.agency_id, Person.number), else_="")
+    number = case((Person.home_agency_id == predicates.READER.agency_id, Person.number), else_="")
     return (
         Person.id,
         Person.family,
@@ -386,11 +386,11 @@ def regulars_statement(*, of_series: bool) -> Select[*tuple[Any, ...]]:
         .join(Activity, Activity.id == ActivityAgency.activity_id)
         .join(ActivityAttendance, ActivityAttendance.activity_id == Activity.id)
         .where(
-            ActivityAgency.agency_id == wall.READER.agency_id,
+            ActivityAgency.agency_id == predicates.READER.agency_id,
             ActivityAgency.held_on >= bindparam("since", type_=Date()),
             Activity.struck_at.is_(None),
             same,
-            ActivityAttendance.agency_id == wall.READER.agency_id,
+            ActivityAttendance.agency_id == predicates.READER.agency_id,
             ActivityAttendance.struck_at.is_(None),
             ActivityAttendance.person_id.is_not(None),
         )
@@ -400,7 +400,7 @@ def regulars_statement(*, of_series: bool) -> Select[*tuple[Any, ...]]:
     return (
         select(*candidate_columns())
         .join(came, came.c.person_id == Person.id)
-        .where(nameable(wall.READER, wall.NOW))
+        .where(nameable(predicates.READER, predicates.NOW))
         .order_by(came.c.last_on.desc(), Person.id.desc())
         .limit(bindparam("size", type_=Integer()))
     )
@@ -411,21 +411,21 @@ def regulars(
 ) -> list[Candidate]:
     """Who came lately to the same series, or to the same kind of activity, and may be named."""
     since = clock.japan_date(now) - REMEMBERED
-    values = wall.bound(actor, now, since=since, kind=kind, series_id=series_id, size=MOST_OFFERED)
+    values = predicates.bound(actor, now, since=since, kind=kind, series_id=series_id, size=MOST_OFFERED)
     statement = regulars_statement(of_series=series_id is not None)
     return candidates(session.execute(statement, values).all())
 
 
 @cache
 def supported_statement() -> Select[*tuple[Any, ...]]:
-    is_mine = case((Case.worker_id == wall.READER.staff_id, 0), else_=1)
+    is_mine = case((Case.worker_id == predicates.READER.staff_id, 0), else_=1)
     return (
         select(*candidate_columns())
         .join(Case, Case.person_id == Person.id)
         .where(
-            Case.agency_id == wall.READER.agency_id,
+            Case.agency_id == predicates.READER.agency_id,
             Case.closed_on.is_(None),
-            nameable(wall.READER, wall.NOW),
+            nameable(predicates.READER, predicates.NOW),
         )
         .order_by(is_mine, Case.opened_on.desc(), Case.id.desc())
         .limit(bindparam("size", type_=Integer()))
@@ -434,20 +434,22 @@ def supported_statement() -> Select[*tuple[Any, ...]]:
 
 def supported(session: Session, actor: Actor, now: datetime) -> list[Candidate]:
     """Whom the agency is supporting now, the reader's own cases before others."""
-    return candidates(session.execute(supported_statement(), wall.bound(actor, now, size=MOST_OFFERED)).all())
+    return candidates(
+        session.execute(supported_statement(), predicates.bound(actor, now, size=MOST_OFFERED)).all()
+    )
 
 
 @cache
 def chosen_statement() -> Select[*tuple[Any, ...]]:
     ids = Person.id.in_(bindparam("ids", expanding=True))
-    return select(*candidate_columns()).where(ids, nameable(wall.READER, wall.NOW))
+    return select(*candidate_columns()).where(ids, nameable(predicates.READER, predicates.NOW))
 
 
 def chosen(session: Session, actor: Actor, ids: Collection[UUID], now: datetime) -> list[Candidate]:
     """Those of these people who may be named."""
     if not ids:
         return []
-    return candidates(session.execute(chosen_statement(), wall.bound(actor, now, ids=list(ids))).all())
+    return candidates(session.execute(chosen_statement(), predicates.bound(actor, now, ids=list(ids))).all())
 
 
 def search(session: Session, actor: Actor, q: str, now: datetime) -> list[Candidate]:
@@ -460,7 +462,7 @@ def nameable_for_update(ids: Collection[UUID]) -> Select[*tuple[Any, ...]]:
     """Those of these people who may be named, held so that no erasure overtakes the record."""
     return (
         select(Person.id, Person.family, Person.given, Person.family_kana, Person.given_kana)
-        .where(Person.id.in_(ids), nameable(wall.READER, wall.NOW))
+        .where(Person.id.in_(ids), nameable(predicates.READER, predicates.NOW))
         .order_by(Person.id)
         .with_for_update(of=Person)
     )
@@ -480,7 +482,7 @@ def of_person_statement() -> Select[*tuple[Any, ...]]:
         .join(ActivityAttendance, ActivityAttendance.activity_id == Activity.id)
         .where(
             ActivityAttendance.person_id == bindparam("person_id"),
-            of_own_agency(wall.READER),
+            of_own_agency(predicates.READER),
             Activity.struck_at.is_(None),
         )
         .order_by(Activity.held_on.desc(), Activity.id.desc())
@@ -492,7 +494,7 @@ def of_person(
     session: Session, actor: Actor, person_id: UUID, now: datetime, *, size: int = 5
 ) -> Sequence[Row[*tuple[Any, ...]]]:
     """The activities in which this person took part, as the reader's agency wrote it down, the latest first."""
-    values = wall.bound(actor, now, person_id=person_id, size=size)
+    values = predicates.bound(actor, now, person_id=person_id, size=size)
     return session.execute(of_person_statement(), values).all()
 
 
@@ -503,8 +505,8 @@ def own_names(activity_id: UUID) -> Select[*tuple[Any, ...]]:
         .join(ActivityAttendance, ActivityAttendance.person_id == Person.id)
         .where(
             ActivityAttendance.activity_id == activity_id,
-            of_own_agency(wall.READER),
-            nameable(wall.READER, wall.NOW),
+            of_own_agency(predicates.READER),
+            nameable(predicates.READER, predicates.NOW),
         )
     )
 

@@ -23,12 +23,12 @@ from portal.audit.events import AuditEvent
 from portal.cases import services as cases
 from portal.cases.codes import Method
 from portal.db import db, new_id
-from portal.disclosures import wall
 from portal.errors import Conflict, Invalid, Lack, NotOffered, StaleForm
 from portal.once import claim
 from portal.people.categories import Category
 from portal.people.names import search_key
 from portal.policy import Actor, Permission, require
+from portal.wall import predicates
 from portal.words import N_
 
 MOST_HEADS = 500
@@ -72,7 +72,7 @@ def lock_nameable(session: Session, actor: Actor, ids: Collection[UUID]) -> list
     """
     if not ids:
         return []
-    values = wall.bound(actor, clock.now())
+    values = predicates.bound(actor, clock.now())
     found = session.execute(queries.nameable_for_update(ids), values).all()
     if len(found) < len(set(ids)):
         known = {one.id for one in found}
@@ -522,7 +522,7 @@ def correct(actor: Actor, activity_id: UUID, facts: ActivityFacts, *, version: i
             raise Invalid(
                 N_("参加者の記録があります。先に参加者を取り消すか、この活動を取り消してください。")
             )
-        values = wall.bound(actor, clock.now())
+        values = predicates.bound(actor, clock.now())
         named = session.execute(queries.own_names(activity_id), values).all()
         require_nameless(named, facts.words())
         changes: Mapping[str, Any] = activity.apply(**facts.columns())

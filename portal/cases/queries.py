@@ -17,12 +17,11 @@ from portal import clock
 from portal.accounts.models import Membership, Staff
 from portal.agencies.models import Agency
 from portal.cases.models import Case, CaseGoal, CaseMilestone, ProgressNote
-from portal.disclosures import wall
 from portal.disclosures.heading import label_columns
-from portal.exclusions import queries as exclusions
 from portal.people.categories import Category
 from portal.people.models import Person
 from portal.policy import Actor, Permission, Role, can
+from portal.wall import predicates
 
 
 class Show(StrEnum):
@@ -36,7 +35,7 @@ class Show(StrEnum):
 def visible_to(actor: Actor) -> ColumnElement[bool]:
     if actor.agency_id is None or not can(actor, Permission.CASEWORK):
         return false()
-    return and_(Case.agency_id == actor.agency_id, ~exclusions.is_excluded(actor, Case.person_id))
+    return and_(Case.agency_id == actor.agency_id, ~predicates.is_shut_out(actor, Case.person_id))
 
 
 def listing(actor: Actor) -> Select[Case]:
@@ -97,13 +96,13 @@ def columns() -> Select[*tuple[Any, ...]]:
             Case.closed_on,
             Case.outcome,
             worker.name.label("worker_name"),
-            exclusions.is_out(Case.worker_id, Case.person_id).label("worker_is_out"),
+            predicates.is_out(Case.worker_id, Case.person_id).label("worker_is_out"),
             last_note.label("last_note_on"),
-            *label_columns(wall.sees(wall.READER, Category.BASIC, wall.NOW)),
+            *label_columns(predicates.sees(predicates.READER, Category.BASIC, predicates.NOW, Person)),
         )
         .outerjoin(Person, Person.id == Case.person_id)
         .outerjoin(worker, worker.id == Case.worker_id)
-        .where(visible_to(wall.READER))
+        .where(visible_to(predicates.READER))
         .order_by(Case.opened_on.desc(), Case.id.desc())
     )
 
@@ -112,9 +111,9 @@ def columns() -> Select[*tuple[Any, ...]]:
 def paging(show: Show, *, is_first: bool) -> Select[*tuple[Any, ...]]:
     """One page of a tab, built once: the keys first, so that only what is shown is looked up."""
     closed = Case.closed_on.is_not(None) if show is Show.CLOSED else Case.closed_on.is_(None)
-    keys = select(Case.id).where(visible_to(wall.READER), closed)
+    keys = select(Case.id).where(visible_to(predicates.READER), closed)
     if show is Show.MINE:
-        keys = keys.where(Case.worker_id == wall.READER.staff_id)
+        keys = keys.where(Case.worker_id == predicates.READER.staff_id)
     if not is_first:
         last = tuple_(
             bindparam("after_day", type_=Case.opened_on.type), bindparam("after_id", type_=Case.id.type)
@@ -135,7 +134,7 @@ def page(
     size: int = 25,
 ) -> Sequence[Row[*tuple[Any, ...]]]:
     """One page of a tab, the latest opened first, beginning behind the key `after`."""
-    values = wall.bound(actor, now, reader_staff=actor.staff_id, size=size)
+    values = predicates.bound(actor, now, reader_staff=actor.staff_id, size=size)
     if after:
         values |= {"after_day": after[0], "after_id": after[1]}
     return session.execute(paging(show, is_first=after is None), values).all()
@@ -153,7 +152,7 @@ def detail(session: Session, actor: Actor, case_id: UUID, now: datetime) -> Row[
     Raises:
         NoResultFound: none that this agency has.
     """
-    return session.execute(detailed(), wall.bound(actor, now, case_id=case_id)).one()
+    return session.execute(detailed(), predicates.bound(actor, now, case_id=case_id)).one()
 
 
 @cache
@@ -165,7 +164,7 @@ def cases_of_person(
     session: Session, actor: Actor, person_id: UUID, now: datetime
 ) -> Sequence[Row[*tuple[Any, ...]]]:
     """This agency's cases of one person, the latest opened first."""
-    return session.execute(about(), wall.bound(actor, now, person_id=person_id)).all()
+    return session.execute(about(), predicates.bound(actor, now, person_id=person_id)).all()
 
 
 def people_in_open_cases(actor: Actor, person_ids: Collection[UUID]) -> Select[UUID]:
@@ -217,7 +216,7 @@ def colleagues(actor: Actor, person_id: UUID) -> Select[UUID, str]:
             Membership.ended_at.is_(None),
             Membership.role.in_([Role.STAFF, Role.COORDINATOR]),
             Staff.disabled_at.is_(None),
-            ~exclusions.is_out(Staff.id, person_id),
+            ~predicates.is_out(Staff.id, person_id),
         )
         .order_by(Staff.name, Staff.id)
     )

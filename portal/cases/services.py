@@ -21,11 +21,11 @@ from portal.cases.models import Case, CaseGoal, CaseMilestone, ProgressNote
 from portal.db import db, new_id
 from portal.disclosures.services import present_person
 from portal.errors import Conflict, Invalid, NotAllowed, NotOffered
-from portal.exclusions.queries import is_out
 from portal.once import claim
 from portal.people.categories import Category
 from portal.people.models import Person
 from portal.policy import Actor, Permission, require
+from portal.wall import predicates
 from portal.words import N_
 
 
@@ -58,7 +58,7 @@ def require_colleague(session: Session, actor: Actor, worker_id: UUID | None, pe
         Membership.ended_at.is_(None),
     )
     if person_id:
-        here = here.where(~is_out(Membership.staff_id, person_id))
+        here = here.where(~predicates.is_out(Membership.staff_id, person_id))
     if session.scalar(here) is None:
         message, about = N_("担当者は自分の機関の職員から選んでください。"), ("staff", worker_id)
         raise NotOffered(message, field="worker", about=about, person_id=person_id)

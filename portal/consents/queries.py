@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import Select, and_, exists, or_, select
+from sqlalchemy import Select, exists, select
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql import ColumnElement
 
@@ -13,6 +13,7 @@ from portal import clock
 from portal.consents.models import Consent, ConsentCategory, ConsentRecipient, Withdrawal
 from portal.errors import Lack
 from portal.people.categories import Category
+from portal.wall import predicates
 
 
 def categories_of(consent_id: UUID) -> Select[Category]:
@@ -30,27 +31,14 @@ def withdrawals_of(consent_id: UUID) -> Select[Withdrawal]:
 
 def stands(today: date) -> ColumnElement[bool]:
     """Within its days, not withdrawn as a whole and not renewed; one recipient may have been taken out."""
-    newer = Consent.__table__.alias("newer_consent")
-    return and_(
-        Consent.valid_from <= today,
-        Consent.valid_until >= today,
-        ~exists().where(Withdrawal.consent_id == Consent.id, Withdrawal.recipient_id.is_(None)),
-        ~exists().where(newer.c.replaces_id == Consent.id),
-    )
+    return predicates.stands(Consent, today)
 
 
 def covering(person_id: UUID, recipient_id: UUID, today: date) -> Select[Consent]:
     """Consents of this person that stand and name this recipient, the longest first."""
-    named = exists().where(
-        ConsentRecipient.consent_id == Consent.id, ConsentRecipient.agency_id == recipient_id
-    )
-    taken_out = exists().where(
-        Withdrawal.consent_id == Consent.id,
-        or_(Withdrawal.recipient_id.is_(None), Withdrawal.recipient_id == recipient_id),
-    )
     return (
         select(Consent)
-        .where(Consent.person_id == person_id, stands(today), named, ~taken_out)
+        .where(Consent.person_id == person_id, predicates.covers(Consent, recipient_id, today))
         .order_by(Consent.valid_until.desc(), Consent.id)
     )
 

@@ -19,12 +19,12 @@ from portal.accounts.models import Staff
 from portal.agencies.models import Agency
 from portal.consents.models import Consent, ConsentMethod, ConsentRecipient, Withdrawal
 from portal.consents.queries import categories_of, stands
-from portal.disclosures import queries, wall
+from portal.disclosures import queries
 from portal.disclosures.heading import label_columns, label_of
-from portal.exclusions import queries as exclusions
 from portal.people.categories import Category
 from portal.people.models import Person
 from portal.policy import Actor
+from portal.wall import predicates
 from portal.words import N_, Worded
 
 SIZE = bindparam("size", type_=Integer())
@@ -72,7 +72,7 @@ class ConsentRow:
 
 
 def within(show: Show) -> list[ColumnElement[bool]]:
-    today = wall.day_of(wall.NOW)
+    today = predicates.day_of(predicates.NOW)
     if show is Show.ENDED:
         return [~stands(today)]
     if show.days is None:
@@ -82,19 +82,19 @@ def within(show: Show) -> list[ColumnElement[bool]]:
 
 def ids(*tests: ColumnElement[bool]) -> Any:
     """The ids of `queries.consents_visible_to`, as two selections that an index serves each."""
-    tests = (*tests, ~exclusions.is_excluded(wall.READER, Consent.person_id))
+    tests = (*tests, ~predicates.is_shut_out(predicates.READER, Consent.person_id))
     kept_here = (
         select(Consent.id)
         .join(Person, Person.id == Consent.person_id)
-        .where(Person.home_agency_id == wall.READER.agency_id, *tests)
+        .where(Person.home_agency_id == predicates.READER.agency_id, *tests)
     )
-    recorded_here = select(Consent.id).where(Consent.agency_id == wall.READER.agency_id, *tests)
+    recorded_here = select(Consent.id).where(Consent.agency_id == predicates.READER.agency_id, *tests)
     return union(kept_here, recorded_here).subquery()
 
 
 def values(actor: Actor, show: Show, now: datetime, size: int) -> dict[str, Any]:
     """What a statement of this tab is run with."""
-    found = wall.bound(actor, now, size=size)
+    found = predicates.bound(actor, now, size=size)
     return found | {"horizon": found["today"] + timedelta(days=show.days)} if show.days else found
 
 
@@ -118,7 +118,7 @@ def columns(actor: Actor, now: datetime) -> list[Any]:
         Consent.valid_from,
         Consent.valid_until,
         Consent.replaces_id,
-        *label_columns(wall.sees(actor, Category.BASIC, now)),
+        *label_columns(predicates.sees(actor, Category.BASIC, now, Person)),
         exists()
         .where(Withdrawal.consent_id == Consent.id, Withdrawal.recipient_id.is_(None))
         .label("is_withdrawn"),
@@ -148,7 +148,7 @@ def listing(show: Show, *, is_first: bool) -> Select[*tuple[Any, ...]]:
     """One page of a tab, built once; `page` runs it."""
     wanted = ids(*within(show))
     statement = (
-        select(*columns(wall.READER, wall.NOW))
+        select(*columns(predicates.READER, predicates.NOW))
         .join(wanted, wanted.c.id == Consent.id)
         .outerjoin(Person, Person.id == Consent.person_id)
         .limit(SIZE)

@@ -20,18 +20,17 @@ from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.consents.services import lock_person
 from portal.db import db, new_id
-from portal.disclosures import wall
 from portal.disclosures.heading import label_columns, label_of
 from portal.disclosures.models import Basis, Disclosure
 from portal.disclosures.services import present_person
 from portal.errors import Conflict, Invalid, NotOffered
 from portal.exclusions.models import Conflict as Why
 from portal.exclusions.models import Exclusion
-from portal.exclusions.queries import is_out
 from portal.once import claim
 from portal.people.categories import Category
 from portal.people.models import Person
 from portal.policy import Actor, Permission, Role, can, require
+from portal.wall import predicates
 from portal.words import N_
 
 CASEWORKERS = (Role.STAFF, Role.COORDINATOR)
@@ -85,7 +84,7 @@ def visible_to(actor: Actor, now: datetime, row: type[Exclusion]) -> ColumnEleme
     if can(actor, Permission.AUDIT_READ):
         return row.id.is_not(None)
     concerned = or_(row.agency_id == actor.agency_id, Person.home_agency_id == actor.agency_id)
-    return and_(concerned, wall.present(actor, now))
+    return and_(concerned, predicates.present(actor, now, Person))
 
 
 def is_somebody_left(row: type[Exclusion]) -> ColumnElement[bool]:
@@ -99,7 +98,7 @@ def is_somebody_left(row: type[Exclusion]) -> ColumnElement[bool]:
             place.role.in_(CASEWORKERS),
             who.id == place.staff_id,
             who.disabled_at.is_(None),
-            ~is_out(place.staff_id, row.person_id),
+            ~predicates.is_out(place.staff_id, row.person_id),
         )
         .correlate_except(place, who)
     )
@@ -119,7 +118,7 @@ def columns(actor: Actor, now: datetime) -> tuple[Select[*tuple[Any, ...]], type
             row.agency_id,
             works.name.label("agency_name"),
             row.person_id,
-            *label_columns(wall.sees(actor, Category.BASIC, now)),
+            *label_columns(predicates.sees(actor, Category.BASIC, now, Person)),
             case((numbered, Person.number), else_=null()).label("number"),
             Person.home_agency_id,
             home.name.label("home_agency_name"),
@@ -187,7 +186,7 @@ def candidates(session: Session, actor: Actor, person_id: UUID, now: datetime) -
     Colleagues of his own agency; and where the record is kept here, the staff of every agency that was told of him.
     """
     home = session.scalar(
-        select(Person.home_agency_id).where(Person.id == person_id, wall.present(actor, now))
+        select(Person.home_agency_id).where(Person.id == person_id, predicates.present(actor, now, Person))
     )
     if home is None:
         return []
@@ -200,7 +199,7 @@ def candidates(session: Session, actor: Actor, person_id: UUID, now: datetime) -
         select(Staff.id, Staff.name, Membership.agency_id, Agency.name.label("agency_name"))
         .join(Membership, Membership.staff_id == Staff.id)
         .join(Agency, Agency.id == Membership.agency_id)
-        .where(*working(), wanted, ~is_out(Staff.id, person_id))
+        .where(*working(), wanted, ~predicates.is_out(Staff.id, person_id))
         .order_by(Membership.agency_id != actor.agency_id, Agency.name, Staff.name, Staff.id)
     ).all()
     left: dict[UUID, int] = {}

@@ -15,10 +15,11 @@ from sqlalchemy.sql import ColumnElement
 
 from portal import clock
 from portal.agencies.models import Agency
-from portal.disclosures import wall
+from portal.disclosures.queries import legal_basis
 from portal.people.categories import FILED, Category
 from portal.people.models import Information, Person
 from portal.policy import Actor
+from portal.wall import predicates
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def load(session: Session, actor: Actor, person_id: UUID, now: datetime) -> Pers
     Raises:
         NoResultFound: there is no such person, or none that this reader may know of.
     """
-    named = wall.sees(actor, Category.BASIC, now)
+    named = predicates.sees(actor, Category.BASIC, now, Person)
     row = session.execute(
         select(
             *label_columns(named),
@@ -71,10 +72,10 @@ def load(session: Session, actor: Actor, person_id: UUID, now: datetime) -> Pers
             Person.is_identified,
             Person.home_agency_id,
             Agency.name.label("home_agency_name"),
-            wall.ground(actor, now).label("ground"),
+            legal_basis(actor, now).label("ground"),
         )
         .join(Agency, Agency.id == Person.home_agency_id)
-        .where(Person.id == person_id, wall.present(actor, now))
+        .where(Person.id == person_id, predicates.present(actor, now, Person))
     ).one()
     is_home = row.home_agency_id == actor.agency_id
     return PersonHeading(
@@ -115,13 +116,15 @@ def glimpsing() -> Select[*tuple[Any, ...]]:
     return select(
         Person.contact_prohibited,
         Person.contact_prohibited_reason,
-        *label_columns(wall.sees(wall.READER, Category.BASIC, wall.NOW)),
-    ).where(Person.id == bindparam("person_id"), wall.present(wall.READER, wall.NOW))
+        *label_columns(predicates.sees(predicates.READER, Category.BASIC, predicates.NOW, Person)),
+    ).where(
+        Person.id == bindparam("person_id"), predicates.present(predicates.READER, predicates.NOW, Person)
+    )
 
 
 def glimpse(session: Session, actor: Actor, person_id: UUID, now: datetime) -> Glimpse:
     """The person as the pages of this agency's own case show him; work stays one's own when its basis has ended."""
-    row = session.execute(glimpsing(), wall.bound(actor, now, person_id=person_id)).one_or_none()
+    row = session.execute(glimpsing(), predicates.bound(actor, now, person_id=person_id)).one_or_none()
     if row is None:
         return Glimpse(person_id)
     return Glimpse(person_id, True, label_of(row), row.contact_prohibited, row.contact_prohibited_reason)
@@ -154,7 +157,7 @@ class Brief:
 
 @cache
 def basics() -> Select[*tuple[Any, ...]]:
-    named = wall.sees(wall.READER, Category.BASIC, wall.NOW)
+    named = predicates.sees(predicates.READER, Category.BASIC, predicates.NOW, Person)
     return (
         select(
             *label_columns(named),
@@ -165,7 +168,7 @@ def basics() -> Select[*tuple[Any, ...]]:
             Person.age_band,
             Person.sex,
             Person.is_identified,
-            (Person.home_agency_id == wall.READER.agency_id).label("is_home"),
+            (Person.home_agency_id == predicates.READER.agency_id).label("is_home"),
             Agency.name.label("home_agency_name"),
             Person.contact_prohibited,
             Person.contact_prohibited_reason,
@@ -180,7 +183,10 @@ def filed() -> Select[*tuple[Any, ...]]:
     """The texts of each category that the reader sees; the rest is not loaded."""
     open_to = or_(
         *(
-            and_(Information.category == category, wall.sees(wall.READER, category, wall.NOW))
+            and_(
+                Information.category == category,
+                predicates.sees(predicates.READER, category, predicates.NOW, Person),
+            )
             for category in FILED
         )
     )
@@ -201,7 +207,7 @@ def briefs(
     """Those of these people whom this reader may name, by id."""
     if not people:
         return {}
-    values = wall.bound(actor, now, people=sorted(set(people)))
+    values = predicates.bound(actor, now, people=sorted(set(people)))
     texts: dict[UUID, dict[Category, str]] = {}
     if with_information:
         for row in session.execute(filed(), values):

@@ -16,15 +16,15 @@ from sqlalchemy.orm import Session
 
 from portal import clock
 from portal.agencies.models import Agency
-from portal.disclosures import wall
 from portal.disclosures.heading import label_columns, label_of
 from portal.disclosures.models import Basis, Disclosure, DisclosureCategory
-from portal.exclusions import queries as exclusions
+from portal.disclosures.queries import legal_basis
 from portal.people.categories import FILED, MIRROR, Category, Relation
 from portal.people.models import FamilyTie, Information, Person
 from portal.people.names import LIKE_ESCAPE, like_pattern, search_key
 from portal.policy import Actor
 from portal.text import LONGEST_QUERY
+from portal.wall import predicates
 from portal.words import N_, Worded
 
 
@@ -99,7 +99,10 @@ class PersonView:
 @cache
 def presence() -> Select[*tuple[Any, ...]]:
     """The person's row without anything that belongs to a category, and which categories the reader sees."""
-    flags = [wall.sees(wall.READER, category, wall.NOW).label(category.value) for category in Category]
+    flags = [
+        predicates.sees(predicates.READER, category, predicates.NOW, Person).label(category.value)
+        for category in Category
+    ]
     return (
         select(
             Person.id,
@@ -111,11 +114,13 @@ def presence() -> Select[*tuple[Any, ...]]:
             Person.contact_prohibited_reason,
             Person.protected_address,
             Person.erased_at,
-            wall.ground(wall.READER, wall.NOW).label("ground"),
+            legal_basis(predicates.READER, predicates.NOW).label("ground"),
             *flags,
         )
         .join(Agency, Agency.id == Person.home_agency_id)
-        .where(Person.id == bindparam("person_id"), wall.present(wall.READER, wall.NOW))
+        .where(
+            Person.id == bindparam("person_id"), predicates.present(predicates.READER, predicates.NOW, Person)
+        )
     )
 
 
@@ -145,7 +150,7 @@ ONCE_TOLD = select(DisclosureCategory.category).where(
     exists().where(
         Disclosure.id == DisclosureCategory.disclosure_id,
         Disclosure.person_id == bindparam("person_id"),
-        wall.is_for(Disclosure, wall.READER),
+        predicates.is_for(Disclosure, predicates.READER),
         Disclosure.basis != Basis.ANONYMOUS,
     )
 )
@@ -162,12 +167,12 @@ def load(session: Session, actor: Actor, person_id: UUID, now: datetime) -> Pers
     Raises:
         NoResultFound: there is no such person, or none that this reader may know of.
     """
-    row = session.execute(presence(), wall.bound(actor, now, person_id=person_id)).one()
+    row = session.execute(presence(), predicates.bound(actor, now, person_id=person_id)).one()
     is_home = row.home_agency_id == actor.agency_id
     seen = [category for category in Category if getattr(row, category.value)]
     ended: dict[Category, Withheld] = {}
     if len(seen) < len(Category):
-        told = session.scalars(ONCE_TOLD, wall.bound(actor, now, person_id=person_id))
+        told = session.scalars(ONCE_TOLD, predicates.bound(actor, now, person_id=person_id))
         ended = dict.fromkeys(told, Withheld.ENDED)
     filed = load_information(session, person_id, [c for c in seen if c is not Category.BASIC])
     return PersonView(
@@ -267,7 +272,9 @@ def page(
     `q` is any spelling of a name or a part of it, or a whole number of the reader's own agency.
     """
     key = search_key(q[:LONGEST_QUERY])
-    values = wall.bound(actor, now, after=after, size=size, pattern=like_pattern(key), numbers=spellings(q))
+    values = predicates.bound(
+        actor, now, after=after, size=size, pattern=like_pattern(key), numbers=spellings(q)
+    )
     wanted = Wanted.ALL if not q else Wanted.NAMED if key else Wanted.NUMBERED
     return [
         PersonRow(
@@ -289,7 +296,7 @@ def page(
 def listing(wanted: Wanted, *, is_first: bool) -> Select[*tuple[Any, ...]]:
     """The rows of one page, built once for each kind of search; `page` runs it."""
     ids = keys(wanted, is_first=is_first).subquery()
-    home = Person.home_agency_id == wall.READER.agency_id
+    home = Person.home_agency_id == predicates.READER.agency_id
     return (
         select(
             Person.id,
@@ -317,11 +324,11 @@ def keys(wanted: Wanted, *, is_first: bool) -> Select[*tuple[Any, ...]]:
     Two walks, each down an index of its own from the newest: the people at home, and the lines that told this
     agency something. Nothing begins with all people, and no OR joins the two.
     """
-    at_home = Person.home_agency_id == wall.READER.agency_id
-    own: Any = select(Person.id).where(at_home, ~wall.is_shut_out(wall.READER))
+    at_home = Person.home_agency_id == predicates.READER.agency_id
+    own: Any = select(Person.id).where(at_home, ~predicates.is_shut_out(predicates.READER, Person.id))
     told: Any = select(Disclosure.person_id.label("id")).where(
-        wall.tells(Disclosure, wall.READER, Category.BASIC, wall.NOW),
-        ~exclusions.is_excluded(wall.READER, Disclosure.person_id),
+        predicates.tells(Disclosure, predicates.READER, Category.BASIC, predicates.NOW),
+        ~predicates.is_shut_out(predicates.READER, Disclosure.person_id),
     )
     walks = [(own, Person.id), (told.distinct(), Disclosure.person_id)]
     if wanted is not Wanted.ALL:
@@ -367,10 +374,10 @@ def related() -> Select[*tuple[Any, ...]]:
             Person.id,
             Person.is_identified,
             Person.contact_prohibited,
-            *label_columns(wall.sees(wall.READER, Category.BASIC, wall.NOW)),
+            *label_columns(predicates.sees(predicates.READER, Category.BASIC, predicates.NOW, Person)),
         )
         .join(Person, Person.id == ties.c.other_id)
-        .where(wall.present(wall.READER, wall.NOW))
+        .where(predicates.present(predicates.READER, predicates.NOW, Person))
         .order_by(ties.c.id)
     )
 
@@ -380,7 +387,7 @@ def relatives(session: Session, actor: Actor, person_id: UUID, now: datetime) ->
 
     A relation reads from this person: what the other is to him.
     """
-    rows = session.execute(related(), wall.bound(actor, now, person_id=person_id))
+    rows = session.execute(related(), predicates.bound(actor, now, person_id=person_id))
     return [
         RelativeRow(
             tie_id=row.tie_id,

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, exists, false, func, or_, select
+from sqlalchemy import ScalarSelect, Select, and_, exists, false, func, or_, select
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.orm.attributes import InstrumentedAttribute
 from sqlalchemy.sql import ColumnElement
@@ -16,12 +16,11 @@ from portal import clock
 from portal.accounts.models import Staff
 from portal.agencies.models import Agency
 from portal.consents.models import Consent, Withdrawal
-from portal.disclosures import wall
 from portal.disclosures.models import Basis, Channel, Disclosure, DisclosureCategory, StopConfirmation
-from portal.exclusions import queries as exclusions
 from portal.people.categories import Category
 from portal.people.models import Person
 from portal.policy import Actor, Permission, can
+from portal.wall import predicates
 from portal.words import N_, Worded
 
 Column = InstrumentedAttribute[UUID]
@@ -46,11 +45,11 @@ def visible_to(actor: Actor) -> ColumnElement[bool]:
         return false()
     kept_here = exists().where(Person.id == Disclosure.person_id, Person.home_agency_id == actor.agency_id)
     return and_(
-        ~exclusions.is_excluded(actor, Disclosure.person_id),
+        ~predicates.is_shut_out(actor, Disclosure.person_id),
         or_(
             kept_here,
             Disclosure.from_agency_id == actor.agency_id,
-            wall.is_for(Disclosure, actor),
+            predicates.is_for(Disclosure, actor),
         ),
         or_(Disclosure.basis != Basis.ANONYMOUS, Disclosure.from_agency_id == actor.agency_id),
     )
@@ -76,7 +75,7 @@ def consents_visible_to(actor: Actor) -> Select[Consent]:
         .correlate_except(Person)
     )
     return statement.where(
-        ~exclusions.is_excluded(actor, Consent.person_id),
+        ~predicates.is_shut_out(actor, Consent.person_id),
         or_(kept_here, Consent.agency_id == actor.agency_id),
     )
 
@@ -86,7 +85,7 @@ def lives_for(source: Column, agency: Column, now: datetime) -> ColumnElement[bo
     return exists().where(
         Disclosure.source_id == source,
         Disclosure.to_agency_id == agency,
-        wall.disclosure_lives(Disclosure, now),
+        predicates.disclosure_lives(Disclosure, now),
     )
 
 
@@ -108,8 +107,10 @@ def to_confirm(actor: Actor, now: datetime) -> Select[Disclosure]:
         .where(
             Disclosure.to_agency_id == actor.agency_id,
             Disclosure.basis == Basis.CONSENT,
-            ~exclusions.is_excluded(actor, Disclosure.person_id),
-            or_(and_(Disclosure.ended_at.is_(None), ~wall.disclosure_lives(Disclosure, now)), taken_back),
+            ~predicates.is_shut_out(actor, Disclosure.person_id),
+            or_(
+                and_(Disclosure.ended_at.is_(None), ~predicates.disclosure_lives(Disclosure, now)), taken_back
+            ),
             ~exists().where(StopConfirmation.disclosure_id == Disclosure.id),
             ~exists().where(Person.id == Disclosure.person_id, Person.home_agency_id == actor.agency_id),
             ~exists().where(
@@ -120,6 +121,18 @@ def to_confirm(actor: Actor, now: datetime) -> Select[Disclosure]:
         )
         .order_by(Disclosure.starts_at, Disclosure.id)
     )
+
+
+def legal_basis(actor: Actor, now: datetime) -> ScalarSelect[Basis | None]:
+    """The basis on which the statement's `Person` is open to this reader, a consent before a council; none at home."""
+    told = aliased(Disclosure)
+    lines = select(func.min(told.basis)).where(
+        told.person_id == Person.id,
+        predicates.is_for(told, actor),
+        told.basis != Basis.ANONYMOUS,
+        predicates.disclosure_lives(told, now),
+    )
+    return lines.correlate_except(told).scalar_subquery()
 
 
 # The ledger as it is read (開示先一覧): who was told what, on which basis, and whether that still stands.
@@ -215,7 +228,7 @@ def read(session: Session, wanted: Select[Disclosure], now: datetime) -> list[Le
             Disclosure.ended_at,
             withdrawn_at.label("withdrawn_at"),
             newer.created_at.label("renewed_at"),
-            wall.disclosure_lives(Disclosure, now).label("is_alive"),
+            predicates.disclosure_lives(Disclosure, now).label("is_alive"),
             StopConfirmation.created_at.label("confirmed_at"),
         )
         .join(sender, sender.id == Disclosure.from_agency_id)

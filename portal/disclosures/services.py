@@ -21,7 +21,7 @@ from portal.consents.queries import categories_of, recipients_of
 from portal.consents.services import ConsentTerms
 from portal.db import db, new_id
 from portal.disclosures import consents as disclosure_consents
-from portal.disclosures import heading, people, queries, wall
+from portal.disclosures import heading, people, queries
 from portal.disclosures.consents import ConsentRow, ConsentView, Show
 from portal.disclosures.heading import PersonHeading
 from portal.disclosures.models import Basis, Channel, Disclosure, DisclosureCategory, StopConfirmation
@@ -32,6 +32,7 @@ from portal.once import made_by
 from portal.people.categories import Category
 from portal.people.models import Person
 from portal.policy import Actor, Permission, require
+from portal.wall import predicates
 from portal.words import N_
 
 
@@ -56,13 +57,15 @@ def show(actor: Actor, person_id: UUID, *, channel: str = "portal") -> PersonVie
 
 @cache
 def present_for_update() -> Select[Person]:
-    present = wall.present(wall.READER, wall.NOW)
+    present = predicates.present(predicates.READER, predicates.NOW, Person)
     return select(Person).where(Person.id == bindparam("person_id"), present).with_for_update(of=Person)
 
 
 @cache
 def knowing(of: Callable[..., ColumnElement[bool]]) -> Select[*tuple[Any, ...]]:
-    flags = [of(wall.READER, category, wall.NOW).label(category.value) for category in Category]
+    flags = [
+        of(predicates.READER, category, predicates.NOW, Person).label(category.value) for category in Category
+    ]
     return select(*flags).select_from(Person).where(Person.id == bindparam("person_id"))
 
 
@@ -75,7 +78,7 @@ def present_person(session: Session, actor: Actor, person_id: UUID) -> Person:
     """
     require(actor, Permission.CASEWORK)
     options = {"populate_existing": True}  # what was read before the lock may have been erased meanwhile
-    values = wall.bound(actor, clock.now(), person_id=person_id)
+    values = predicates.bound(actor, clock.now(), person_id=person_id)
     person = session.scalars(present_for_update(), values, execution_options=options).one()
     if person.erased_at is not None:
         raise audit.ErasedPerson(
@@ -86,18 +89,18 @@ def present_person(session: Session, actor: Actor, person_id: UUID) -> Person:
 
 def known_categories(session: Session, actor: Actor, person_id: UUID) -> set[Category]:
     """The categories of this person that this actor may see now, and so may tell further."""
-    return categories_by(wall.sees, session, actor, person_id)
+    return categories_by(predicates.sees, session, actor, person_id)
 
 
 def categories_of_agency(session: Session, actor: Actor, person_id: UUID) -> set[Category]:
     """Those that the actor's agency may tell further, though he himself may have been shut out since."""
-    return categories_by(wall.agency_sees, session, actor, person_id)
+    return categories_by(predicates.agency_sees, session, actor, person_id)
 
 
 def categories_by(
     rule: Callable[..., ColumnElement[bool]], session: Session, actor: Actor, person_id: UUID
 ) -> set[Category]:
-    row = session.execute(knowing(rule), wall.bound(actor, clock.now(), person_id=person_id)).one()
+    row = session.execute(knowing(rule), predicates.bound(actor, clock.now(), person_id=person_id)).one()
     return {category for category in Category if getattr(row, category.value)}
 
 
@@ -211,7 +214,7 @@ def record_consent(
 
 def live_lines_on(consent_id: UUID, now: datetime):  # type: ignore[no-untyped-def]
     return select(Disclosure).where(
-        Disclosure.consent_id == consent_id, wall.disclosure_lives(Disclosure, now)
+        Disclosure.consent_id == consent_id, predicates.disclosure_lives(Disclosure, now)
     )
 
 
@@ -267,7 +270,7 @@ def confirm_stop(actor: Actor, line: Disclosure, *, note: str = "") -> None:
         if session.scalar(same):
             raise Conflict(N_("停止はすでに確認済みです。"))
         alive = select(Disclosure.id).where(
-            Disclosure.id == line.id, wall.disclosure_lives(Disclosure, clock.now())
+            Disclosure.id == line.id, predicates.disclosure_lives(Disclosure, clock.now())
         )
         if session.scalar(alive):
             raise Conflict(N_("同意は有効です。停止の確認は要りません。"))

@@ -18,14 +18,13 @@ from sqlalchemy.sql import ColumnElement
 from portal import clock
 from portal.accounts.models import Staff
 from portal.agencies.models import Agency
-from portal.disclosures import wall
 from portal.disclosures.heading import label_columns, label_of
 from portal.emergency.models import Emergency, EmergencyAccess, EmergencyNotice, Finding
 from portal.emergency.states import WAITS, State, state_of
-from portal.exclusions import queries as exclusions
 from portal.people.categories import Category
 from portal.people.models import Person
 from portal.policy import Actor, Permission, Role, can
+from portal.wall import predicates
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +114,7 @@ def was_told_to(actor: Actor) -> ColumnElement[bool]:
 def visible_to(actor: Actor) -> ColumnElement[bool]:
     """Uses that this reader may know of; never one about somebody from whose affairs he is shut out."""
     return and_(
-        ~exclusions.is_excluded(actor, EmergencyAccess.person_id),
+        ~predicates.is_shut_out(actor, EmergencyAccess.person_id),
         or_(is_mine(actor), is_seconded_by(actor), is_reviewed_by(actor), was_told_to(actor)),
     )
 
@@ -235,7 +234,7 @@ def whole(actor: Actor, now: datetime) -> Select[*tuple[Any, ...]]:
             EmergencyNotice.id.label("notice_id"),
             EmergencyNotice.noted_at,
             noter.name.label("noted_name"),
-            *label_columns(wall.sees(actor, Category.BASIC, now)),
+            *label_columns(predicates.sees(actor, Category.BASIC, now, Person)),
         )
         .join(home, home.id == EmergencyAccess.home_agency_id)
         .join(here, here.id == EmergencyAccess.agency_id)
@@ -324,7 +323,7 @@ class LiveAccess:
 
 @cache
 def running() -> Select[*tuple[Any, ...]]:
-    reader = wall.READER
+    reader = predicates.READER
     return (
         select(
             EmergencyAccess.id,
@@ -338,10 +337,10 @@ def running() -> Select[*tuple[Any, ...]]:
         .where(
             EmergencyAccess.staff_id == reader.staff_id,
             EmergencyAccess.agency_id == reader.agency_id,
-            EmergencyAccess.starts_at <= wall.NOW,
-            EmergencyAccess.ends_at > wall.NOW,
+            EmergencyAccess.starts_at <= predicates.NOW,
+            EmergencyAccess.ends_at > predicates.NOW,
             EmergencyAccess.ended_at.is_(None),
-            ~exclusions.is_excluded(reader, EmergencyAccess.person_id),
+            ~predicates.is_shut_out(reader, EmergencyAccess.person_id),
         )
         .order_by(EmergencyAccess.ends_at, EmergencyAccess.id)
     )
@@ -362,7 +361,7 @@ def live(session: Session, actor: Actor) -> list[LiveAccess]:
             row.ends_at,
             minutes_left=max(1, math.ceil((row.ends_at - now).total_seconds() / 60)),
         )
-        for row in session.execute(running(), wall.bound(actor, now))
+        for row in session.execute(running(), predicates.bound(actor, now))
     ]
 
 

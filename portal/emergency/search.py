@@ -18,12 +18,12 @@ from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
 from portal.db import db
-from portal.disclosures import wall
 from portal.errors import Lack, NotAllowed
 from portal.people.categories import Category
 from portal.people.models import Person
 from portal.people.names import identity_keys, search_key
 from portal.policy import Actor, Permission, require
+from portal.wall import predicates
 from portal.words import N_
 
 # Whoever misses so often on one day is guessing.
@@ -157,7 +157,7 @@ def matches(session: Session, actor: Actor, wanted: Wanted) -> list[Match]:
 def all_matches(session: Session, actor: Actor, wanted: Wanted) -> list[Match]:
     """Those too from whom he is shut out: the log names them, and looking takes no other time for them."""
     now = clock.now()
-    seen = [wall.sees(actor, category, now).label(category.value) for category in Category]
+    seen = [predicates.sees(actor, category, now, Person).label(category.value) for category in Category]
     rows = session.execute(
         fitting(wanted)
         .join(Agency, Agency.id == Person.home_agency_id)
@@ -168,8 +168,8 @@ def all_matches(session: Session, actor: Actor, wanted: Wanted) -> list[Match]:
             Person.family_kana,
             Person.given_kana,
             Agency.name.label("agency_name"),
-            wall.present(actor, now).label("is_known"),
-            wall.is_shut_out(actor).label("is_shut_out"),
+            predicates.present(actor, now, Person).label("is_known"),
+            predicates.is_shut_out(actor, Person.id).label("is_shut_out"),
             *seen,
         )
         .order_by(Agency.name, Person.id)

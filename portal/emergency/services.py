@@ -30,12 +30,12 @@ from portal.emergency.queries import AccessView, Box
 from portal.emergency.search import Wanted
 from portal.emergency.states import LASTS, WAITS, State, state_of
 from portal.errors import Conflict, Invalid, Lack, NotAllowed
-from portal.exclusions import queries as exclusions
 from portal.once import claim, made_by
 from portal.people.categories import Category
 from portal.people.models import Person
 from portal.policy import Actor, Permission, require
 from portal.settings import queries as settings
+from portal.wall import predicates
 from portal.words import N_
 
 LONGEST_TEXT = 2000
@@ -359,7 +359,7 @@ def check_asker(session: Session, access: EmergencyAccess, person: Person) -> No
             Staff.disabled_at.is_(None),
         )
     )
-    shut_out = session.scalar(select(exclusions.is_out(access.staff_id, access.person_id)))
+    shut_out = session.scalar(select(predicates.is_out(access.staff_id, access.person_id)))
     if session.scalar(works) is None or shut_out:
         raise Conflict(
             N_("申請した人は、いまはこの人の情報を見られない立場です。承認できません。"),

@@ -22,13 +22,11 @@ from portal.cases import queries as cases
 from portal.cases.codes import HeardBy, Milestone, Outcome
 from portal.cases.models import Case, CaseMilestone
 from portal.db import JapanDay
-from portal.disclosures import wall
 from portal.disclosures.heading import label_columns, label_of
 from portal.evaluations import case_counts, counting
 from portal.evaluations.case_counts import plain
 from portal.evaluations.catalogue import FIRST, LAST, Count, Key, Measure, Period
 from portal.evaluations.table import Figure
-from portal.exclusions import queries as exclusions
 from portal.meetings.schedule import queries as meetings
 from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import MeetingKind
@@ -38,9 +36,10 @@ from portal.policy import Actor
 from portal.referrals import queries as referrals
 from portal.referrals.models import Referral
 from portal.referrals.states import ReferralKind
+from portal.wall import predicates
 from portal.words import Worded
 
-C, M, READER = Count, Measure, wall.READER
+C, M, READER = Count, Measure, predicates.READER
 # Partners and their agreements are there for everybody who does casework.
 IS_CASEWORKER = cast(Any, READER.agency_id).is_not(None)
 JOBS: dict[Count | Measure, list[str]] = {
@@ -155,7 +154,7 @@ def visits() -> Select[Any]:
         head.id.in_(bindparam("ids", expanding=True, type_=Uuid())),
         Activity.id == head.activity_id,
         head.agency_id == READER.agency_id,
-        ~exclusions.is_excluded(READER, head.person_id),
+        ~predicates.is_shut_out(READER, head.person_id),
         held.visible_to(READER),
     )
 
@@ -276,7 +275,9 @@ def paging(what: Count | Measure, *, is_first: bool) -> Select[*tuple[Any, ...]]
         chosen = chosen.where(tuple_(rows.c.day, rows.c.key) < last)
     page = chosen.order_by(*newest).limit(bindparam("size", type_=Integer())).subquery("page")
     return (
-        select(page, *label_columns(wall.sees(wall.READER, Category.BASIC, wall.NOW)))
+        select(
+            page, *label_columns(predicates.sees(predicates.READER, Category.BASIC, predicates.NOW, Person))
+        )
         .outerjoin(Person, Person.id == page.c.person_id)
         .order_by(page.c.day.desc(), page.c.key.desc())
     )
@@ -316,7 +317,7 @@ def counted(what: Count | Measure, values: dict[str, Any]) -> list[UUID]:
 def asked(actor: Actor, programme_id: UUID, period: Period, key: Key, now: datetime) -> dict[str, Any]:
     """What the statements of a figure's list are run with."""
     of_period = period.values(programme_id)
-    values = wall.bound(actor, now, **of_period, area=key.area, kind=key.kind)
+    values = predicates.bound(actor, now, **of_period, area=key.area, kind=key.kind)
     return values | {"ids": counted(key.what, of_period)}
 
 

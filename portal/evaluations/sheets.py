@@ -427,8 +427,8 @@ def notes_of(view: Year) -> list[str]:
     found = [
         gettext("追記（%(day)s）：%(text)s", day=era_date(one.at), text=one.text) for one in view.additions
     ]
-    if not view.eyes.is_inside:
-        found.append(gettext("%(n)s人より少ない数は「少数」と示しています。", n=view.eyes.least))
+    if not view.masking.is_inside:
+        found.append(gettext("%(n)s人より少ない数は「少数」と示しています。", n=view.masking.least))
     if view.closing:
         found.append(
             gettext(

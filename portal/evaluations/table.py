@@ -141,8 +141,8 @@ RESULTS = (Part.RESULT, Part.FINDING, Part.OPEN)
 
 
 @dataclass(frozen=True, slots=True)
-class Eyes:
-    """With which eyes figures are looked at: from inside the programme or not, and what is few then."""
+class Masking:
+    """What of the figures is shown to this reader: from inside the programme or not, and what is few then."""
 
     is_inside: bool
     least: int
@@ -236,7 +236,7 @@ class Year:
     year: int
     as_of: date
     asked: date | None  # the day that was asked for, where another is shown
-    eyes: Eyes
+    masking: Masking
     rows: Sequence[Row]
     goals: Sequence[Scored]
     target: int
@@ -284,7 +284,7 @@ def load(
     """The year as this reader may see it; a closed one as it was frozen. `compare` tells what came to be known since."""
     programme_id = programme.id
     set_to = settings.values(session)
-    eyes = Eyes(programmes.is_inside(actor, programme_id), set_to["figures.least_shown"])
+    masking = Masking(programmes.is_inside(actor, programme_id), set_to["figures.least_shown"])
     closings = queries.closings_of_years(session, programme_id, (year - 1, year))
     standing = {one.year: one for one in closings if one.reopened_at is None}
     texts = queries.texts_of_years(session, programme_id, (year - 1, year))
@@ -292,25 +292,25 @@ def load(
         texts = {key: text for key, text in texts.items() if key[0] != closing.year}
         texts |= texts_of(closing.frozen)
     before, closed = standing.get(year - 1), standing.get(year)
-    as_of = closed.as_of if closed else day_shown(year, asked, is_inside=eyes.is_inside)
+    as_of = closed.as_of if closed else day_shown(year, asked, is_inside=masking.is_inside)
     this = of_year(programme_id, year, as_of, closed)
     since = None
-    if closed and compare and eyes.is_inside:
+    if closed and compare and masking.is_inside:
         since = counting.count(
             counting.everybody(), programme_id, catalogue.Period(year, as_of), list(this.areas)
         )
     last_day = clock.fiscal_year_bounds(year - 1)[1]
-    last_day = min(last_day, day_shown(year - 1, None, is_inside=eyes.is_inside))
+    last_day = min(last_day, day_shown(year - 1, None, is_inside=masking.is_inside))
     last = of_year(programme_id, year - 1, last_day, before, whole=False)
-    months = months_of(this, eyes)
+    months = months_of(this, masking)
     return Year(
         programme=programme,
         year=year,
         as_of=as_of,
         asked=asked if asked and asked != as_of else None,
-        eyes=eyes,
-        rows=rows_of(this, last, texts, eyes, since),
-        goals=[scored(one, eyes, set_to["figures.goal_target"]) for one in this.goals],
+        masking=masking,
+        rows=rows_of(this, last, texts, masking, since),
+        goals=[scored(one, masking, set_to["figures.goal_target"]) for one in this.goals],
         target=set_to["figures.goal_target"],
         months=[one for one in months if one is not None],
         hides_months=None in months,
@@ -337,7 +337,7 @@ def rows_of(
     this: Numbers,
     last: Numbers,
     texts: queries.Texts,
-    eyes: Eyes,
+    masking: Masking,
     since: Mapping[Key, int] | None,
 ) -> list[Row]:
     """This year's areas in their order, each beside the same of last year; those that are no more come last."""
@@ -351,9 +351,9 @@ def rows_of(
             Row(
                 code=code,
                 name=names[code],
-                last=column(beside, last, texts, eyes, None) if beside else None,
+                last=column(beside, last, texts, masking, None) if beside else None,
                 plan=texts.get((this.year, code, Part.PLAN), ""),
-                this=column(of_this.get(code), this, texts, eyes, since),
+                this=column(of_this.get(code), this, texts, masking, since),
             )
         )
     return [row for row in found if row.code in of_this or has_words(row.last)]
@@ -367,7 +367,7 @@ def column(
     area: Area | None,
     source: Numbers,
     texts: queries.Texts,
-    eyes: Eyes,
+    masking: Masking,
     since: Mapping[Key, int] | None,
 ) -> Column:
     if area is None:
@@ -377,16 +377,16 @@ def column(
         for part in RESULTS
         if (source.year, area.code, part) in texts
     }
-    return Column(groups_of(area, source.counts, eyes, since), written)
+    return Column(groups_of(area, source.counts, masking, since), written)
 
 
 def groups_of(
-    area: Area, counts: Mapping[Key, int], eyes: Eyes, since: Mapping[Key, int] | None
+    area: Area, counts: Mapping[Key, int], masking: Masking, since: Mapping[Key, int] | None
 ) -> list[Group]:
     def figure(key: Key) -> Figure:
         value = counts.get(key, 0)
         later = since.get(key, 0) if since is not None else value
-        return Figure(key, eyes.see(value, key.spec), later if later != value else None)
+        return Figure(key, masking.see(value, key.spec), later if later != value else None)
 
     groups = [
         Group(kind, [figure(of_kind(area.code, kind, what)) for what in counts_of(kind)])
@@ -402,11 +402,11 @@ def kinds_of(area: Area, keys: Iterable[Key]) -> list[ActivityKind]:
     return [*area.kinds, *(kind for kind in ActivityKind if kind in others)]
 
 
-def scored(goals: Goals, eyes: Eyes, target: int) -> Scored:
+def scored(goals: Goals, masking: Masking, target: int) -> Scored:
     """From outside, one small number takes the sum and the rate with it: they would tell it."""
     of_people = Spec("", "", of_people=True)
     achieved, partial, not_achieved = (
-        eyes.see(value, of_people) for value in (goals.achieved, goals.partial, goals.not_achieved)
+        masking.see(value, of_people) for value in (goals.achieved, goals.partial, goals.not_achieved)
     )
     if FEW in {achieved, partial, not_achieved}:
         return Scored(goals.domain, achieved, partial, not_achieved, FEW, None, None)
@@ -414,7 +414,7 @@ def scored(goals: Goals, eyes: Eyes, target: int) -> Scored:
     return Scored(goals.domain, achieved, partial, not_achieved, goals.scored, goals.rate, reaches)
 
 
-def months_of(source: Numbers, eyes: Eyes) -> list[Months | None]:
+def months_of(source: Numbers, masking: Masking) -> list[Months | None]:
     """Visits of each kind of gathering, else how often it was held; None for one whose months would tell too much."""
     found: list[Months | None] = []
     over = sum(first <= source.as_of for first in firsts_of(source.year))
@@ -424,7 +424,7 @@ def months_of(source: Numbers, eyes: Eyes) -> list[Months | None]:
             key = of_kind(area.code, kind, Count.VISITS if visits else Count.HELD)
             values = source.months.get(key, ())
             if any(values):
-                seen = [eyes.see(value, key.spec) for value in values[:over]]
+                seen = [masking.see(value, key.spec) for value in values[:over]]
                 found.append(None if FEW in seen else Months(key, [*seen, *[None] * (12 - over)]))
     return found
 

@@ -100,21 +100,21 @@ def of_year(view: Year) -> dict[tuple[str, Part], Telling]:
     """The texts of a year that tell a small number of their area; `view` is the programme's own."""
     texts = {(row.code, Part.PLAN): row.plan for row in view.rows}
     texts |= {(row.code, part): text for row in view.rows for part, text in row.this.texts.items()}
-    words = {which: found for which, text in texts.items() if (found := few_people(text, view.eyes.least))}
+    words = {which: found for which, text in texts.items() if (found := few_people(text, view.masking.least))}
     small = small_figures(view) if words else {}
     return {which: Telling(found, small[which[0]]) for which, found in words.items() if small[which[0]]}
 
 
 def of_text(view: Year, text: str, area: str) -> Telling | None:
     """The same of one text of an area, saved or not."""
-    words = few_people(text, view.eyes.least)
+    words = few_people(text, view.masking.least)
     figures = small_figures(view).get(area, []) if words else []
     return Telling(words, figures) if figures else None
 
 
 def of_additions(view: Year, texts: Sequence[str]) -> list[Telling | None]:
     """The same of each of these additions, which belong to no area."""
-    words = [few_people(text, view.eyes.least) for text in texts]
+    words = [few_people(text, view.masking.least) for text in texts]
     small = small_figures(view) if any(words) else {}
     figures = [key for keys in small.values() for key in keys]
     return [Telling(found, figures) if found and figures else None for found in words]
@@ -134,7 +134,7 @@ def small_figures(view: Year) -> dict[str, list[Key]]:
 
     def is_small(key: Key) -> bool:
         return any(
-            shown(one.get(key, 0), key.spec, inside=False, least=view.eyes.least) == FEW for one in counts
+            shown(one.get(key, 0), key.spec, inside=False, least=view.masking.least) == FEW for one in counts
         )
 
     return {

@@ -110,7 +110,7 @@ def words(actor: Actor, view: Year) -> dict[str, Any]:
 
 def pointed_out(view: Year) -> dict[str, Any]:
     """What the texts tell of small numbers, for the programme that wrote them."""
-    if not view.eyes.is_inside:
+    if not view.masking.is_inside:
         return {"tellings": {}, "tellings_added": []}
     additions = [one.text for one in view.additions]
     return {"tellings": telling.of_year(view), "tellings_added": telling.of_additions(view, additions)}
@@ -170,7 +170,7 @@ def figure(year: int, area: str, figure: str) -> ResponseReturnValue:
         after=(clock.japan_date(begin[0]), begin[1]) if begin else None,
         size=page_size() + 1,
     )
-    total = records.add_up(db.read(), one, values, is_inside=view.eyes.is_inside)
+    total = records.add_up(db.read(), one, values, is_inside=view.masking.is_inside)
     page = page_of(found, lambda record: (clock.start_of_day(record.mark[0]), record.mark[1]))
     named = [record for record in page.rows if record.person_id]
     audit.record_reading(

@@ -10,11 +10,11 @@ from uuid import UUID
 from sqlalchemy import Select, false, or_, select
 from sqlalchemy.orm import Session
 
-from portal.exclusions.queries import is_excluded
 from portal.people.models import Person
 from portal.people.names import LIKE_ESCAPE, identity_keys, like_pattern, search_key
 from portal.people.services import Basics
 from portal.policy import Actor, Permission, can
+from portal.wall import predicates
 
 # More than this many of one name are not told apart by a list.
 MOST = 20
@@ -47,7 +47,7 @@ def own(actor: Actor) -> Select[*tuple[Any, ...]]:
             Person.given_kana,
             Person.birth,
         )
-        .where(mine, ~is_excluded(actor, Person.id))
+        .where(mine, ~predicates.is_shut_out(actor, Person.id))
         .order_by(Person.id.desc())
     )
 

@@ -15,12 +15,12 @@ from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import db, new_id
 from portal.errors import Conflict, Invalid
-from portal.exclusions.queries import is_excluded
 from portal.once import claim
 from portal.people.categories import Category, Relation
 from portal.people.models import FamilyTie, Information, Person
 from portal.people.names import is_kana, search_key
 from portal.policy import Actor, Permission, require
+from portal.wall import predicates
 from portal.words import N_
 
 
@@ -116,7 +116,7 @@ def own_person(session: Session, actor: Actor, person_id: UUID) -> Person:
         NoResultFound: no such person on this agency's own record.
     """
     require(actor, Permission.CASEWORK)
-    mine = (Person.home_agency_id == actor.agency_id, ~is_excluded(actor, Person.id))
+    mine = (Person.home_agency_id == actor.agency_id, ~predicates.is_shut_out(actor, Person.id))
     statement = select(Person).where(Person.id == person_id, *mine)
     person = session.scalars(statement.with_for_update()).one()
     require(actor, Permission.PERSON_EDIT, person)
@@ -125,7 +125,9 @@ def own_person(session: Session, actor: Actor, person_id: UUID) -> Person:
 
 def require_not_excluded(session: Session, actor: Actor, person_id: UUID) -> None:
     """Raise `NoResultFound` for who is shut out of this person's affairs: for him there is nobody."""
-    session.scalars(select(Person.id).where(Person.id == person_id, ~is_excluded(actor, Person.id))).one()
+    session.scalars(
+        select(Person.id).where(Person.id == person_id, ~predicates.is_shut_out(actor, Person.id))
+    ).one()
 
 
 def update_basics(actor: Actor, person_id: UUID, basics: Basics, *, version: int | None = None) -> None:

@@ -27,7 +27,6 @@ from portal.disclosures import consents as disclosure_consents
 from portal.disclosures.models import Basis
 from portal.disclosures.services import known_categories, present_person
 from portal.errors import Conflict, Invalid, Lack, NoBasis
-from portal.exclusions.queries import is_out
 from portal.once import claim
 from portal.people.categories import Category
 from portal.people.models import Information, Person
@@ -36,6 +35,7 @@ from portal.policy import Actor, Permission, Role, require
 from portal.referrals import queries
 from portal.referrals.models import Happening, Referral, ReferralCategory, ReferralEvent, ReferralGoal
 from portal.referrals.states import ENDED, ReferralKind, ReferralStatus
+from portal.wall import predicates
 from portal.words import N_
 
 
@@ -383,7 +383,7 @@ def colleagues(session: Session, agency_id: UUID, person_id: UUID | None) -> Seq
             among(Membership.role, [Role.STAFF, Role.COORDINATOR]),
             Membership.ended_at.is_(None),
             Staff.disabled_at.is_(None),
-            ~is_out(Staff.id, person_id),
+            ~predicates.is_out(Staff.id, person_id),
         )
         .order_by(Staff.name, Staff.id)
     )

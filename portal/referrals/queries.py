@@ -38,12 +38,10 @@ from portal.audit.events import AuditEvent
 from portal.consents import queries as consents
 from portal.db import among, db
 from portal.disclosures import queries as disclosure_queries
-from portal.disclosures import wall
 from portal.disclosures.models import Basis, Disclosure
 from portal.disclosures.people import spellings
 from portal.disclosures.queries import lives_for, to_confirm
 from portal.errors import Lack
-from portal.exclusions import queries as exclusions
 from portal.people.categories import Category
 from portal.people.models import Person
 from portal.people.names import search_key
@@ -51,6 +49,7 @@ from portal.policy import Actor, Permission, can
 from portal.referrals.models import FollowUp, Referral, ReferralGoal, ReferralNews
 from portal.referrals.states import OPEN, ReferralStatus
 from portal.text import LIKE_ESCAPE, like_pattern
+from portal.wall import predicates
 
 
 class Box(StrEnum):
@@ -108,7 +107,7 @@ def visible_to(actor: Actor) -> ColumnElement[bool]:
 
 def is_shut_out(actor: Actor) -> ColumnElement[bool]:
     """Of the affairs of the person whom the referral is about, be he named in it or not."""
-    return exclusions.is_excluded(actor, Referral.person_id)
+    return predicates.is_shut_out(actor, Referral.person_id)
 
 
 def visible(actor: Actor) -> Select[Referral]:
@@ -120,12 +119,12 @@ def goals_of(referral_id: UUID) -> Select[ReferralGoal]:
 
 
 def narrowed(shape: Filter) -> list[ColumnElement[bool]]:
-    reader, now = wall.READER, wall.NOW
+    reader, now = predicates.READER, predicates.NOW
     tests: list[ColumnElement[bool]] = []
     if shape.statuses:
         tests.append(Referral.status.in_(bindparam("statuses", expanding=True)))
     if shape.overdue:
-        tests += [Referral.status == ReferralStatus.REQUESTED, Referral.respond_by < wall.day_of(now)]
+        tests += [Referral.status == ReferralStatus.REQUESTED, Referral.respond_by < predicates.day_of(now)]
     if shape.unopened:
         tests += [Referral.status == ReferralStatus.REQUESTED, Referral.received_at.is_(None)]
     if shape.news:
@@ -160,17 +159,17 @@ def is_named(reader: Actor, now: datetime) -> ColumnElement[bool]:
         exists().where(
             person.id == Referral.person_id,
             person.search_key.like(bindparam("pattern"), escape=LIKE_ESCAPE),
-            wall.sees(reader, Category.BASIC, now, person),
+            predicates.sees(reader, Category.BASIC, now, person),
         ),
         may_name(reader),
     )
 
 
 def side(box: Box) -> list[ColumnElement[bool]]:
-    free = ~is_shut_out(wall.READER)
+    free = ~is_shut_out(predicates.READER)
     if box is Box.OUT:
-        return [Referral.from_agency_id == wall.READER.agency_id, free]
-    return [Referral.to_agency_id == wall.READER.agency_id, Referral.sent_at.is_not(None), free]
+        return [Referral.from_agency_id == predicates.READER.agency_id, free]
+    return [Referral.to_agency_id == predicates.READER.agency_id, Referral.sent_at.is_not(None), free]
 
 
 def keys(shape: Filter, *, is_first: bool) -> Select[Any]:
@@ -206,10 +205,10 @@ def listing(shape: Filter, *, is_first: bool = True) -> Select[*tuple[Any, ...]]
 
     Built once for each shape; `rows` runs it.
     """
-    reader, now = wall.READER, wall.NOW
+    reader, now = predicates.READER, predicates.NOW
     page = keys(shape, is_first=is_first).subquery()
     sender, recipient = aliased(Agency), aliased(Agency)
-    named = and_(wall.sees(reader, Category.BASIC, now), may_name(reader))
+    named = and_(predicates.sees(reader, Category.BASIC, now, Person), may_name(reader))
     # Asked once for each row; the limit, which drops nothing, keeps the planner from asking it for each column.
     shown = (
         select(page.c.id, page.c.listed_at, Referral.person_id, named.label("is_named"))
@@ -258,7 +257,7 @@ def rows(
     size: int = 25,
 ) -> Sequence[Row[*tuple[Any, ...]]]:
     """The rows of one page of a list, newest first, beginning behind the key `after`."""
-    values = wall.bound(actor, now, **wanted.values(), size=size)
+    values = predicates.bound(actor, now, **wanted.values(), size=size)
     if after:
         values |= {"after_at": after[0], "after_id": after[1]}
     return session.execute(listing(wanted.shape(), is_first=after is None), values).all()
@@ -271,7 +270,7 @@ def counting(shape: Filter) -> Select[int]:
 
 def count(session: Session, actor: Actor, wanted: Filter, now: datetime, *, most: int = 100) -> int:
     """How many rows the list has, counting no further than `most`: a counter must not grow with the years."""
-    values = wall.bound(actor, now, **wanted.values(), size=most)
+    values = predicates.bound(actor, now, **wanted.values(), size=most)
     return session.execute(counting(wanted.shape()), values).scalar_one()
 
 
@@ -310,12 +309,12 @@ def follow_ups(actor: Actor) -> Select[FollowUp]:
 
 @cache
 def visible_one() -> Select[Referral]:
-    return visible(wall.READER).where(Referral.id == bindparam("referral_id"))
+    return visible(predicates.READER).where(Referral.id == bindparam("referral_id"))
 
 
 @cache
 def live_one() -> Select[UUID]:
-    live = lives_for(Referral.id, Referral.to_agency_id, wall.NOW)
+    live = lives_for(Referral.id, Referral.to_agency_id, predicates.NOW)
     return select(Referral.id).where(Referral.id == bindparam("referral_id"), live)
 
 
@@ -330,7 +329,7 @@ def locked(session: Session, actor: Actor, referral_id: UUID) -> Referral:
     Raises:
         NoResultFound: none that this actor may know of.
     """
-    values = wall.bound(actor, clock.now(), referral_id=referral_id)
+    values = predicates.bound(actor, clock.now(), referral_id=referral_id)
     person_id = session.scalars(visible_one().with_only_columns(Referral.person_id), values).one()
     session.execute(HOLD_PERSON, {"person_id": person_id})
     options = {"populate_existing": True}

@@ -21,11 +21,10 @@ from portal.audit.events import AuditEvent
 from portal.cases.codes import Domain, Outcome, Score
 from portal.consents.models import Consent, Withdrawal
 from portal.db import among, db
-from portal.disclosures import people, wall
+from portal.disclosures import people
 from portal.disclosures.models import Basis, Disclosure
 from portal.disclosures.people import PersonView, Withheld
 from portal.disclosures.queries import lives_for, to_confirm
-from portal.exclusions.queries import is_out
 from portal.people.categories import Category
 from portal.policy import Actor
 from portal.referrals import queries
@@ -39,6 +38,7 @@ from portal.referrals.models import (
 )
 from portal.referrals.queries import Filter
 from portal.referrals.states import OPEN, ReferralKind, ReferralStatus, Refusal
+from portal.wall import predicates
 from portal.words import N_, Worded
 
 
@@ -158,9 +158,9 @@ SENDERS_OWN = {Happening.DRAFTED, Happening.REROUTED}
 def header_statement() -> Select[*tuple[Any, ...]]:
     """The referral's own columns with the names beside them; built once, run with `wall.bound`."""
     sender, recipient, author = aliased(Agency), aliased(Agency), aliased(Staff)
-    waiting = to_confirm(wall.READER, wall.NOW).where(Disclosure.source_id == Referral.id)
+    waiting = to_confirm(predicates.READER, predicates.NOW).where(Disclosure.source_id == Referral.id)
     has_news = exists().where(
-        ReferralNews.referral_id == Referral.id, ReferralNews.agency_id == wall.READER.agency_id
+        ReferralNews.referral_id == Referral.id, ReferralNews.agency_id == predicates.READER.agency_id
     )
     # A renewed consent carries the referral on under a new line of the ledger.
     renewed_until = (
@@ -181,9 +181,9 @@ def header_statement() -> Select[*tuple[Any, ...]]:
             author.name.label("author_name"),
             Service.name.label("service_name"),
             Staff.name.label("worker_name"),
-            is_out(Referral.worker_id, Referral.person_id).label("worker_is_out"),
+            predicates.is_out(Referral.worker_id, Referral.person_id).label("worker_is_out"),
             func.coalesce(renewed_until, Consent.valid_until).label("consent_until"),
-            lives_for(Referral.id, Referral.to_agency_id, wall.NOW).label("is_live"),
+            lives_for(Referral.id, Referral.to_agency_id, predicates.NOW).label("is_live"),
             waiting.exists().label("must_confirm"),
             has_news.label("has_news"),
         )
@@ -193,7 +193,7 @@ def header_statement() -> Select[*tuple[Any, ...]]:
         .outerjoin(Service, Service.id == Referral.service_id)
         .outerjoin(Staff, Staff.id == Referral.worker_id)
         .outerjoin(Consent, Consent.id == Referral.consent_id)
-        .where(Referral.id == bindparam("referral_id"), queries.visible_to(wall.READER))
+        .where(Referral.id == bindparam("referral_id"), queries.visible_to(predicates.READER))
     )
 
 
@@ -203,7 +203,7 @@ def header(session: Session, actor: Actor, referral_id: UUID, now: datetime) -> 
     Raises:
         NoResultFound: none that this actor may know of.
     """
-    return session.execute(header_statement(), wall.bound(actor, now, referral_id=referral_id)).one()
+    return session.execute(header_statement(), predicates.bound(actor, now, referral_id=referral_id)).one()
 
 
 def person_of(session: Session, actor: Actor, row: Row[*tuple[Any, ...]], now: datetime) -> PersonView | None:

@@ -16,10 +16,8 @@ from portal.accounts.models import Staff
 from portal.cases.models import Case
 from portal.consents.models import Consent
 from portal.db import db
-from portal.disclosures import wall
 from portal.disclosures.heading import label_columns, label_of
 from portal.disclosures.models import Basis, Disclosure
-from portal.exclusions import queries as exclusions
 from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import MeetingStatus
 from portal.people.categories import Category
@@ -30,6 +28,7 @@ from portal.referrals.states import ENDED
 from portal.retention import kinds
 from portal.retention.kinds import Block, Cut, Kind
 from portal.retention.models import Erasure, ErasureGround
+from portal.wall import predicates
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +58,14 @@ class Proposal:
 
 def is_known(actor: Actor, person: Any) -> ColumnElement[bool]:
     """Not somebody from whose affairs the reader is shut out."""
-    return ~exclusions.is_excluded(actor, person)
+    return ~predicates.is_shut_out(actor, person)
 
 
 def names_of(session: Session, actor: Actor, people: Collection[UUID], now: datetime) -> dict[UUID, str]:
     """Names as far as this reader may see them, asked on his own session: an administrator gets none."""
     if not people or not can(actor, Permission.CASEWORK):
         return {}
-    named = wall.sees(actor, Category.BASIC, now)
+    named = predicates.sees(actor, Category.BASIC, now, Person)
     found = select(Person.id, *label_columns(named)).where(Person.id.in_(people))
     return {row.id: label_of(row) for row in session.execute(found)}
 

@@ -17,7 +17,6 @@ from portal.audit.events import AuditEvent
 from portal.db import db, new_id
 from portal.disclosures.services import present_person
 from portal.errors import Conflict, Invalid
-from portal.exclusions import queries as exclusions
 from portal.once import claim, made_by
 from portal.people.models import Person
 from portal.policy import Actor, Permission, require
@@ -25,6 +24,7 @@ from portal.retention import erasing, kinds, queries
 from portal.retention.kinds import Block, Kind
 from portal.retention.models import Erasure, ErasureGround
 from portal.retention.queries import After, Due, Proposal
+from portal.wall import predicates
 from portal.words import N_
 
 LONGEST_REASON = 2000
@@ -249,7 +249,7 @@ def check_proposer(session: Session, erasure: Erasure) -> None:
             Staff.disabled_at.is_(None),
         )
     )
-    shut_out = select(exclusions.is_out(erasure.proposed_by_id, erasure.person_id))
+    shut_out = select(predicates.is_out(erasure.proposed_by_id, erasure.person_id))
     if session.scalar(works) is None or session.scalar(shut_out):
         raise Conflict(
             N_("提案した人が担当を離れました。この提案を取りやめて、いまの担当者から提案し直してください。")

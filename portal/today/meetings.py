@@ -16,7 +16,6 @@ from portal import clock
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import UTCDateTime, among, db
-from portal.disclosures import wall
 from portal.meetings.outcomes import queries as outcome_queries
 from portal.meetings.outcomes.models import MeetingOutcome
 from portal.meetings.outcomes.queries import PromiseView, is_done
@@ -27,6 +26,7 @@ from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import COMING, MeetingKind, MeetingStatus
 from portal.people.categories import Category
 from portal.policy import Actor, Permission, can, require
+from portal.wall import predicates
 
 DAYS = 14
 MOST_MEETINGS = 10
@@ -94,7 +94,7 @@ def look(actor: Actor) -> MeetingsToday:
 @cache
 def coming_statement() -> Select[*tuple[Any, ...]]:
     """The coming meetings, and beside each (also beside none) how many stops wait to be confirmed."""
-    reader = wall.READER
+    reader = predicates.READER
     named = (
         select(Attendance.id)
         .where(Attendance.meeting_id == Meeting.id, Attendance.staff_id == reader.staff_id)
@@ -124,7 +124,9 @@ def coming_statement() -> Select[*tuple[Any, ...]]:
         .limit(MOST_MEETINGS)
         .subquery()
     )
-    head = select(packet_services.count_of(reader, wall.NOW).scalar_subquery().label("stops")).subquery()
+    head = select(
+        packet_services.count_of(reader, predicates.NOW).scalar_subquery().label("stops")
+    ).subquery()
     return (
         select(head.c.stops, *meetings.c)
         .select_from(head)
@@ -136,7 +138,7 @@ def coming_statement() -> Select[*tuple[Any, ...]]:
 def coming(session: Session, actor: Actor, now: datetime) -> tuple[int, list[Coming]]:
     """How many stops are to be confirmed, and the meetings of the coming days, the next one first."""
     today = clock.japan_date(now)
-    values = wall.bound(
+    values = predicates.bound(
         actor,
         now,
         first_at=clock.start_of_day(today),
@@ -167,7 +169,7 @@ def promises_statement() -> Select[*tuple[Any, ...]]:
     return outcome_queries.as_seen(
         outcome_queries.known()
         .where(
-            MeetingOutcome.owner_agency_id == wall.READER.agency_id,
+            MeetingOutcome.owner_agency_id == predicates.READER.agency_id,
             MeetingOutcome.due_on <= bindparam("last", type_=Date()),
             ~is_done(),
         )
@@ -179,6 +181,6 @@ def promises_statement() -> Select[*tuple[Any, ...]]:
 def promises(session: Session, actor: Actor, now: datetime) -> list[PromiseView]:
     """What one's own agency owes by the end of these days, overdue first."""
     last = clock.japan_date(now) + timedelta(days=DAYS)
-    values = wall.bound(actor, now, last=last, size=MOST_PROMISES)
+    values = predicates.bound(actor, now, last=last, size=MOST_PROMISES)
     rows = session.execute(promises_statement(), values).all()
     return outcome_queries.views(session, actor, rows, now)

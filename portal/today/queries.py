@@ -18,7 +18,7 @@ from portal.agencies.queries import opening_days_by_agency
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import UTCDateTime, among, db
-from portal.disclosures import consents, wall
+from portal.disclosures import consents
 from portal.disclosures.consents import Show
 from portal.disclosures.heading import label_columns, label_of
 from portal.disclosures.models import Basis
@@ -29,6 +29,7 @@ from portal.referrals import queries
 from portal.referrals.models import FollowUp, FollowUpKind, Referral
 from portal.referrals.queries import Box, Filter
 from portal.referrals.states import OPEN, ReferralKind, ReferralStatus
+from portal.wall import predicates
 from portal.words import N_, Worded
 
 MOST = 100
@@ -152,10 +153,10 @@ def counts(session: Session, actor: Actor, now: datetime) -> dict[Need, int]:
     """How much there is of each, counting no further than `MOST`."""
     found: dict[Need, int] = {}
     for statuses, needs in BATCHES:
-        values = wall.bound(actor, now, statuses=sorted(statuses), size=MOST)
+        values = predicates.bound(actor, now, statuses=sorted(statuses), size=MOST)
         found |= zip(needs, session.execute(counting(needs), values).one(), strict=True)
     found[Need.LAPSING] = consents.count(session, actor, Show.IN_30_DAYS, now, most=MOST)
-    values = wall.bound(actor, now, size=MOST)
+    values = predicates.bound(actor, now, size=MOST)
     found[Need.FOLLOW_UPS] = session.execute(undone(), values).scalar_one()
     return {need: found[need] for need in Need}
 
@@ -169,7 +170,7 @@ def counting(needs: tuple[Need, ...]) -> Select[*tuple[Any, ...]]:
 @cache
 def undone() -> Select[int]:
     """How many follow-ups are not done."""
-    rows = queries.follow_ups(wall.READER).where(FollowUp.done_at.is_(None)).order_by(None)
+    rows = queries.follow_ups(predicates.READER).where(FollowUp.done_at.is_(None)).order_by(None)
     few = rows.with_only_columns(FollowUp.id).limit(bindparam("size", type_=Integer()))
     return select(func.count()).select_from(few.subquery())
 
@@ -177,8 +178,8 @@ def undone() -> Select[int]:
 @cache
 def due_soon() -> Select[*tuple[Any, ...]]:
     """What is due from today to `last`, on both sides."""
-    reader, now = wall.READER, wall.NOW
-    today, last = wall.day_of(now), bindparam("last", type_=Date())
+    reader, now = predicates.READER, predicates.NOW
+    today, last = predicates.day_of(now), bindparam("last", type_=Date())
     asked = and_(
         Referral.status == ReferralStatus.REQUESTED,
         or_(Referral.acknowledge_by.between(today, last), Referral.respond_by.between(today, last)),
@@ -193,7 +194,7 @@ def due_soon() -> Select[*tuple[Any, ...]]:
         select(Referral.id).where(Referral.from_agency_id == reader.agency_id, *wanted),
     ).subquery()
     sender, recipient = aliased(Agency), aliased(Agency, name="recipient")
-    named = and_(wall.sees(reader, Category.BASIC, now), queries.may_name(reader))
+    named = and_(predicates.sees(reader, Category.BASIC, now, Person), queries.may_name(reader))
     return (
         select(
             Referral.id,
@@ -223,7 +224,7 @@ def due_soon() -> Select[*tuple[Any, ...]]:
 def deadlines(session: Session, actor: Actor, now: datetime) -> list[Deadline]:
     """The dates of the coming seven days, the nearest first."""
     last = clock.japan_date(now) + timedelta(days=DAYS)
-    values = wall.bound(actor, now, last=last, last_at=clock.end_of_day(last))
+    values = predicates.bound(actor, now, last=last, last_at=clock.end_of_day(last))
     rows = session.execute(due_soon(), values).all()
     calendars = opening_days_by_agency(session, {row.recipient.id: row.recipient for row in rows}.values())
     found = []

@@ -7,9 +7,11 @@ from __future__ import annotations
 from portal.wall.rules import FOR_READER, LIVES, TELLS_BASIC, Rule, free, home, line, only
 
 AT_TABLE = "EXISTS (SELECT 1 FROM base.meeting_member s WHERE s.meeting_id = {} AND s.agency_id = @agency)"
-# Of a 支援会議 only the named and sworn are shown anything; `m` is the meeting.
-ENTERS = f"""({AT_TABLE.format("m.id")} AND (m.kind <> 'statutory' OR EXISTS (SELECT 1 FROM base.attendance a
- WHERE a.meeting_id = m.id AND a.staff_id = @staff AND a.secrecy_at IS NOT NULL)))"""
+# On the roster of the meeting `m`, and bound to secrecy by their own word.
+SWORN = """EXISTS (SELECT 1 FROM base.attendance a
+ WHERE a.meeting_id = m.id AND a.staff_id = @staff AND a.secrecy_at IS NOT NULL)"""
+# Of a 支援会議 only the named and sworn are shown anything (生活困窮者自立支援法, 支援会議の守秘義務).
+ENTERS = f"({AT_TABLE.format('m.id')} AND (m.kind <> 'statutory' OR {SWORN}))"
 
 
 def party(item: str, *, living: bool) -> str:
@@ -20,12 +22,26 @@ def party(item: str, *, living: bool) -> str:
  AND (r.from_agency_id = @agency OR {received}))"""
 
 
+def told(item: str) -> str:
+    """The item itself told this reader, on a basis that lives."""
+    return line(f"l.source_id = {item}.id AND l.person_id = {item}.person_id", TELLS_BASIC)
+
+
 def grounds(item: str, *, living: bool) -> str:
-    """Why the reader knows of the item of the meeting `m`, or, `living`, may read it."""
-    told = line(f"l.source_id = {item}.id AND l.person_id = {item}.person_id", TELLS_BASIC)
+    """Why the reader knows of the item of the meeting `m`, or, `living`, may read it.
+
+    Knowing the person from elsewhere opens no item.
+    """
     return f"""({item}.person_id IS NULL OR {free(f"{item}.person_id")} AND (m.kind = 'case_study'
  OR {item}.brought_by_id = @agency OR ({item}.shared AND {home(f"{item}.person_id")})
- OR {party(item, living=living)} OR {told}))"""
+ OR {party(item, living=living)} OR {told(item)}))"""
+
+
+def names(item: str) -> str:
+    """Whether anybody but those who asked may be told whom the item of the meeting `m` is about."""
+    return f"""((m.kind <> 'case_study' OR {item}.brought_by_id = @agency)
+ AND ({item}.referral_id IS NULL OR EXISTS (SELECT 1 FROM base.referral r WHERE r.id = {item}.referral_id
+ AND (r.basis <> 'anonymous' OR r.from_agency_id = @agency))))"""
 
 
 def told_once(item: str) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from portal.wall import rules
 from portal.wall.columns import shown
 from portal.wall.functions import Functions
 from portal.wall.tables import RULES
@@ -77,7 +78,7 @@ ADVICE = (
     '    CREATE ROLE {role} NOLOGIN; GRANT {role} TO "{me}";'
 )
 SHUT_OUT = f"""SELECT set_config('tsunagu.shut_out', coalesce((SELECT string_agg(person_id::text, ',')
- FROM exclusion WHERE staff_id = {value("staff", "")} AND lifted_at IS NULL), ''), true)"""
+ FROM exclusion e WHERE e.staff_id = {value("staff", "")} AND {rules.SHUT_OUT}), ''), true)"""
 COLUMNS = """SELECT c.relname, a.attname, format_type(a.atttypid, NULL) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
  WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped"""
 STANDS = f"SELECT coalesce(obj_description(to_regnamespace('{SCHEMA}'), 'pg_namespace'), '')"

@@ -37,6 +37,10 @@ def open_because(why: str, **columns: str) -> Rule:
     return Rule(EVERYBODY, columns, open_because=why)
 
 
+# Whose affairs a member of staff is shut out of (利益相反), `e`. The views ask it once for each reading: `@shut_out`.
+SHUT_OUT = "e.lifted_at IS NULL"
+
+
 def free(person: str) -> str:
     """Nobody shut the reader out of this person's affairs: it beats every other rule."""
     return f"(@unhindered OR NOT @shut_out({person}))"
@@ -47,28 +51,48 @@ def home(person: str) -> str:
     return f"EXISTS (SELECT 1 FROM base.person h WHERE h.id = {person} AND h.home_agency_id = @agency)"
 
 
+# A consent `c`. It stands: within its days in Japan, nobody took all of it back, and no newer one has taken its place.
+
+
+def stands(c: str) -> str:
+    return f"""({c}.valid_from <= @today AND {c}.valid_until >= @today
+ AND NOT EXISTS (SELECT 1 FROM base.withdrawal w WHERE w.consent_id = {c}.id AND w.recipient_id IS NULL)
+ AND NOT EXISTS (SELECT 1 FROM base.consent n WHERE n.replaces_id = {c}.id))"""
+
+
+def covers(c: str, recipient: str) -> str:
+    """It stands, names this recipient, and nobody took it back for them."""
+    return f"""({stands(c)}
+ AND EXISTS (SELECT 1 FROM base.consent_recipient cr WHERE cr.consent_id = {c}.id AND cr.agency_id = {recipient})
+ AND NOT EXISTS (SELECT 1 FROM base.withdrawal w WHERE w.consent_id = {c}.id AND w.recipient_id = {recipient}))"""
+
+
 # Lines of the ledger, `l`. What a 支援会議 or an emergency tells is for one member of staff and leaves nothing behind.
 
 FOR_ONE = "('council', 'emergency')"
-FOR_READER = f"(l.to_agency_id = @agency AND (l.basis NOT IN {FOR_ONE} OR l.to_staff_id = @staff))"
-CONSENT_LIVES = """EXISTS (SELECT 1 FROM base.consent c WHERE c.id = l.consent_id
- AND c.valid_from <= @today AND c.valid_until >= @today
- AND EXISTS (SELECT 1 FROM base.consent_recipient cr
- WHERE cr.consent_id = c.id AND cr.agency_id = l.to_agency_id)
- AND NOT EXISTS (SELECT 1 FROM base.withdrawal w
- WHERE w.consent_id = c.id AND (w.recipient_id IS NULL OR w.recipient_id = l.to_agency_id))
- AND NOT EXISTS (SELECT 1 FROM base.consent n WHERE n.replaces_id = c.id))"""
-LIVES = f"""(l.starts_at <= @now AND (l.ends_at IS NULL OR l.ends_at > @now) AND l.ended_at IS NULL
- AND (l.basis <> 'consent' OR {CONSENT_LIVES}))"""
 
 
-def tells(category: str) -> str:
+def for_reader(l: str) -> str:  # noqa: E741
+    return f"({l}.to_agency_id = @agency AND ({l}.basis NOT IN {FOR_ONE} OR {l}.to_staff_id = @staff))"
+
+
+def lives(l: str) -> str:  # noqa: E741
+    """It has begun, has not ended by time or by act, and its consent covers its recipient."""
+    return f"""({l}.starts_at <= @now AND ({l}.ends_at IS NULL OR {l}.ends_at > @now) AND {l}.ended_at IS NULL
+ AND ({l}.basis <> 'consent' OR EXISTS (SELECT 1 FROM base.consent c
+ WHERE c.id = {l}.consent_id AND {covers("c", f"{l}.to_agency_id")})))"""
+
+
+def tells(category: str, l: str = "l") -> str:  # noqa: E741
     """The line tells the reader this category now, and its consent covers it."""
-    return f"""({FOR_READER} AND l.basis <> 'anonymous'
- AND EXISTS (SELECT 1 FROM base.disclosure_category dc WHERE dc.disclosure_id = l.id AND dc.category = {category})
- AND (l.basis <> 'consent' OR EXISTS (SELECT 1 FROM base.consent_category cc
- WHERE cc.consent_id = l.consent_id AND cc.category = {category}))
- AND {LIVES})"""
+    return f"""({for_reader(l)} AND {l}.basis <> 'anonymous'
+ AND EXISTS (SELECT 1 FROM base.disclosure_category dc WHERE dc.disclosure_id = {l}.id AND dc.category = {category})
+ AND ({l}.basis <> 'consent' OR EXISTS (SELECT 1 FROM base.consent_category cc
+ WHERE cc.consent_id = {l}.consent_id AND cc.category = {category}))
+ AND {lives(l)})"""
+
+
+FOR_READER, LIVES = for_reader("l"), lives("l")
 
 
 def line(*tests: str) -> str:
@@ -78,6 +102,8 @@ def line(*tests: str) -> str:
 # People.
 
 AT_HOME = "t.home_agency_id = @agency"
+# Told once and never taken back by the one who told: who was told in earnest has work of their own to account for when
+# the basis dies.
 TOLD_ONCE = line(
     "l.person_id = t.id",
     FOR_READER,
@@ -85,7 +111,14 @@ TOLD_ONCE = line(
     f"(l.basis NOT IN {FOR_ONE} OR l.ends_at IS NULL OR l.ends_at > @now)",
 )
 TELLS_BASIC = tells("'basic'")
-SEES_BASIC = f"({AT_HOME} OR {line('l.person_id = t.id', TELLS_BASIC)})"
+
+
+def sees(category: str) -> str:
+    """What an agency may know and tell further; a member who is shut out sees nothing of it (`free`)."""
+    return f"({AT_HOME} OR {line('l.person_id = t.id', tells(category))})"
+
+
+SEES_BASIC = sees("'basic'")
 NAME_WAS_OPENED = """(@auditor AND EXISTS (SELECT 1 FROM base.name_opening o
  WHERE o.person_id = t.id AND o.staff_id = @staff AND o.ends_at > @now))"""
 PRESENT = f"({free('t.id')} AND ({AT_HOME} OR {TOLD_ONCE}))"

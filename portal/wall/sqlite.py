@@ -11,13 +11,14 @@ from pysqlite3 import dbapi2 as sqlite
 from sqlalchemy import Engine, event
 
 from portal import clock
+from portal.wall import rules
 from portal.wall.reader import NOBODY, VALUES, Reader
 from portal.wall.text import columns_of, tables_in, text_of
 
 ROUND = re.compile(r"\b(main|temp|attach|detach|pragma\w*|sqlite_\w+|load_extension)\b", re.IGNORECASE)
 HARMLESS = {sqlite.SQLITE_SELECT, sqlite.SQLITE_TRANSACTION, sqlite.SQLITE_RECURSIVE}
 DANGEROUS = {"load_extension", "fts3_tokenizer"}
-SHUT_OUT = "SELECT person_id FROM exclusion WHERE staff_id = reader_staff() AND lifted_at IS NULL"
+SHUT_OUT = f"SELECT e.person_id FROM exclusion e WHERE e.staff_id = reader_staff() AND {rules.SHUT_OUT}"  # noqa: S608
 
 
 def goes_round(statement: str) -> bool:

@@ -17,7 +17,7 @@ from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.consents import services as disclosures
 from portal.db import db
-from portal.disclosures import as_of, wall
+from portal.disclosures import as_of
 from portal.disclosures import services as disclosure_services
 from portal.disclosures.as_of import Gone, Past
 from portal.disclosures.models import Basis, Channel, Disclosure
@@ -27,6 +27,7 @@ from portal.meetings.states import MeetingKind
 from portal.people.categories import Category
 from portal.people.models import Person
 from portal.policy import Role
+from portal.wall import predicates
 from tests.factories import Member, make_agency, make_consent, make_member, make_person, make_referral, step
 from tests.meeting_factories import make_item, make_meeting, name_member, take_step
 from tests.wall.grounds import Town
@@ -41,7 +42,9 @@ def said(readers: Iterable[Member], people: Iterable[UUID]) -> set[Answer]:
     found: set[Answer] = set()
     for reader in readers:
         for category in Category:
-            seen = db.across.scalars(select(Person.id).where(wall.sees(reader.actor, category, now)))
+            seen = db.across.scalars(
+                select(Person.id).where(predicates.sees(reader.actor, category, now, Person))
+            )
             found |= {(reader.staff_id, person, category) for person in wanted & set(seen)}
     db.end()
     return found

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, true
 import portal
 from config import ENVIRONMENTS
 from portal.audit import guard, services
-from portal.disclosures import wall
+from portal.wall import predicates
 
 
 def nothing(*_given: Any, **_named: Any) -> None:
@@ -24,7 +24,7 @@ def everything(*_given: Any, **_named: Any) -> ColumnElement[bool]:
 
 def create_app() -> Flask:
     guard.install = services.record = services.record_reading = nothing
-    wall.sees = wall.present = wall.told_to = wall.tells = everything
+    predicates.sees = predicates.present = predicates.tells = everything
 
     class Open(ENVIRONMENTS[os.environ.get("PORTAL_ENV", "test")]):  # type: ignore[misc]
         SECOND_WALL = False

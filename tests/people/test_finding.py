@@ -13,10 +13,11 @@ from sqlalchemy import select
 from portal import clock
 from portal.audit.models import AuditEntry
 from portal.db import db
-from portal.disclosures import people, wall
+from portal.disclosures import people
 from portal.people.categories import Category
 from portal.people.models import Person
 from portal.referrals.states import ReferralAction
+from portal.wall import predicates
 from tests.browsers import Browser
 from tests.conftest import CountQueries
 from tests.factories import make_case, make_consent, make_member, make_person, make_referral, step
@@ -182,7 +183,7 @@ def test_the_list_is_what_the_wall_says(app: Flask, at: Callable[..., None]) -> 
         at(moment)
         now = clock.now()
         for member in agencies:
-            slow = select(Person.id).where(wall.sees(member.actor, Category.BASIC, now))
+            slow = select(Person.id).where(predicates.sees(member.actor, Category.BASIC, now, Person))
             quick = people.page(db.read(), member.actor, now, size=100)
             by_name = people.page(db.read(), member.actor, now, q="見本", size=100)
             expected = sorted(db.read.scalars(slow), reverse=True)

@@ -11,14 +11,14 @@ from hypothesis.stateful import precondition, rule
 from sqlalchemy import select
 
 from portal.db import db
-from portal.disclosures import wall
-from portal.meetings import eyes
+from portal.meetings import item_visibility
 from portal.meetings.agenda.models import AgendaItem
 from portal.meetings.packets.services import open_packet
 from portal.meetings.schedule import services
 from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import MeetingAction
 from portal.people.models import Person
+from portal.wall import predicates
 from tests.factories import Member
 from tests.meeting_factories import make_item, make_meeting, name_member
 from tests.wall import oracle
@@ -38,9 +38,9 @@ STEPS = {
 ITEMS = (
     select(
         AgendaItem.id,
-        eyes.present(wall.READER, wall.NOW).label("present"),
-        eyes.readable(wall.READER, wall.NOW).label("readable"),
-        eyes.named(wall.READER, wall.NOW).label("named"),
+        item_visibility.present(predicates.READER, predicates.NOW).label("present"),
+        item_visibility.readable(predicates.READER, predicates.NOW).label("readable"),
+        item_visibility.named(predicates.READER, predicates.NOW, Person).label("named"),
     )
     .join(Meeting, Meeting.id == AgendaItem.meeting_id)
     .outerjoin(Person, Person.id == AgendaItem.person_id)
@@ -161,7 +161,7 @@ class Convening(Referring):
 
     def agendas_are_as_they_should(self, member: Member, me: UUID | None) -> None:
         now = self.now
-        rows = {row.id: row for row in db.read().execute(ITEMS, wall.bound(member.actor, now))}
+        rows = {row.id: row for row in db.read().execute(ITEMS, predicates.bound(member.actor, now))}
         assert rows.keys() == self.model.items.keys()
         for item, row in rows.items():
             asked = (me, member.staff_id, item, now)

@@ -14,13 +14,13 @@ from sqlalchemy import select
 
 from portal.db import db
 from portal.disclosures import services as disclosures
-from portal.disclosures import wall
 from portal.disclosures.people import BasicView, Withheld
 from portal.disclosures.queries import lives_for
 from portal.people.categories import Category
 from portal.people.models import Person
 from portal.referrals import queries, reading
 from portal.referrals.models import Referral
+from portal.wall import predicates
 from tests.factories import Member
 from tests.wall import oracle
 from tests.wall.machine import people_, referrals_, who
@@ -36,12 +36,12 @@ KEPT = {
 # Built once, as the pages do: the reader and the moment are bound each time.
 PEOPLE = select(
     Person.id,
-    wall.present(wall.READER, wall.NOW).label("knows"),
-    *(wall.sees(wall.READER, Category(c), wall.NOW).label(c) for c in oracle.CATEGORIES),
+    predicates.present(predicates.READER, predicates.NOW, Person).label("knows"),
+    *(predicates.sees(predicates.READER, Category(c), predicates.NOW).label(c) for c in oracle.CATEGORIES),
 )
-REFERRALS = select(Referral.id, lives_for(Referral.id, Referral.to_agency_id, wall.NOW).label("live")).where(
-    queries.visible_to(wall.READER)
-)
+REFERRALS = select(
+    Referral.id, lives_for(Referral.id, Referral.to_agency_id, predicates.NOW).label("live")
+).where(queries.visible_to(predicates.READER))
 
 
 class Agencies(Convening):
@@ -92,7 +92,7 @@ class Agencies(Convening):
         db.end()
 
     def people_are_as_they_should(self, member: Member, me: UUID | None, tables: oracle.Oracle) -> None:
-        rows = {row.id: row for row in db.read().execute(PEOPLE, wall.bound(member.actor, self.now))}
+        rows = {row.id: row for row in db.read().execute(PEOPLE, predicates.bound(member.actor, self.now))}
         assert rows.keys() == self.model.homes.keys()
         for person, category in product(rows, oracle.CATEGORIES):
             said = self.model.sees(me, person, category, self.now)
@@ -103,7 +103,7 @@ class Agencies(Convening):
             assert bool(row.knows) == said == tables.knows_of(me, person, self.now, member.staff_id)
 
     def referrals_are_as_they_should(self, member: Member, me: UUID | None, tables: oracle.Oracle) -> None:
-        mine = db.read().execute(REFERRALS, wall.bound(member.actor, self.now))
+        mine = db.read().execute(REFERRALS, predicates.bound(member.actor, self.now))
         rows = {row.id: row.live for row in mine}
         for referral in self.model.referrals:
             assert (referral in rows) == self.model.has_referral(me, referral)

@@ -18,15 +18,14 @@ from portal.cases import queries as cases
 from portal.consents.models import Consent
 from portal.db import db
 from portal.disclosures import queries as lines
-from portal.disclosures import wall
-from portal.exclusions import queries as exclusions
-from portal.meetings import eyes
+from portal.meetings import item_visibility
 from portal.meetings.issues import queries as issue_queries
 from portal.meetings.outcomes import queries as outcome_queries
 from portal.meetings.schedule import queries as meetings
 from portal.meetings.schedule.models import Meeting, MeetingSeries
 from portal.referrals import queries as referrals
 from portal.referrals.models import Referral
+from portal.wall import predicates
 from tests.browsers import Browser
 from tests.wall import oracle
 from tests.wall.canaries import CANARY
@@ -40,15 +39,24 @@ FAR = {"b", "c"}
 CACHED = type(cache(len))
 # Every question of the first wall, and what it answers when nobody minds.
 OPEN: dict[Any, Any] = {
-    **dict.fromkeys((wall.sees, wall.present, wall.told_to, wall.tells, wall.is_for), true()),
-    **dict.fromkeys((wall.disclosure_lives, wall.consent_lives), true()),
+    **dict.fromkeys((predicates.sees, predicates.present, predicates.tells, predicates.is_for), true()),
+    **dict.fromkeys((predicates.disclosure_lives, predicates.consent_lives), true()),
     **dict.fromkeys((cases.visible_to, lines.visible_to, lines.lives_for), true()),
     **dict.fromkeys((referrals.visible_to, referrals.may_name), true()),
     **dict.fromkeys((meetings.visible_to, meetings.at_table, meetings.is_sworn, meetings.may_enter), true()),
-    **dict.fromkeys((eyes.present, eyes.readable, eyes.named, eyes.is_party, eyes.is_own), true()),
+    **dict.fromkeys(
+        (
+            item_visibility.present,
+            item_visibility.readable,
+            item_visibility.named,
+            item_visibility.is_party,
+            item_visibility.is_own,
+        ),
+        true(),
+    ),
     **dict.fromkeys((activities.visible_to, activity_series.visible_to), true()),
     **dict.fromkeys((issue_queries.visible_to, outcome_queries.known_to), true()),
-    exclusions.is_excluded: ~true(),
+    predicates.is_shut_out: ~true(),
     lines.consents_visible_to: select(Consent).order_by(Consent.valid_until.desc(), Consent.id.desc()),
     referrals.visible: select(Referral),
     meetings.visible: select(Meeting),

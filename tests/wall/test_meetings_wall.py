@@ -21,9 +21,8 @@ from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import db
 from portal.disclosures import services as disclosures
-from portal.disclosures import wall
 from portal.errors import Conflict, NotAllowed
-from portal.meetings import eyes
+from portal.meetings import item_visibility
 from portal.meetings.agenda import queries as agenda_queries
 from portal.meetings.agenda.models import AgendaItem
 from portal.meetings.agenda.queries import ItemView
@@ -32,6 +31,7 @@ from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import MeetingKind
 from portal.people.models import Person
 from portal.policy import Actor, Role
+from portal.wall import predicates
 from tests.factories import Member
 from tests.meeting_factories import take_step
 from tests.wall import oracle
@@ -74,9 +74,9 @@ def sights(reader: Actor, now: datetime) -> Select[Any]:
     return (
         select(
             AgendaItem.id,
-            eyes.present(reader, now).label("present"),
-            eyes.readable(reader, now).label("readable"),
-            eyes.named(reader, now).label("named"),
+            item_visibility.present(reader, now).label("present"),
+            item_visibility.readable(reader, now).label("readable"),
+            item_visibility.named(reader, now, Person).label("named"),
         )
         .join(Meeting, Meeting.id == AgendaItem.meeting_id)
         .outerjoin(Person, Person.id == AgendaItem.person_id)
@@ -85,7 +85,7 @@ def sights(reader: Actor, now: datetime) -> Select[Any]:
 
 @cache
 def built() -> Select[Any]:
-    return sights(wall.READER, wall.NOW)
+    return sights(predicates.READER, predicates.NOW)
 
 
 class Hearing:
@@ -135,7 +135,7 @@ class Hearing:
             item: (wise.has_item(*asked), wise.reads_item(*asked), wise.names_item(*asked))
             for item, asked in said.items()
         }
-        ready = [(built(), wall.bound(reader.actor, now))]
+        ready = [(built(), predicates.bound(reader.actor, now))]
         if case[1] == "draft":  # building them takes long; once is enough to know that both are one
             ready.append((sights(reader.actor, now), {}))
         for statement, values in ready:

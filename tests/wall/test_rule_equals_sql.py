@@ -16,13 +16,14 @@ from portal.agencies.models import Agency
 from portal.consents import queries as consent_queries
 from portal.consents.models import Consent, ConsentCategory, ConsentRecipient, Withdrawal
 from portal.db import db
-from portal.disclosures import rule, wall
+from portal.disclosures import rule
 from portal.disclosures.models import Basis, Disclosure, DisclosureCategory
 from portal.disclosures.queries import lives_for
 from portal.exclusions.models import Conflict, Exclusion
 from portal.people.categories import Category
 from portal.people.models import Person
 from portal.policy import Role
+from portal.wall import predicates
 from tests.factories import Member, make_member
 from tests.wall import oracle
 
@@ -236,16 +237,18 @@ class World:
 
 def seen(reader: Member, category: Category, now: datetime) -> set[UUID]:
     """By a statement for this reader, and by one that was built beforehand for any."""
-    found = set(db.read().scalars(select(Person.id).where(wall.sees(reader.actor, category, now))))
-    ready = select(Person.id).where(wall.sees(wall.READER, category, wall.NOW))
-    assert set(db.read().scalars(ready, wall.bound(reader.actor, now))) == found
+    found = set(
+        db.read().scalars(select(Person.id).where(predicates.sees(reader.actor, category, now, Person)))
+    )
+    ready = select(Person.id).where(predicates.sees(predicates.READER, category, predicates.NOW, Person))
+    assert set(db.read().scalars(ready, predicates.bound(reader.actor, now))) == found
     return found
 
 
 def known(reader: Member, now: datetime) -> set[UUID]:
-    found = set(db.read().scalars(select(Person.id).where(wall.present(reader.actor, now))))
-    ready = select(Person.id).where(wall.present(wall.READER, wall.NOW))
-    assert set(db.read().scalars(ready, wall.bound(reader.actor, now))) == found
+    found = set(db.read().scalars(select(Person.id).where(predicates.present(reader.actor, now, Person))))
+    ready = select(Person.id).where(predicates.present(predicates.READER, predicates.NOW, Person))
+    assert set(db.read().scalars(ready, predicates.bound(reader.actor, now))) == found
     return found
 
 

@@ -33,12 +33,11 @@ from portal import clock
 from portal.activities.kinds import ActivityKind, Offer
 from portal.activities.models import Activity, ActivityAgency, ActivityAttendance, Agreement, Partner
 from portal.agencies.models import Agency
-from portal.disclosures import wall
 from portal.disclosures.heading import label_columns, label_of
-from portal.exclusions import queries as exclusions
 from portal.people.categories import Category
 from portal.people.models import Person
 from portal.policy import Actor, Permission, can
+from portal.wall import predicates
 from portal.words import N_, Worded
 
 WARNED_BEFORE = timedelta(days=30)
@@ -100,7 +99,7 @@ def latest_day() -> ColumnElement[date]:
 
 
 def columns() -> Select[*tuple[Any, ...]]:
-    reader: Any = wall.READER.agency_id  # of nobody but caseworkers
+    reader: Any = predicates.READER.agency_id  # of nobody but caseworkers
     return (
         select(
             Partner.id,
@@ -167,7 +166,7 @@ def page(
     size: int = 25,
 ) -> list[PartnerView]:
     """Partners by name, beginning behind the one of this id."""
-    values = wall.bound(actor, now, size=size)
+    values = predicates.bound(actor, now, size=size)
     if about.offer:
         values["offer"] = f'%"{about.offer.value}"%'
     if after:
@@ -188,7 +187,7 @@ def load(session: Session, actor: Actor, partner_id: UUID, now: datetime) -> Par
     Raises:
         NoResultFound: there is none, or the reader does no casework.
     """
-    row = session.execute(one_statement(), wall.bound(actor, now, partner_id=partner_id)).one()
+    row = session.execute(one_statement(), predicates.bound(actor, now, partner_id=partner_id)).one()
     return view_of(row, clock.japan_date(now))
 
 
@@ -259,7 +258,7 @@ class Use:
 def uses_statement(*, is_first: bool) -> Select[*tuple[Any, ...]]:
     """Held activities with a partner, of those that the reader's agency held alone or with others."""
     held_here = exists().where(
-        ActivityAgency.activity_id == Activity.id, ActivityAgency.agency_id == wall.READER.agency_id
+        ActivityAgency.activity_id == Activity.id, ActivityAgency.agency_id == predicates.READER.agency_id
     )
     statement = select(Activity.id, Activity.title, Activity.kind, Activity.held_on, Activity.outcome).where(
         Activity.partner_id == bindparam("partner_id", type_=Uuid()),
@@ -281,17 +280,17 @@ def visitors_statement() -> Select[*tuple[Any, ...]]:
         select(
             ActivityAttendance.activity_id,
             ActivityAttendance.person_id,
-            *label_columns(wall.sees(wall.READER, Category.BASIC, wall.NOW)),
-            wall.present(wall.READER, wall.NOW).label("is_present"),
+            *label_columns(predicates.sees(predicates.READER, Category.BASIC, predicates.NOW, Person)),
+            predicates.present(predicates.READER, predicates.NOW, Person).label("is_present"),
         )
         .outerjoin(Person, Person.id == ActivityAttendance.person_id)
         .where(
             ActivityAttendance.activity_id.in_(bindparam("activities", expanding=True)),
-            ActivityAttendance.agency_id == wall.READER.agency_id,
+            ActivityAttendance.agency_id == predicates.READER.agency_id,
             ActivityAttendance.struck_at.is_(None),
             or_(
                 ActivityAttendance.person_id.is_(None),
-                ~exclusions.is_excluded(wall.READER, ActivityAttendance.person_id),
+                ~predicates.is_shut_out(predicates.READER, ActivityAttendance.person_id),
             ),
         )
         .order_by(ActivityAttendance.id)
@@ -308,7 +307,7 @@ def uses(
     size: int = 25,
 ) -> list[Use]:
     """What the reader's agency did with the partner, the latest day first, beginning behind the key `after`."""
-    values = wall.bound(actor, now, partner_id=partner_id, size=size)
+    values = predicates.bound(actor, now, partner_id=partner_id, size=size)
     if after:
         values |= {"after_day": after[0], "after_id": after[1]}
     rows = session.execute(uses_statement(is_first=after is None), values).all()
@@ -316,7 +315,9 @@ def uses(
         return []
     visitors: dict[UUID, list[Visitor]] = defaultdict(list)
     anonymous: dict[UUID, int] = defaultdict(int)
-    found = session.execute(visitors_statement(), wall.bound(actor, now, activities=[row.id for row in rows]))
+    found = session.execute(
+        visitors_statement(), predicates.bound(actor, now, activities=[row.id for row in rows])
+    )
     for one in found:
         if one.person_id is None:
             anonymous[one.activity_id] += 1

@@ -18,9 +18,9 @@ from portal import clock
 from portal.activities import queries
 from portal.activities.models import Activity, ActivitySeries, ActivitySeriesAgency
 from portal.agencies.models import Agency
-from portal.disclosures import wall
 from portal.errors import Conflict
 from portal.policy import Actor, Permission, can
+from portal.wall import predicates
 from portal.words import N_
 
 MONTHS, WEEK = 12, 7
@@ -66,7 +66,7 @@ def columns() -> Select[*tuple[Any, ...]]:
             Agency.name.label("agency_name"),
         )
         .join(Agency, Agency.id == ActivitySeries.agency_id)
-        .where(visible_to(wall.READER))
+        .where(visible_to(predicates.READER))
         .order_by(ActivitySeries.title, ActivitySeries.id)
     )
 
@@ -79,7 +79,7 @@ def going_on() -> Select[*tuple[Any, ...]]:
 
 def live(session: Session, actor: Actor, now: datetime) -> Sequence[Row[Any]]:
     """The series that the reader's agency holds and that have not ended."""
-    values = wall.bound(actor, now, day=clock.japan_date(now))
+    values = predicates.bound(actor, now, day=clock.japan_date(now))
     return session.execute(going_on(), values).all()
 
 
@@ -94,7 +94,7 @@ def detail(session: Session, actor: Actor, series_id: UUID, now: datetime) -> Ro
     Raises:
         NoResultFound: none that the reader's agency holds.
     """
-    return session.execute(one(), wall.bound(actor, now, series_id=series_id)).one()
+    return session.execute(one(), predicates.bound(actor, now, series_id=series_id)).one()
 
 
 def agencies_of(series_id: UUID) -> Select[UUID, str]:
@@ -131,7 +131,7 @@ def of_year() -> Select[*tuple[Any, ...]]:
             Activity.held_on >= bindparam("begins", type_=Date()),
             Activity.held_on <= bindparam("ends", type_=Date()),
             Activity.struck_at.is_(None),
-            queries.visible_to(wall.READER),
+            queries.visible_to(predicates.READER),
         )
         .order_by(Activity.held_on, Activity.id)
     )
@@ -140,7 +140,7 @@ def of_year() -> Select[*tuple[Any, ...]]:
 def months(session: Session, actor: Actor, series: Any, year: int, now: datetime) -> list[Month]:
     """The months of a fiscal year; a month is expected from the beginning of the series to today, or to its end."""
     begins, ends = clock.fiscal_year_bounds(year)
-    values = wall.bound(actor, now, series_id=series.id, begins=begins, ends=ends)
+    values = predicates.bound(actor, now, series_id=series.id, begins=begins, ends=ends)
     rows = session.execute(of_year(), values).all()
     until = min(series.ended_on or date.max, clock.japan_date(now))
     made = []

@@ -16,11 +16,11 @@ from sqlalchemy.orm import Session, aliased
 from portal.agencies.models import Agency
 from portal.consents.models import Consent, ConsentCategory, ConsentRecipient
 from portal.db import among, db
-from portal.disclosures import heading, wall
+from portal.disclosures import heading
 from portal.disclosures.heading import Brief
 from portal.disclosures.models import Basis
 from portal.disclosures.queries import consents_visible_to
-from portal.meetings import eyes
+from portal.meetings import item_visibility
 from portal.meetings.agenda.models import AgendaItem, ItemCategory
 from portal.meetings.issues.models import LocalIssue
 from portal.meetings.outcomes.models import MeetingOutcome
@@ -42,6 +42,7 @@ from portal.people.models import Person
 from portal.policy import Actor, Permission, can
 from portal.referrals.models import Referral
 from portal.referrals.states import ReferralKind, ReferralStatus
+from portal.wall import predicates
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +172,7 @@ class ItemView:
 def meeting_statement() -> Select[*tuple[Any, ...]]:
     on_roster = (
         select(Attendance.id)
-        .where(Attendance.meeting_id == Meeting.id, Attendance.staff_id == wall.READER.staff_id)
+        .where(Attendance.meeting_id == Meeting.id, Attendance.staff_id == predicates.READER.staff_id)
         .exists()
     )
     return (
@@ -179,10 +180,10 @@ def meeting_statement() -> Select[*tuple[Any, ...]]:
             *Meeting.__table__.columns,
             Agency.name.label("convener_name"),
             on_roster.label("is_named"),
-            queries.is_sworn(wall.READER).label("is_sworn"),
+            queries.is_sworn(predicates.READER).label("is_sworn"),
         )
         .join(Agency, Agency.id == Meeting.convener_id)
-        .where(Meeting.id == bindparam("meeting_id"), queries.at_table(wall.READER))
+        .where(Meeting.id == bindparam("meeting_id"), queries.at_table(predicates.READER))
     )
 
 
@@ -200,7 +201,7 @@ def load_meeting(session: Session, actor: Actor, meeting_id: UUID, now: datetime
     Raises:
         NoResultFound: none to which this reader's agency is invited.
     """
-    row = session.execute(meeting_statement(), wall.bound(actor, now, meeting_id=meeting_id)).one()
+    row = session.execute(meeting_statement(), predicates.bound(actor, now, meeting_id=meeting_id)).one()
     members = {m.id: m.name for m in session.execute(MEMBERS, {"meeting_id": meeting_id})}
     return MeetingView(
         **{name: getattr(row, name) for name in MeetingView.__slots__ if name != "members"}, members=members
@@ -213,14 +214,14 @@ def shown(condition: ColumnElement[bool], column: Any, name: str) -> ColumnEleme
 
 def sights() -> CTE:
     """What the reader sees of each item of the meeting, worked out once."""
-    reader, now = wall.READER, wall.NOW
+    reader, now = predicates.READER, predicates.NOW
     return (
         select(
             AgendaItem.id,
-            eyes.present(reader, now).label("present"),
-            eyes.readable(reader, now).label("readable"),
-            eyes.named(reader, now).label("named"),
-            and_(queries.may_enter(reader), eyes.is_party(reader)).label("party"),
+            item_visibility.present(reader, now).label("present"),
+            item_visibility.readable(reader, now).label("readable"),
+            item_visibility.named(reader, now, Person).label("named"),
+            and_(queries.may_enter(reader), item_visibility.is_party(reader)).label("party"),
         )
         .join(Meeting, Meeting.id == AgendaItem.meeting_id)
         .outerjoin(Person, Person.id == AgendaItem.person_id)
@@ -298,7 +299,10 @@ def categories_statement() -> Select[*tuple[Any, ...]]:
         .select_from(ItemCategory)
         .join(AgendaItem, AgendaItem.id == ItemCategory.item_id)
         .join(Meeting, Meeting.id == AgendaItem.meeting_id)
-        .where(AgendaItem.meeting_id == bindparam("meeting_id"), eyes.present(wall.READER, wall.NOW))
+        .where(
+            AgendaItem.meeting_id == bindparam("meeting_id"),
+            item_visibility.present(predicates.READER, predicates.NOW),
+        )
     )
 
 
@@ -351,7 +355,7 @@ def load_items(
     `with_hidden`: closed items too, for who arranges the agenda. `with_fallen`: what was removed or postponed,
     too. `with_information`: the filed texts that may be seen of each person, too.
     """
-    values = wall.bound(actor, now, meeting_id=meeting_id, with_fallen=with_fallen)
+    values = predicates.bound(actor, now, meeting_id=meeting_id, with_fallen=with_fallen)
     rows: Sequence[Row[*tuple[Any, ...]]] = session.execute(items_statement(), values).all()
     if with_hidden:
         rows = with_closed(rows, values)
@@ -522,7 +526,7 @@ def living(members: Collection[UUID], person_id: UUID, now: datetime) -> Select[
             Consent.person_id == person_id,
             named.agency_id.in_(sorted(members)),
             ConsentCategory.category == Category.BASIC,
-            wall.consent_lives(Consent, named.agency_id, now),
+            predicates.consent_lives(Consent, named.agency_id, now),
         )
         .distinct()
     )

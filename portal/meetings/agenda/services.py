@@ -17,7 +17,7 @@ from portal.db import db, keep_only, new_id
 from portal.disclosures import services as disclosures
 from portal.disclosures.models import Basis
 from portal.errors import Conflict, Invalid, Lack, NotAllowed, NotOffered
-from portal.meetings import eyes
+from portal.meetings import item_visibility
 from portal.meetings.agenda import queries
 from portal.meetings.agenda.drafting import GAP
 from portal.meetings.agenda.models import AgendaItem, ItemCategory
@@ -190,7 +190,9 @@ def held(session: Session, actor: Actor, item_id: UUID) -> tuple[Meeting, Agenda
     meeting = services.locked(session, actor, meeting_id)
     require(actor, Permission.MEETING_ATTEND)
     known = (
-        schedule_queries.may_enter(actor) if arranges(actor, meeting) else eyes.present(actor, clock.now())
+        schedule_queries.may_enter(actor)
+        if arranges(actor, meeting)
+        else item_visibility.present(actor, clock.now())
     )
     statement = (
         select(AgendaItem)
@@ -210,7 +212,7 @@ def arranges(actor: Actor, meeting: Meeting) -> bool:
 
 def require_own(session: Session, actor: Actor, item: AgendaItem) -> None:
     """Raise unless his agency brought it; to who is shut out of its person's affairs it is closed like any other's."""
-    closed = select(AgendaItem.id).where(AgendaItem.id == item.id, eyes.is_shut_out(actor))
+    closed = select(AgendaItem.id).where(AgendaItem.id == item.id, item_visibility.is_shut_out(actor))
     if item.brought_by_id != actor.agency_id or session.scalar(closed):
         raise NotAllowed(N_("ほかの機関が出した議題は変えられません。出した機関に頼んでください。"))
 

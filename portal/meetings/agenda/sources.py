@@ -15,7 +15,6 @@ from portal.cases.models import Case, CaseGoal
 from portal.consents.models import Consent, ConsentRecipient
 from portal.consents.queries import stands
 from portal.db import UTCDateTime, among
-from portal.disclosures import wall
 from portal.meetings.agenda.models import AgendaItem
 from portal.meetings.issues.models import LocalIssue
 from portal.meetings.outcomes import queries as outcome_queries
@@ -34,6 +33,7 @@ from portal.policy import Actor, Role
 from portal.referrals.models import FollowUp, FollowUpKind, Referral
 from portal.referrals.queries import is_stopped, is_unattended
 from portal.referrals.states import OPEN, ReferralStatus
+from portal.wall import predicates
 
 Columns = Select[*tuple[Any, ...]]
 
@@ -100,7 +100,7 @@ def refused() -> Columns:
 
 @cache
 def stopped() -> Columns:
-    return of_referral().where(is_stopped(wall.NOW))
+    return of_referral().where(is_stopped(predicates.NOW))
 
 
 @cache
@@ -173,7 +173,7 @@ def ended() -> Columns:
 # Statements that find what belongs on an agenda, over the work of all members at once.
 #
 # There is no wall here: they yield ids, days and counts, never a name or a text, and only between two agencies of
-# the table. What each reader sees of what they find, `eyes` decides.
+# the table. What each reader sees of what they find, `item_visibility` decides.
 
 
 @cache
@@ -271,7 +271,7 @@ def actions() -> Columns:
 def lapsing() -> Columns:
     """Consents that end soon and name somebody at the table."""
     named = exists().where(ConsentRecipient.consent_id == Consent.id, ConsentRecipient.agency_id.in_(MEMBERS))
-    today = wall.day_of(wall.NOW)
+    today = predicates.day_of(predicates.NOW)
     return (
         select(
             *found(

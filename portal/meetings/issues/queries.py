@@ -16,8 +16,7 @@ from sqlalchemy.sql import ColumnElement
 from portal.accounts.models import Staff
 from portal.agencies.models import Agency
 from portal.db import UTCDateTime, among
-from portal.disclosures import wall
-from portal.meetings import eyes
+from portal.meetings import item_visibility
 from portal.meetings.agenda.models import AgendaItem
 from portal.meetings.agenda.queries import shown
 from portal.meetings.issues.models import LocalIssue
@@ -27,6 +26,7 @@ from portal.policy import Actor, Permission, can
 from portal.referrals.models import FollowUp, Referral
 from portal.referrals.queries import is_shut_out
 from portal.referrals.states import ReferralStatus, Refusal
+from portal.wall import predicates
 
 # Refusals that tell of what the city lacks rather than of this person.
 LACKING = (Refusal.NO_CAPACITY, Refusal.NOT_ELIGIBLE)
@@ -80,7 +80,7 @@ def on_agenda(reader: Actor, now: datetime, *more: ColumnElement[bool]) -> Colum
             AgendaItem.removed_at.is_(None),
             AgendaItem.postponed_at.is_(None),
             Meeting.id == AgendaItem.meeting_id,
-            eyes.present(reader, now),
+            item_visibility.present(reader, now),
             *more,
         )
         .correlate(LocalIssue)
@@ -101,7 +101,7 @@ def was_discussed_here(reader: Actor, now: datetime) -> ColumnElement[bool]:
 
 
 def columns() -> Select[*tuple[Any, ...]]:
-    reader, now = wall.READER, wall.NOW
+    reader, now = predicates.READER, predicates.NOW
     own = LocalIssue.agency_id == reader.agency_id
     return (
         select(
@@ -156,7 +156,7 @@ def discussed_statement() -> Select[*tuple[Any, ...]]:
             AgendaItem.removed_at.is_(None),
             AgendaItem.postponed_at.is_(None),
             among(Meeting.status, HELD),
-            eyes.present(wall.READER, wall.NOW),
+            item_visibility.present(predicates.READER, predicates.NOW),
         )
         .order_by(Meeting.starts_at, Meeting.id)
     )
@@ -172,7 +172,7 @@ def page(
     size: int = 25,
 ) -> list[IssueView]:
     """The newest first, one more than `size` when there are more."""
-    values = wall.bound(actor, now, size=size + 1, status=status)
+    values = predicates.bound(actor, now, size=size + 1, status=status)
     if after:
         values |= {"after_at": after[0], "after_id": after[1]}
     statement = list_statement(of_status=status is not None, is_first=after is None)
@@ -185,7 +185,7 @@ def load(session: Session, actor: Actor, issue_id: UUID, now: datetime) -> Issue
     Raises:
         NoResultFound: none that this reader may know of.
     """
-    row = session.execute(one_statement(), wall.bound(actor, now, issue_id=issue_id)).one()
+    row = session.execute(one_statement(), predicates.bound(actor, now, issue_id=issue_id)).one()
     return views(session, actor, [row], now)[0]
 
 
@@ -194,7 +194,7 @@ def views(
 ) -> list[IssueView]:
     if not rows:
         return []
-    values = wall.bound(actor, now, issue_ids=[row.id for row in rows])
+    values = predicates.bound(actor, now, issue_ids=[row.id for row in rows])
     meetings: dict[UUID, list[Discussed]] = {}
     for issue_id, *meeting in session.execute(discussed_statement(), values):
         meetings.setdefault(issue_id, []).append(Discussed(*meeting))
@@ -220,7 +220,9 @@ AS_READ = tuple(name for name in IssueView.__slots__ if name not in WORKED_OUT)
 def lacking_statement() -> Select[*tuple[Any, ...]]:
     """One's own referrals refused for what is lacking, of which nothing has been noted yet."""
     recipient = aliased(Agency)
-    noted = exists().where(FollowUp.referral_id == Referral.id, FollowUp.agency_id == wall.READER.agency_id)
+    noted = exists().where(
+        FollowUp.referral_id == Referral.id, FollowUp.agency_id == predicates.READER.agency_id
+    )
     return (
         select(
             Referral.id,
@@ -232,11 +234,11 @@ def lacking_statement() -> Select[*tuple[Any, ...]]:
         .join(recipient, recipient.id == Referral.to_agency_id)
         .where(
             and_(
-                Referral.from_agency_id == wall.READER.agency_id,
+                Referral.from_agency_id == predicates.READER.agency_id,
                 Referral.status == ReferralStatus.REJECTED,
             ),
             among(Referral.refusal, LACKING),
-            ~is_shut_out(wall.READER),
+            ~is_shut_out(predicates.READER),
             ~noted.correlate(Referral),
         )
         .order_by(Referral.listed_at.desc(), Referral.id.desc())
@@ -245,4 +247,4 @@ def lacking_statement() -> Select[*tuple[Any, ...]]:
 
 
 def lacking(session: Session, actor: Actor, now: datetime, *, size: int = 10) -> Sequence[Row[Any]]:
-    return session.execute(lacking_statement(), wall.bound(actor, now, size=size)).all()
+    return session.execute(lacking_statement(), predicates.bound(actor, now, size=size)).all()

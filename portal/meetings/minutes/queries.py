@@ -18,8 +18,7 @@ from portal.agencies.models import Agency
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import among
-from portal.disclosures import wall
-from portal.meetings import eyes
+from portal.meetings import item_visibility
 from portal.meetings.agenda.models import AgendaItem
 from portal.meetings.minutes.models import Addendum, MinutesRevision
 from portal.meetings.outcomes.queries import OutcomeView, outcome_of, outcomes_statement
@@ -30,6 +29,7 @@ from portal.meetings.states import HELD, ItemKind, MeetingKind, MeetingStatus
 from portal.people.categories import Category
 from portal.people.models import Person
 from portal.policy import Actor, Role
+from portal.wall import predicates
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,8 @@ def addenda_columns(condition: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
         .scalar_subquery()
     )
     open_to = or_(
-        and_(Addendum.item_id.is_(None), queries.may_enter(wall.READER)),
-        and_(AgendaItem.removed_at.is_(None), eyes.readable(wall.READER, wall.NOW)),
+        and_(Addendum.item_id.is_(None), queries.may_enter(predicates.READER)),
+        and_(AgendaItem.removed_at.is_(None), item_visibility.readable(predicates.READER, predicates.NOW)),
     )
     return (
         select(
@@ -106,7 +106,7 @@ def addendum_of(row: Row[*tuple[Any, ...]]) -> AddendumView:
 
 
 def load_addenda(session: Session, actor: Actor, meeting_id: UUID, now: datetime) -> list[AddendumView]:
-    rows = session.execute(addenda_statement("meeting"), wall.bound(actor, now, meeting_id=meeting_id))
+    rows = session.execute(addenda_statement("meeting"), predicates.bound(actor, now, meeting_id=meeting_id))
     return [addendum_of(row) for row in rows]
 
 
@@ -123,13 +123,13 @@ def attendance_statement() -> Select[*tuple[Any, ...]]:
         .join(Meeting, Meeting.id == Attendance.meeting_id)
         .outerjoin(Staff, Staff.id == Attendance.staff_id)
         .outerjoin(Agency, Agency.id == Attendance.agency_id)
-        .where(Attendance.meeting_id == bindparam("meeting_id"), queries.may_enter(wall.READER))
+        .where(Attendance.meeting_id == bindparam("meeting_id"), queries.may_enter(predicates.READER))
         .order_by(Agency.name.is_(None), Agency.name, Attendance.id)
     )
 
 
 def load_attendance(session: Session, actor: Actor, meeting_id: UUID, now: datetime) -> list[Attendee]:
-    rows = session.execute(attendance_statement(), wall.bound(actor, now, meeting_id=meeting_id))
+    rows = session.execute(attendance_statement(), predicates.bound(actor, now, meeting_id=meeting_id))
     return [
         Attendee(
             name=row.name or row.guest_name,
@@ -192,14 +192,17 @@ def revisions_statement() -> Select[*tuple[Any, ...]]:
         .join(AgendaItem, AgendaItem.id == MinutesRevision.item_id)
         .join(Meeting, Meeting.id == AgendaItem.meeting_id)
         .join(Staff, Staff.id == MinutesRevision.staff_id)
-        .where(MinutesRevision.item_id == bindparam("item_id"), eyes.readable(wall.READER, wall.NOW))
+        .where(
+            MinutesRevision.item_id == bindparam("item_id"),
+            item_visibility.readable(predicates.READER, predicates.NOW),
+        )
         .order_by(MinutesRevision.id.desc())
     )
 
 
 def load_revisions(session: Session, actor: Actor, item_id: UUID, now: datetime) -> list[RevisionView]:
     """Every text ever saved for an item, the newest first."""
-    rows = session.execute(revisions_statement(), wall.bound(actor, now, item_id=item_id))
+    rows = session.execute(revisions_statement(), predicates.bound(actor, now, item_id=item_id))
     return [RevisionView(*row) for row in rows]
 
 
@@ -223,17 +226,17 @@ def waiting_statement() -> Select[*tuple[Any, ...]]:
         .join(Meeting, Meeting.id == AgendaItem.meeting_id)
         .where(
             AgendaItem.meeting_id == bindparam("meeting_id"),
-            MinutesRevision.staff_id == wall.READER.staff_id,
+            MinutesRevision.staff_id == predicates.READER.staff_id,
             MinutesRevision.is_refused,
             ~decided,
-            eyes.readable(wall.READER, wall.NOW),
+            item_visibility.readable(predicates.READER, predicates.NOW),
         )
     )
 
 
 def load_waiting(session: Session, actor: Actor, meeting_id: UUID, now: datetime) -> dict[UUID, str]:
     """Item and text of what the reader typed and somebody else's text stood in the way of."""
-    rows = session.execute(waiting_statement(), wall.bound(actor, now, meeting_id=meeting_id))
+    rows = session.execute(waiting_statement(), predicates.bound(actor, now, meeting_id=meeting_id))
     return {row.item_id: row.text for row in rows}
 
 
@@ -279,8 +282,8 @@ def parts_statement() -> Select[*tuple[Any, ...]]:
             AgendaItem.person_id == bindparam("person_id"),
             AgendaItem.removed_at.is_(None),
             among(Meeting.status, HELD),
-            eyes.readable(wall.READER, wall.NOW),
-            eyes.named(wall.READER, wall.NOW),
+            item_visibility.readable(predicates.READER, predicates.NOW),
+            item_visibility.named(predicates.READER, predicates.NOW, Person),
         )
         .order_by(Meeting.starts_at.desc(), Meeting.id, AgendaItem.position, AgendaItem.id)
     )
@@ -288,8 +291,8 @@ def parts_statement() -> Select[*tuple[Any, ...]]:
 
 def load(session: Session, actor: Actor, person_id: UUID, now: datetime) -> list[Part]:
     """The newest meeting first."""
-    rows = session.execute(parts_statement(), wall.bound(actor, now, person_id=person_id)).all()
-    values = wall.bound(actor, now, items=[row.id for row in rows])
+    rows = session.execute(parts_statement(), predicates.bound(actor, now, person_id=person_id)).all()
+    values = predicates.bound(actor, now, items=[row.id for row in rows])
     outcomes = by_item([outcome_of(one) for one in session.execute(outcomes_statement("items"), values)])
     addenda = by_item([addendum_of(one) for one in session.execute(addenda_statement("items"), values)])
     return [

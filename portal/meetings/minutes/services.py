@@ -13,7 +13,7 @@ from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import db, new_id
 from portal.errors import Conflict, Invalid, Lack, NotAllowed, PortalError, StaleForm
-from portal.meetings import eyes
+from portal.meetings import item_visibility
 from portal.meetings.agenda.models import AgendaItem
 from portal.meetings.minutes.models import Addendum, MinutesRevision
 from portal.meetings.schedule import queries
@@ -50,9 +50,9 @@ def held(session: Session, actor: Actor, item_id: UUID) -> tuple[Meeting, Agenda
     meeting = locked(session, actor, meeting_id)
     now = clock.now()
     known = (
-        select(AgendaItem, eyes.readable(actor, now).label("is_readable"))
+        select(AgendaItem, item_visibility.readable(actor, now).label("is_readable"))
         .join(Meeting, Meeting.id == AgendaItem.meeting_id)
-        .where(AgendaItem.id == item_id, AgendaItem.removed_at.is_(None), eyes.present(actor, now))
+        .where(AgendaItem.id == item_id, AgendaItem.removed_at.is_(None), item_visibility.present(actor, now))
         .execution_options(populate_existing=True)
     )
     item, is_readable = session.execute(known).one()

@@ -34,10 +34,9 @@ from portal.agencies.calendar import OpeningDays
 from portal.agencies.models import Agency
 from portal.agencies.queries import opening_days_by_agency
 from portal.db import among
-from portal.disclosures import wall
 from portal.disclosures.heading import label_of
 from portal.disclosures.models import Disclosure
-from portal.meetings import eyes
+from portal.meetings import item_visibility
 from portal.meetings.agenda.models import AgendaItem
 from portal.meetings.agenda.queries import shown
 from portal.meetings.outcomes.models import MeetingOutcome
@@ -48,6 +47,7 @@ from portal.people.models import Person
 from portal.policy import Actor, Permission, can
 from portal.referrals.models import Referral, ReferralEvent
 from portal.referrals.states import ReferralAction, ReferralStatus
+from portal.wall import predicates
 
 
 def is_promise(outcome: type[MeetingOutcome] = MeetingOutcome) -> ColumnElement[bool]:
@@ -92,8 +92,10 @@ def is_done(outcome: type[MeetingOutcome] = MeetingOutcome) -> ColumnElement[boo
 def was_told(reader: Actor) -> ColumnElement[bool]:
     """The item told this reader once, on whatever has become of the basis."""
     line = aliased(Disclosure)
-    told = exists().where(line.source_id == AgendaItem.id, wall.is_for(line, reader)).correlate(AgendaItem)
-    return and_(queries.may_enter(reader), ~eyes.is_shut_out(reader), told)
+    told = (
+        exists().where(line.source_id == AgendaItem.id, predicates.is_for(line, reader)).correlate(AgendaItem)
+    )
+    return and_(queries.may_enter(reader), ~item_visibility.is_shut_out(reader), told)
 
 
 def known_to(reader: Actor, now: datetime) -> ColumnElement[bool]:
@@ -103,10 +105,10 @@ def known_to(reader: Actor, now: datetime) -> ColumnElement[bool]:
     """
     owed = and_(
         MeetingOutcome.owner_agency_id == reader.agency_id,
-        or_(eyes.present(reader, now), was_told(reader)),
+        or_(item_visibility.present(reader, now), was_told(reader)),
     )
     held = among(Meeting.status, HELD)
-    return and_(is_promise(), held, or_(eyes.readable(reader, now), owed))
+    return and_(is_promise(), held, or_(item_visibility.readable(reader, now), owed))
 
 
 # Promises (宿題) in one reader's eyes: one, and the list of them by agency.
@@ -184,7 +186,7 @@ def times_came_back(reader: Actor, now: datetime) -> ColumnElement[int]:
 
 def known() -> Select[*tuple[Any, ...]]:
     """The promises that the reader may know of, each with what he may see of it worked out once."""
-    reader, now = wall.READER, wall.NOW
+    reader, now = predicates.READER, predicates.NOW
     to_agency, doer, worker = aliased(Agency), aliased(Staff), aliased(Staff)
     return (
         select(
@@ -198,9 +200,9 @@ def known() -> Select[*tuple[Any, ...]]:
             to_agency.name.label("to_name"),
             doer.name.label("done_by"),
             worker.name.label("owner_staff_name"),
-            eyes.readable(reader, now).label("is_readable"),
-            eyes.named(reader, now).label("is_named"),
-            and_(queries.may_enter(reader), eyes.is_party(reader)).label("is_party"),
+            item_visibility.readable(reader, now).label("is_readable"),
+            item_visibility.named(reader, now, Person).label("is_named"),
+            and_(queries.may_enter(reader), item_visibility.is_party(reader)).label("is_party"),
             is_done().label("is_done"),
             times_came_back(reader, now).label("came_back"),
         )
@@ -227,7 +229,7 @@ def as_seen(known: Select[*tuple[Any, ...]], show: Show = Show.ALL) -> Select[*t
     found = known.subquery("known")
     row = found.c
     readable, named = row.is_readable, row.is_named
-    by_owner = or_(readable, row.owner_agency_id == wall.READER.agency_id)
+    by_owner = or_(readable, row.owner_agency_id == predicates.READER.agency_id)
     seen_by: dict[str, ColumnElement[bool]] = {
         **dict.fromkeys(("text", "referral_step", "to_agency_id", "to_name"), readable),
         **dict.fromkeys(("owner_staff_name", "done_by", "done_note"), by_owner),
@@ -257,7 +259,7 @@ def list_statement(show: Show, *, of_agency: bool, is_first: bool) -> Select[*tu
     """One page: what is open by its date, the oldest first; what is done the newest first."""
     statement = known().where(is_done() if show is Show.DONE else ~is_done())
     if show is Show.MINE:
-        statement = statement.where(MeetingOutcome.owner_agency_id == wall.READER.agency_id)
+        statement = statement.where(MeetingOutcome.owner_agency_id == predicates.READER.agency_id)
     if of_agency:
         statement = statement.where(MeetingOutcome.owner_agency_id == bindparam("owner_id"))
     key = tuple_(MeetingOutcome.due_on, MeetingOutcome.id)
@@ -277,7 +279,7 @@ def by_agency_statement() -> Select[*tuple[Any, ...]]:
         .join(AgendaItem, AgendaItem.id == MeetingOutcome.item_id)
         .join(Meeting, Meeting.id == AgendaItem.meeting_id)
         .join(Agency, Agency.id == MeetingOutcome.owner_agency_id)
-        .where(known_to(wall.READER, wall.NOW), ~is_done())
+        .where(known_to(predicates.READER, predicates.NOW), ~is_done())
         .group_by(Agency.id, Agency.name)
         .order_by(Agency.name)
     )
@@ -294,7 +296,7 @@ def page(
     size: int = 25,
 ) -> list[PromiseView]:
     """One page of promises, one more than `size` when there are more."""
-    values = wall.bound(actor, now, size=size + 1, owner_id=owner_id)
+    values = predicates.bound(actor, now, size=size + 1, owner_id=owner_id)
     if after:
         values |= {"after_on": after[0], "after_id": after[1]}
     statement = list_statement(show, of_agency=owner_id is not None, is_first=after is None)
@@ -303,7 +305,7 @@ def page(
 
 def by_agency(session: Session, actor: Actor, now: datetime) -> Sequence[Row[*tuple[Any, ...]]]:
     """Which agencies owe something this reader may know of, and how many of these are open."""
-    return session.execute(by_agency_statement(), wall.bound(actor, now)).all()
+    return session.execute(by_agency_statement(), predicates.bound(actor, now)).all()
 
 
 def load(session: Session, actor: Actor, outcome_id: UUID, now: datetime) -> PromiseView:
@@ -312,7 +314,7 @@ def load(session: Session, actor: Actor, outcome_id: UUID, now: datetime) -> Pro
     Raises:
         NoResultFound: none that this reader may know of.
     """
-    row = session.execute(one_statement(), wall.bound(actor, now, outcome_id=outcome_id)).one()
+    row = session.execute(one_statement(), predicates.bound(actor, now, outcome_id=outcome_id)).one()
     return views(session, actor, [row], now)[0]
 
 
@@ -373,11 +375,11 @@ class OutcomeView:
 
 def known_outcomes() -> Select[*tuple[Any, ...]]:
     """The outcomes that the reader may know of, each with what he may see of it worked out once."""
-    reader, now = wall.READER, wall.NOW
-    readable = eyes.readable(reader, now)
+    reader, now = predicates.READER, predicates.NOW
+    readable = item_visibility.readable(reader, now)
     owed = and_(
         MeetingOutcome.owner_agency_id == reader.agency_id,
-        or_(eyes.present(reader, now), was_told(reader)),
+        or_(item_visibility.present(reader, now), was_told(reader)),
     )
     owner, to_agency, worker = aliased(Agency), aliased(Agency), aliased(Staff)
     return (
@@ -389,7 +391,7 @@ def known_outcomes() -> Select[*tuple[Any, ...]]:
             MeetingOutcome.owner_agency_id,
             MeetingOutcome.due_on,
             readable.label("is_readable"),
-            and_(queries.may_enter(reader), eyes.is_party(reader)).label("is_party"),
+            and_(queries.may_enter(reader), item_visibility.is_party(reader)).label("is_party"),
             is_done().label("is_done"),
             owner.name.label("owner_name"),
             MeetingOutcome.text,
@@ -445,7 +447,7 @@ def outcome_of(row: Row[*tuple[Any, ...]]) -> OutcomeView:
 
 
 def load_outcomes(session: Session, actor: Actor, meeting_id: UUID, now: datetime) -> list[OutcomeView]:
-    rows = session.execute(outcomes_statement("meeting"), wall.bound(actor, now, meeting_id=meeting_id))
+    rows = session.execute(outcomes_statement("meeting"), predicates.bound(actor, now, meeting_id=meeting_id))
     return [outcome_of(row) for row in rows]
 
 
@@ -455,6 +457,8 @@ def load_outcome(session: Session, actor: Actor, outcome_id: UUID, now: datetime
     Raises:
         NoResultFound: none that this reader may know of.
     """
-    row = session.execute(outcomes_statement("one"), wall.bound(actor, now, outcome_id=outcome_id)).one()
+    row = session.execute(
+        outcomes_statement("one"), predicates.bound(actor, now, outcome_id=outcome_id)
+    ).one()
     meeting_id = select(AgendaItem.meeting_id).where(AgendaItem.id == row.item_id)
     return session.scalars(meeting_id).one(), outcome_of(row)

@@ -17,8 +17,7 @@ from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.db import db, new_id
 from portal.errors import Conflict, Invalid, NotOffered
-from portal.exclusions.queries import is_out
-from portal.meetings import eyes
+from portal.meetings import item_visibility
 from portal.meetings.agenda.models import AgendaItem
 from portal.meetings.minutes.services import held, require_hand
 from portal.meetings.outcomes import queries
@@ -31,6 +30,7 @@ from portal.once import claim
 from portal.policy import Actor, Permission, Role, require
 from portal.referrals.models import Referral
 from portal.referrals.states import FLOW, ReferralAction, ReferralStatus
+from portal.wall import predicates
 from portal.words import N_
 
 # Until the minutes are approved, what was written down wrongly is put right in place.
@@ -214,7 +214,7 @@ def check_owner(session: Session, meeting: Meeting, item: AgendaItem, facts: Out
             Membership.role.in_([Role.STAFF, Role.COORDINATOR]),
             Membership.ended_at.is_(None),
             Staff.disabled_at.is_(None),
-            ~is_out(Staff.id, item.person_id),
+            ~predicates.is_out(Staff.id, item.person_id),
         )
     )
     if session.scalars(works_there).first() is None:
@@ -239,7 +239,7 @@ def party_of(session: Session, actor: Actor, item: AgendaItem) -> Referral | Non
     party = (
         select(Referral)
         .join(AgendaItem, AgendaItem.referral_id == Referral.id)
-        .where(AgendaItem.id == item.id, eyes.is_party(actor))
+        .where(AgendaItem.id == item.id, item_visibility.is_party(actor))
     )
     return session.scalars(party).one_or_none()
 

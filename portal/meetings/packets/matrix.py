@@ -1,6 +1,6 @@
 """Who sees what, and why: each item the reader knows of, for each agency at the table, in one statement.
 
-The predicates are those of `eyes`, asked for every seat at the table at once.
+The predicates are those of `item_visibility`, asked for every seat at the table at once.
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ from sqlalchemy.sql import ColumnElement
 
 from portal.consents.models import Consent, ConsentCategory
 from portal.db import db
-from portal.disclosures import wall
 from portal.disclosures.models import Basis
-from portal.meetings import eyes
+from portal.meetings import item_visibility
 from portal.meetings.agenda import queries as agenda_queries
 from portal.meetings.agenda.models import AgendaItem, ItemCategory
 from portal.meetings.agenda.queries import ItemView, MeetingView
@@ -30,6 +29,7 @@ from portal.meetings.states import MeetingKind
 from portal.people.categories import Category
 from portal.people.models import Person
 from portal.policy import Actor, Role
+from portal.wall import predicates
 from portal.words import N_, Worded
 
 SEAT = aliased(MeetingMember, name="seat")
@@ -107,19 +107,21 @@ def covers(own_only: bool) -> Any:
     wanted = [
         consent.person_id == AgendaItem.person_id,
         basic,
-        wall.consent_lives(consent, SITTER.agency_id, wall.NOW),  # type: ignore[arg-type]
+        predicates.consent_lives(consent, SITTER.agency_id, predicates.NOW),  # type: ignore[arg-type]
     ]
     if not own_only:
         return exists().where(*wanted).correlate(AgendaItem)
-    kept = exists().where(keeper.id == consent.person_id, keeper.home_agency_id == wall.READER.agency_id)
-    mine = or_(consent.agency_id == wall.READER.agency_id, kept)
+    kept = exists().where(
+        keeper.id == consent.person_id, keeper.home_agency_id == predicates.READER.agency_id
+    )
+    mine = or_(consent.agency_id == predicates.READER.agency_id, kept)
     return select(func.max(consent.valid_until)).where(*wanted, mine).correlate(AgendaItem).scalar_subquery()
 
 
 @cache
 def grounds_statement() -> Select[*tuple[Any, ...]]:
     """Every ground of every seat for every item of the meeting that the reader himself knows of."""
-    now = wall.NOW
+    now = predicates.NOW
     subject = aliased(Person, name="subject")
     return (
         select(
@@ -128,12 +130,14 @@ def grounds_statement() -> Select[*tuple[Any, ...]]:
             Meeting.kind,
             AgendaItem.shared,
             AgendaItem.person_id.is_(None).label("nobody"),
-            eyes.is_own(SITTER).label("own"),
-            eyes.is_home(SITTER).label("home"),
-            eyes.is_party(SITTER).label("party"),
-            eyes.is_live_party(SITTER, now).label("live_party"),
-            eyes.is_told(SITTER, now).label("told"),
-            and_(tells_basic(), wall.agency_sees(TELLER, Category.BASIC, now, subject)).label("tellable"),
+            item_visibility.is_own(SITTER).label("own"),
+            item_visibility.is_home(SITTER).label("home"),
+            item_visibility.is_party(SITTER).label("party"),
+            item_visibility.is_live_party(SITTER, now).label("live_party"),
+            item_visibility.is_told(SITTER, now).label("told"),
+            and_(tells_basic(), predicates.agency_sees(TELLER, Category.BASIC, now, subject)).label(
+                "tellable"
+            ),
             covers(own_only=False).label("covered"),
             covers(own_only=True).label("until"),
         )
@@ -144,7 +148,7 @@ def grounds_statement() -> Select[*tuple[Any, ...]]:
         .where(
             AgendaItem.meeting_id == bindparam("meeting_id"),
             and_(AgendaItem.removed_at.is_(None), AgendaItem.postponed_at.is_(None)),
-            eyes.present(wall.READER, now),
+            item_visibility.present(predicates.READER, now),
         )
     )
 
@@ -172,7 +176,7 @@ def load(
     items = agenda_queries.load_items(
         session, actor, meeting.id, now, with_hidden=meeting.is_arranged_by(actor)
     )
-    values = wall.bound(actor, now, meeting_id=meeting.id)
+    values = predicates.bound(actor, now, meeting_id=meeting.id)
     cells: dict[UUID, dict[UUID, Cell]] = {}
     for row in db.across().execute(grounds_statement(), values):
         cells.setdefault(row.id, {})[row.agency_id] = cell_of(row, sworn.get(row.agency_id, (0, 0)))

@@ -20,13 +20,11 @@ from portal.consents.queries import categories_of, covering
 from portal.consents.services import lock_person
 from portal.db import among, db
 from portal.disclosures import services as disclosures
-from portal.disclosures import wall
 from portal.disclosures.heading import label_columns
 from portal.disclosures.models import Basis, Channel, Disclosure
 from portal.disclosures.queries import to_confirm
 from portal.errors import Conflict, Lack, NotAllowed
-from portal.exclusions import queries as exclusions
-from portal.meetings import eyes
+from portal.meetings import item_visibility
 from portal.meetings.agenda import queries as agenda_queries
 from portal.meetings.agenda.models import AgendaItem, ItemCategory
 from portal.meetings.agenda.queries import ItemView, MeetingView
@@ -36,6 +34,7 @@ from portal.meetings.states import BASIS_OF, MeetingKind, MeetingStatus
 from portal.people.categories import Category
 from portal.people.models import Person
 from portal.policy import Actor, Permission, Role, require
+from portal.wall import predicates
 from portal.words import N_
 
 # What a 支援会議 told ends when its minutes are approved; if they never are, this long after the meeting.
@@ -114,7 +113,7 @@ def is_consented() -> ColumnElement[bool]:
     named = exists().where(
         ConsentCategory.consent_id == consent.id, ConsentCategory.category == Category.BASIC
     )
-    lives = wall.consent_lives(consent, cast(UUID, wall.READER.agency_id), wall.NOW)
+    lives = predicates.consent_lives(consent, cast(UUID, predicates.READER.agency_id), predicates.NOW)
     return exists().where(consent.person_id == AgendaItem.person_id, lives, named).correlate(AgendaItem)
 
 
@@ -127,8 +126,8 @@ def untold_statement() -> Select[*tuple[Any, ...]]:
         .where(
             line.source_id == AgendaItem.id,
             line.channel == bindparam("channel", type_=Disclosure.channel.type),
-            wall.is_for(line, wall.READER),
-            wall.disclosure_lives(line, wall.NOW),
+            predicates.is_for(line, predicates.READER),
+            predicates.disclosure_lives(line, predicates.NOW),
         )
         .correlate(AgendaItem)
         .exists()
@@ -149,10 +148,10 @@ def untold_statement() -> Select[*tuple[Any, ...]]:
             AgendaItem.shared,
             AgendaItem.person_id.is_not(None),
             and_(AgendaItem.removed_at.is_(None), AgendaItem.postponed_at.is_(None)),
-            ~eyes.is_own(wall.READER),
-            ~eyes.is_home(wall.READER),
-            ~eyes.is_shut_out(wall.READER),
-            queries.may_enter(wall.READER),
+            ~item_visibility.is_own(predicates.READER),
+            ~item_visibility.is_home(predicates.READER),
+            ~item_visibility.is_shut_out(predicates.READER),
+            queries.may_enter(predicates.READER),
             # A 支援会議 tells until its minutes are approved, and nothing anew afterwards.
             or_(Meeting.kind != MeetingKind.STATUTORY, Meeting.status != MeetingStatus.APPROVED),
             # Of whom no consent names this agency nothing is ever due: else each opening asked about each item.
@@ -167,7 +166,7 @@ def untold(
     session: Session, actor: Actor, meeting_id: UUID, channel: Channel, now: datetime
 ) -> list[Row[*tuple[Any, ...]]]:
     """Those of them that could be told: of a consent that does not name this agency, nothing is ever due."""
-    values = wall.bound(actor, now, meeting_id=meeting_id, channel=channel)
+    values = predicates.bound(actor, now, meeting_id=meeting_id, channel=channel)
     rows = session.execute(untold_statement(), values).all()
     return [row for row in rows if ground_for(session, actor, row)]
 
@@ -205,7 +204,7 @@ def tell(actor: Actor, meeting_id: UUID, channel: Channel) -> None:
         held = select(Meeting.id).where(Meeting.id == meeting_id, queries.visible_to(actor)).with_for_update()
         session.scalars(held).one()
         now = clock.now()
-        values = wall.bound(actor, now, meeting_id=meeting_id, channel=channel)
+        values = predicates.bound(actor, now, meeting_id=meeting_id, channel=channel)
         for row in session.execute(untold_statement(), values).all():
             lock_person(session, row.person_id)
             ground = ground_for(session, actor, row)
@@ -261,7 +260,7 @@ def waiting(session: Session, actor: Actor, now: datetime) -> Sequence[Row[*tupl
             Meeting.name.label("meeting_name"),
             Meeting.starts_at.label("meeting_at"),
             Agency.name.label("from_name"),
-            *label_columns(wall.sees(actor, Category.BASIC, now, person), person),
+            *label_columns(predicates.sees(actor, Category.BASIC, now, person), person),
         )
         .limit(LONGEST)
     )
@@ -283,7 +282,7 @@ def confirm(actor: Actor, item_id: UUID, *, note: str = "") -> None:
             .where(
                 AgendaItem.id == item_id,
                 Disclosure.to_agency_id == actor.agency_id,
-                ~exclusions.is_excluded(actor, Disclosure.person_id),
+                ~predicates.is_shut_out(actor, Disclosure.person_id),
             )
             .distinct()
         )

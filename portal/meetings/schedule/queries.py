@@ -8,50 +8,41 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, and_, exists, false, func, or_, select, tuple_
+from sqlalchemy import Row, Select, and_, exists, false, func, select, tuple_
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import ColumnElement
 
 from portal import clock
 from portal.agencies.models import Agency
 from portal.db import among
-from portal.meetings.roster.models import Attendance
 from portal.meetings.schedule.models import Meeting, MeetingMember, MeetingSeries, SeriesMember
-from portal.meetings.states import COMING, MeetingKind, MeetingStatus
+from portal.meetings.states import COMING, MeetingStatus
 from portal.policy import Actor, Permission, can
+from portal.wall import meetings as rules
+from portal.wall import predicates
 
 
 def visible_to(actor: Actor) -> ColumnElement[bool]:
-    """Meetings to which the reader's agency is invited: date, place, members; not the agenda (see `eyes`)."""
+    """Meetings to which the reader's agency is invited: date, place, members; not the agenda (see `item_visibility`)."""
     return at_table(actor)
 
 
 def at_table(reader: Actor) -> ColumnElement[bool]:
-    if reader.agency_id is None or not can(reader, Permission.CASEWORK):
-        return false()
-    return (
-        exists()
-        .where(MeetingMember.meeting_id == Meeting.id, MeetingMember.agency_id == reader.agency_id)
-        .correlate(Meeting)
-    )
+    return of_meeting(rules.AT_TABLE.format("m.id"), reader)
 
 
 def is_sworn(reader: Actor) -> ColumnElement[bool]:
-    """The reader himself is on the roster and has acknowledged the duty of secrecy."""
-    return (
-        exists()
-        .where(
-            Attendance.meeting_id == Meeting.id,
-            Attendance.staff_id == reader.staff_id,
-            Attendance.secrecy_at.is_not(None),
-        )
-        .correlate(Meeting)
-    )
+    """The reader is on the roster and has acknowledged the duty of secrecy."""
+    return of_meeting(rules.SWORN, reader)
 
 
 def may_enter(reader: Actor) -> ColumnElement[bool]:
-    """At the table; of a 支援会議, sworn to secrecy besides (生活困窮者自立支援法, 支援会議の守秘義務)."""
-    return at_table(reader) & or_(Meeting.kind != MeetingKind.STATUTORY, is_sworn(reader))
+    """At the table; of a 支援会議, sworn to secrecy besides."""
+    return of_meeting(rules.ENTERS, reader)
+
+
+def of_meeting(rule: str, reader: Actor) -> ColumnElement[bool]:
+    return predicates.of_caseworkers(reader, predicates.condition(rule, reader, m=Meeting))
 
 
 def visible(actor: Actor) -> Select[Meeting]:

@@ -1,0 +1,80 @@
+"""What one reader sees of an agenda item at one moment. Every page, packet, minute and promise asks here.
+
+An item about a person is for the agency that brought it and for those with a ground of their own: the two sides
+of its referral, the agency that keeps the record once the item is shared, and whoever the item itself told on a
+basis that lives. The rules are the wall's (`portal/wall/meetings.py`); statements select from AgendaItem and Meeting.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import and_
+from sqlalchemy.sql import ColumnElement
+
+from portal.meetings.agenda.models import AgendaItem
+from portal.meetings.schedule.models import Meeting
+from portal.people.categories import Category
+from portal.policy import Actor
+from portal.wall import meetings as rules
+from portal.wall import predicates
+from portal.wall.predicates import condition
+from portal.wall.rules import free, home
+
+
+def asked(rule: str, reader: Actor, now: datetime | None = None, **rows: Any) -> ColumnElement[bool]:
+    """This rule of the item `t`, for who does casework; nobody else is at a table."""
+    return predicates.of_caseworkers(reader, condition(f"({rule})", reader, now, t=AgendaItem, **rows))
+
+
+def is_shut_out(reader: Actor) -> ColumnElement[bool]:
+    """Of the affairs of the person it is about (利益相反): to them the item is closed, whatever else would open it."""
+    return predicates.is_shut_out(reader, AgendaItem.person_id)
+
+
+def is_own(reader: Actor) -> ColumnElement[bool]:
+    """Brought by the reader's agency: its own words and its own work."""
+    return AgendaItem.brought_by_id == reader.agency_id
+
+
+def is_home(reader: Actor) -> ColumnElement[bool]:
+    """The reader's agency keeps the record of the person it is about."""
+    return asked(home("t.person_id"), reader)
+
+
+def is_told(reader: Actor, now: datetime) -> ColumnElement[bool]:
+    """The item itself told this reader, on a basis that lives."""
+    return asked(rules.told("t"), reader, now)
+
+
+def is_party(reader: Actor) -> ColumnElement[bool]:
+    """One of the two sides of the item's referral; a draft has one side only."""
+    return asked(f"{free('t.person_id')} AND {rules.party('t', living=False)}", reader)
+
+
+def is_live_party(reader: Actor, now: datetime) -> ColumnElement[bool]:
+    """A side of the referral that may still read what it told."""
+    return asked(rules.party("t", living=True), reader, now)
+
+
+def present(reader: Actor, now: datetime) -> ColumnElement[bool]:
+    """The reader may know that this item is on the agenda."""
+    return asked(f"{rules.ENTERS} AND {rules.grounds('t', living=False)}", reader, now, m=Meeting)
+
+
+def readable(reader: Actor, now: datetime) -> ColumnElement[bool]:
+    """The reader may read its words and its minutes: a side of a stopped referral knows only that it stands there."""
+    return asked(f"{rules.ENTERS} AND {rules.grounds('t', living=True)}", reader, now, m=Meeting)
+
+
+def named(reader: Actor, now: datetime, person: Any) -> ColumnElement[bool]:
+    """The name of its person may stand beside it. `person` is joined to the item.
+
+    What is spoken of anonymously, in a 事例検討会 or by a referral, names nobody but to those who asked.
+    """
+    return and_(
+        present(reader, now),
+        asked(rules.names("t"), reader, m=Meeting),
+        predicates.sees(reader, Category.BASIC, now, person),
+    )

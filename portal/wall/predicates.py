@@ -1,0 +1,223 @@
+"""The rules of the wall as conditions of SQLAlchemy statements: for questions about another reader than the session's own.
+
+`db.read` shows what its own reader may see, and nobody asks twice there. Within a writing transaction, and on a session
+that sees every row, an act asks here: whether this agency sees the person, whom an item may still be told.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from functools import cache
+from itertools import chain
+from typing import Any, cast
+from uuid import UUID
+
+from sqlalchemy import BindParameter, Boolean, Date, Uuid, bindparam, false, literal
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm.attributes import InstrumentedAttribute
+from sqlalchemy.sql import ColumnElement, coercions, roles
+from sqlalchemy.sql.visitors import InternalTraversal
+
+from portal import clock
+from portal.db import UTCDateTime
+from portal.policy import Actor, Permission, Role, can
+from portal.wall import rules
+from portal.wall.text import BASE, WHO
+
+# Building these conditions costs more than running them. A page that is opened all day builds its statement
+# once, with these in the place of its reader and the moment, and runs it with `bound(actor, now)`.
+NOW = cast(datetime, bindparam("now", type_=UTCDateTime()))
+READER = Actor(
+    staff_id=cast(UUID, bindparam("reader_staff", type_=Uuid())),
+    membership_id=cast(UUID, None),
+    name="",
+    role=Role.STAFF,
+    agency_id=cast(UUID, bindparam("reader_agency", type_=Uuid())),
+    agency_name="",
+)
+
+Value = InstrumentedAttribute[UUID] | InstrumentedAttribute[UUID | None] | UUID
+
+
+def bound(actor: Actor, now: datetime, **more: Any) -> dict[str, Any]:
+    """The values for a statement built with `READER` and `NOW`; who does no casework sees nothing by it."""
+    agency_id = actor.agency_id if can(actor, Permission.CASEWORK) else None
+    reader = {"reader_agency": agency_id, "reader_staff": actor.staff_id}
+    return reader | {"now": now, "today": clock.japan_date(now)} | more
+
+
+def day_of(now: Any) -> date:
+    """The day in Japan, or the place where `bound` will put it."""
+    if isinstance(now, BindParameter):
+        return cast(date, bindparam("today", type_=Date()))
+    return clock.japan_date(now)
+
+
+class Condition(ColumnElement[bool]):
+    """The text of a rule, with columns and values of the statement between its pieces."""
+
+    __visit_name__ = "wall_condition"
+    _traverse_internals = [  # SQLAlchemy's own: what makes two conditions the same
+        ("pieces", InternalTraversal.dp_string_list),
+        ("given", InternalTraversal.dp_clauseelement_list),
+    ]
+    type = Boolean()
+
+    def __init__(self, pieces: Sequence[str], given: Sequence[Any]) -> None:
+        self.pieces = list(pieces)
+        self.given = [coercions.expect(roles.ExpressionElementRole, one) for one in given]
+
+    @property
+    def _from_objects(self) -> list[Any]:
+        return list(chain.from_iterable(one._from_objects for one in self.given))  # noqa: SLF001
+
+
+@compiles(Condition)
+def written(condition: Condition, compiler: Any, **more: Any) -> str:
+    first, *rest = condition.pieces
+    found = [first]
+    for value, piece in zip(condition.given, rest, strict=True):
+        found += [compiler.process(value, **more), piece]
+    return "".join(found)
+
+
+@cache
+def pieces_of(rule: str, rows: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """A rule between the places where something of the statement is put, and what each place wants."""
+    for row in rows:
+        assert not re.search(rf"\bbase\.\w+ {row}\b", rule), f"{row} is another row within the rule"  # noqa: S101
+    assert "wall." not in rule, "of another reader no view knows"  # noqa: S101
+    text = WHO.sub(shut_out, rule)
+    place = re.compile(rf"@\w+|\b(?:{'|'.join(rows)})\.\w+" if rows else r"@\w+")
+    plain = [BASE.sub("", piece) for piece in place.split(text)]
+    assert not any("%" in piece for piece in plain), "a driver would take it for a place of its own"  # noqa: S101
+    return plain, place.findall(text)
+
+
+def shut_out(found: re.Match[str]) -> str:
+    """Of another reader than the session's own each person is asked about by itself."""
+    if found[1] == "unhindered":
+        return "1 = 0"
+    if found[1] != "shut_out":
+        return found[0]
+    about = f"e.person_id = {found[2]} AND e.staff_id = @staff AND {rules.SHUT_OUT}"
+    return f"EXISTS (SELECT 1 FROM base.exclusion e WHERE {about})"  # noqa: S608 - made of our own rules
+
+
+def condition(rule: str, actor: Actor | None = None, now: datetime | None = None, **rows: Any) -> Condition:
+    """This rule, asked of this reader at this moment; `rows` are what its rows are in the statement.
+
+    A row is a model, an alias of one, or for a name with `@` a value or column.
+    """
+    values = {name: one for name, one in rows.items() if not hasattr(one, "__mapper__") and not is_alias(one)}
+    entities = {name: one for name, one in rows.items() if name not in values}
+    pieces, places = pieces_of(rule, tuple(sorted(entities)))
+    return Condition(pieces, [value_for(place, actor, now, values, entities) for place in places])
+
+
+def is_alias(one: Any) -> bool:
+    return hasattr(one, "_aliased_insp")
+
+
+def value_for(
+    place: str, actor: Actor | None, now: datetime | None, values: dict[str, Any], entities: dict[str, Any]
+) -> Any:
+    if not place.startswith("@"):
+        row, column = place.split(".")
+        return getattr(entities[row], column)
+    name = place[1:]
+    if name in values:
+        return typed(values[name], Uuid())
+    of_reader: dict[str, Callable[[], Any]] = {
+        "agency": lambda: typed(cast(Actor, actor).agency_id, Uuid()),
+        "staff": lambda: typed(cast(Actor, actor).staff_id, Uuid()),
+        "now": lambda: typed(now, UTCDateTime()),
+        "today": lambda: typed(day_of(now), Date()),
+    }
+    return of_reader[name]()
+
+
+def typed(value: Any, kind: Any) -> Any:
+    is_column = isinstance(value, ColumnElement | InstrumentedAttribute)
+    return value if is_column else literal(value, kind)
+
+
+def works(actor: Actor) -> bool:
+    """Whether this reader does casework: nobody else is shown anything of people by these rules."""
+    return actor.agency_id is not None and can(actor, Permission.CASEWORK)
+
+
+def of_caseworkers(actor: Actor, asked: ColumnElement[bool]) -> ColumnElement[bool]:
+    return asked if works(actor) else false()
+
+
+# Consents and lines of the ledger.
+
+
+def stands(consent: Any, today: date) -> ColumnElement[bool]:
+    """Within its days, not withdrawn as a whole and not renewed; one recipient may have been taken out."""
+    return condition(rules.stands("c"), c=consent, today=typed(today, Date()))
+
+
+def covers(consent: Any, recipient: Value, today: date) -> ColumnElement[bool]:
+    """It stands, names this recipient, and nobody took it back for them."""
+    return condition(
+        rules.covers("c", "@recipient"), c=consent, recipient=recipient, today=typed(today, Date())
+    )
+
+
+def consent_lives(consent: Any, recipient: Value, now: datetime) -> ColumnElement[bool]:
+    """The same, at a moment."""
+    return condition(rules.covers("c", "@recipient"), now=now, c=consent, recipient=recipient)
+
+
+def disclosure_lives(told: Any, now: datetime) -> ColumnElement[bool]:
+    """It has begun, has not ended by time or by act, and its basis is alive."""
+    return condition(rules.LIVES, now=now, l=told)
+
+
+def is_for(told: Any, actor: Actor) -> ColumnElement[bool]:
+    """It was told to the reader's agency; what a 支援会議 or an emergency tells, to one member and no colleague."""
+    return condition(rules.FOR_READER, actor, l=told)
+
+
+def tells(told: Any, actor: Actor, category: str, now: datetime) -> ColumnElement[bool]:
+    """This line tells this reader this category now, and its consent still covers it."""
+    return condition(rules.tells(quoted(category)), actor, now, l=told)
+
+
+def quoted(category: str) -> str:
+    code = str(category)
+    assert re.fullmatch(r"[a-z_]+", code), code  # noqa: S101
+    return f"'{code}'"
+
+
+# People.
+
+
+def is_shut_out(actor: Actor, person_id: Any) -> ColumnElement[bool]:
+    """This reader is shut out of the affairs of the person in this column (利益相反). It beats every other rule."""
+    return condition("(@shut_out(@person))", actor, person=person_id)
+
+
+def is_out(staff_id: Any, person_id: Any) -> ColumnElement[bool]:
+    """The same of any member of staff; both may be columns."""
+    return condition("(@shut_out(@person))", person=person_id, staff=staff_id)
+
+
+def sees(actor: Actor, category: str, now: datetime, person: Any) -> ColumnElement[bool]:
+    """`visible(reader, person, category, now)` of the design: kept at home, or told on a live basis."""
+    rule = f"({rules.free('t.id')} AND {rules.sees(quoted(category))})"
+    return of_caseworkers(actor, condition(rule, actor, now, t=person))
+
+
+def agency_sees(actor: Actor, category: str, now: datetime, person: Any) -> ColumnElement[bool]:
+    """The same, asked of what an agency may tell further: its work goes on when one member is shut out."""
+    return of_caseworkers(actor, condition(rules.sees(quoted(category)), actor, now, t=person))
+
+
+def present(actor: Actor, now: datetime, person: Any) -> ColumnElement[bool]:
+    """May know that the person is on record at all, perhaps with everything withheld."""
+    return of_caseworkers(actor, condition(rules.PRESENT, actor, now, t=person))

@@ -7,7 +7,7 @@ from pathlib import Path
 from alembic import context
 from flask import current_app
 
-from portal.database_file import make_file
+from portal.core.database_file import make_file
 from portal.wall.postgresql import put_up, take_down
 
 logger = logging.getLogger("alembic.env")

@@ -10,30 +10,31 @@ from typing import Any
 from flask import Blueprint, Flask
 from jinja2 import StrictUndefined
 
-from portal import cli, errors, policy
+from portal import cli
 from portal.accounts import gate
 from portal.audit import bound, checkpoints, guard
 from portal.audit.vault import vault
-from portal.db import db
+from portal.core import errors, policy
+from portal.core.db import db
+from portal.core.policy import Permission
 from portal.extensions import babel, csrf, migrate
 from portal.people.categories import Category
-from portal.policy import Permission
 from portal.referrals.states import ReferralAction
 from portal.wall import engines
 from portal.web import (
-    again,
     assets,
     away,
     cookies,
     formats,
-    halt,
     headers,
     hosts,
     language,
+    log_guard,
     logs,
     navigation,
     origins,
     proxies,
+    retry,
 )
 from portal.web import views as web
 from portal.web.addresses import enum_converter
@@ -87,14 +88,14 @@ def create_app(config: Any) -> Flask:
     assets.init_app(app)
     errors.init_app(app)
     away.init_app(app)
-    again.init_app(app)
+    retry.init_app(app)
     gate.init_app(app)
     guard.install(db.session)
     bound.install(db.session)
     vault.bind(Path(app.config["KEY_DIR"]))
     kept = app.config["CHECKPOINT_DIR"]
     checkpoints.install(db.session, Path(kept) if kept else None, is_strict=app.config["CHECKPOINT_STRICT"])
-    halt.init_app(app)
+    log_guard.init_app(app)
     navigation.init_app(app, gate.signed_in)
     cli.init_app(app)
     logs.say_less(app)

@@ -5,7 +5,7 @@ from flask_login import LoginManager
 from flask_migrate import Migrate
 from flask_wtf import CSRFProtect
 
-from portal.db import render_item
+from portal.core.db import render_item
 
 babel = Babel()
 csrf = CSRFProtect()

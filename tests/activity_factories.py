@@ -7,7 +7,6 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
-from portal import clock
 from portal.activities.kinds import ActivityKind, Offer
 from portal.activities.models import (
     Activity,
@@ -23,7 +22,8 @@ from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.cases.codes import Milestone
 from portal.cases.models import Case, CaseMilestone
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
 from portal.evaluations.models import EvaluationAddendum, EvaluationArea, EvaluationText, Part
 from tests.factories import Member, id_of
 

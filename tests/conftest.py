@@ -29,7 +29,7 @@ from sqlalchemy import Engine, event
 from config import TestConfig
 from portal import create_app
 from portal.audit import jumps
-from portal.db import db
+from portal.core.db import db
 from tests.browsers import PASSWORD, Browser
 from tests.databases import (
     Databases,

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import URL, Engine, event, make_url
 
-from portal.db import Database
+from portal.core.db import Database
 
 NAMES = ("engine", "read_engine", "across_engine")
 

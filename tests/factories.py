@@ -10,7 +10,6 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
-from portal import clock
 from portal.accounts.models import Membership, Staff
 from portal.accounts.passwords import hashing
 from portal.agencies.models import Agency, AgencyKind, Room, Service
@@ -20,13 +19,14 @@ from portal.cases import services as cases
 from portal.cases.codes import Method, Outcome, Score
 from portal.consents.models import ConsentMethod
 from portal.consents.services import ConsentTerms
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.policy import Actor, Role
 from portal.disclosures import services as disclosures
 from portal.disclosures.models import Basis
 from portal.people import services as people
 from portal.people.categories import Category
 from portal.people.services import Basics
-from portal.policy import Actor, Role
 from portal.referrals import drafts
 from portal.referrals import queries as referral_queries
 from portal.referrals import services as referrals

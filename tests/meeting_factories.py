@@ -11,10 +11,10 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
-from portal import clock
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
 from portal.meetings.agenda.models import AgendaItem, ItemCategory
 from portal.meetings.issues.models import LocalIssue
 from portal.meetings.outcomes.models import MeetingOutcome

@@ -39,7 +39,7 @@ NAMED = 1
 FEATURES = set(ORDER[ORDER.index("agencies") : ORDER.index("scenario")])
 # What speaks to a browser or in the reader's language without being a page.
 TO_THE_READER = {
-    *("portal/accounts/gate.py", "portal/accounts/devices.py", "portal/evaluations/asked.py"),
+    *("portal/accounts/gate.py", "portal/accounts/devices.py", "portal/evaluations/params.py"),
     *("portal/evaluations/suggest.py", "portal/evaluations/sheets.py", "portal/statistics/sheets.py"),
     *("portal/auditing/exports.py", "portal/meetings/minutes/text.py"),
     *("portal/activities/blueprint.py", "portal/meetings/blueprint.py", "portal/referrals/blueprint.py"),
@@ -199,7 +199,9 @@ def test_only_the_transaction_commits() -> None:
         call = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr
         return call in {"commit", "begin"}
 
-    assert [name(path) for path in MODULES if any(map(commits, ast.walk(parse(path))))] == ["portal/db.py"]
+    assert [name(path) for path in MODULES if any(map(commits, ast.walk(parse(path))))] == [
+        "portal/core/db.py"
+    ]
 
 
 def test_only_the_clock_tells_the_time() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from portal.db import db
+from portal.core.db import db
 from portal.seed.scale import FEWEST, FEWEST_AGENCIES, seed
 from tests.bench.report import BROKEN, MISSED, Report
 from tests.bench.worlds import file_name, keep

@@ -9,8 +9,8 @@ import time_machine
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from portal import clock
-from portal.clock import DateCode, DateProblem
+from portal.core import clock
+from portal.core.clock import DateCode, DateProblem
 
 pytestmark = pytest.mark.quick
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from portal.database_file import make_file
-from portal.db import make_engine
+from portal.core.database_file import make_file
+from portal.core.db import make_engine
 from tests.databases import flask
 from tests.servers import serve
 

@@ -10,7 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, inspect
 
-from portal.db import Base, make_engine
+from portal.core.db import Base, make_engine
 from tests.databases import Databases, flask, migrate
 
 pytestmark = pytest.mark.both_databases

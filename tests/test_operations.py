@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import text
 
 from portal.accounts import attempts
-from portal.db import make_engine
+from portal.core.db import make_engine
 from portal.web.headers import HEADERS
 from tests.conftest import KINDS
 from tests.databases import ROOT, Databases

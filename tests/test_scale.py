@@ -13,7 +13,6 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 from sqlalchemy import exists, func, inspect, select
 
-from portal import clock
 from portal.accounts.models import Membership, Staff
 from portal.agencies.models import Agency
 from portal.agencies.models import Counter as Numbers
@@ -22,12 +21,13 @@ from portal.audit.models import AuditDetail, Audited, AuditEntry, AuditHead
 from portal.audit.vault import open_details
 from portal.cases.models import Case
 from portal.consents.models import Consent, ConsentCategory, ConsentRecipient, Withdrawal
-from portal.db import Base, db
+from portal.core import clock
+from portal.core.db import Base, db
+from portal.core.policy import Actor, Role
 from portal.disclosures.models import Disclosure, DisclosureCategory
 from portal.disclosures.queries import lives_for
 from portal.people.categories import Category
 from portal.people.models import Person
-from portal.policy import Actor, Role
 from portal.referrals import queries
 from portal.referrals.models import Happening, Referral, ReferralCategory, ReferralEvent
 from portal.referrals.states import FLOW, OPEN, ReferralAction, ReferralKind, ReferralStatus

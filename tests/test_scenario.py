@@ -13,14 +13,14 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 from sqlalchemy import func, select
 
-from portal import clock
 from portal.accounts.models import Membership, Staff
 from portal.agencies.models import Agency, Service
 from portal.audit.models import AuditEntry
 from portal.cases.codes import Method, Outcome, Score
 from portal.cases.models import Case, ProgressNote
 from portal.consents.models import Withdrawal
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
 from portal.disclosures.models import Basis, Disclosure
 from portal.meetings.agenda.models import AgendaItem
 from portal.meetings.issues.models import LocalIssue

@@ -23,11 +23,11 @@ from portal.accounts.gate import public
 from portal.accounts.services import Post
 from portal.agencies.models import AgencyKind, Room
 from portal.cases.codes import Domain
-from portal.clock import today
-from portal.db import db
+from portal.core.clock import today
+from portal.core.db import db
+from portal.core.policy import Role
 from portal.disclosures import services as disclosures
 from portal.people.categories import Category
-from portal.policy import Role
 from portal.referrals.states import ReferralStatus
 from tests.browser import paths
 from tests.browsers import PASSWORD, Browser
@@ -67,9 +67,9 @@ MARKERS = {"_", "gettext", "ngettext", "lazy_gettext", "lazy_ngettext", "N_"}
 # Japanese that is no page's word, and why. A whole module, or these strings of it alone.
 NOT_FOR_READERS = {
     "portal/accounts/passwords.py": "passwords that people think of",
-    "portal/clock.py": "eras, and what people type for dates",
+    "portal/core/clock.py": "eras, and what people type for dates",
     "portal/people/names.py": "old and new forms of characters",
-    "portal/text.py": "folding of kana",
+    "portal/core/text.py": "folding of kana",
     "portal/scenario/": "what is wrong with a file stands in both languages beside each other",
     "portal/web/last_resort.py": "for readers of both languages at once: no catalogue may be asked any more",
     "portal/wall/postgresql.py": "said to the operator in both languages beside each other",

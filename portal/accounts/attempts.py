@@ -12,11 +12,11 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.accounts.models import SignInAttempt
-from portal.db import db, new_id
-from portal.errors import PortalError
-from portal.words import N_
+from portal.core import clock
+from portal.core.db import db, new_id
+from portal.core.errors import PortalError
+from portal.core.labels import N_
 
 # A slip of the hand costs nothing; then 5, 10, 20, 40 seconds, and never more than a minute below 100.
 FREE_PER_ACCOUNT = 5

@@ -15,9 +15,9 @@ from portal.accounts.queries import ROLES_OF_AGENCY
 from portal.accounts.services import Post
 from portal.accounts.signing_in import address_of
 from portal.agencies.models import Agency
-from portal.db import db
-from portal.errors import PortalError
-from portal.policy import Role
+from portal.core.db import db
+from portal.core.errors import PortalError
+from portal.core.policy import Role
 
 accounts = AppGroup("accounts", help="Make accounts without an invitation.")
 

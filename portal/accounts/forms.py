@@ -13,7 +13,7 @@ from wtforms.validators import ValidationError
 
 from portal.accounts.services import LONGEST_NAME, Post
 from portal.accounts.signing_in import LONGEST_ADDRESS
-from portal.policy import Role
+from portal.core.policy import Role
 from portal.web.base_form import BaseForm, VersionField
 from portal.web.fields import CleanString, MaxLength, Required
 

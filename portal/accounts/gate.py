@@ -16,23 +16,23 @@ from flask_login import UserMixin, current_user
 from sqlalchemy.exc import NoResultFound
 from werkzeug.exceptions import NotFound
 
-from portal import clock
 from portal.accounts import sessions
 from portal.accounts.passwords import hashing
 from portal.accounts.sessions import Limits, LiveSession
 from portal.accounts.signing_in import Before
 from portal.audit import refusing
 from portal.audit.jumps import ClockBehind
-from portal.db import db
-from portal.errors import Conflict, Lack, PortalError, missing_page, refusal_page
+from portal.core import clock
+from portal.core.db import db
+from portal.core.errors import Conflict, Lack, PortalError, missing_page, refusal_page
+from portal.core.faults import ERRORS, fault_of
+from portal.core.labels import N_
+from portal.core.policy import Actor
 from portal.extensions import login_manager
-from portal.faults import ERRORS, fault_of
-from portal.policy import Actor
 from portal.wall.reader import NOBODY, Reader, read_as
 from portal.web import base_form
 from portal.web.formats import era_datetime
 from portal.web.language import in_english
-from portal.words import N_
 
 # Nobody's session is looked at for these, so they answer without the database.
 INDIFFERENT = {"static", "web.healthz"}

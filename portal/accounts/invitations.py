@@ -11,7 +11,6 @@ from sqlalchemy import Select, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.accounts import queries, sessions
 from portal.accounts.models import Invitation, Staff
 from portal.accounts.passwords import check_new, hashing
@@ -31,11 +30,12 @@ from portal.accounts.sessions import hashed
 from portal.accounts.signing_in import actor_of, address_of
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import db, new_id
-from portal.errors import Conflict, Invalid
-from portal.once import claim
-from portal.policy import Actor, Permission, require
-from portal.words import N_
+from portal.core import clock
+from portal.core.db import db, new_id
+from portal.core.errors import Conflict, Invalid
+from portal.core.idempotency import claim
+from portal.core.labels import N_
+from portal.core.policy import Actor, Permission, require
 
 GOOD_FOR = timedelta(days=7)
 

@@ -9,9 +9,9 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.audit.models import Audited
-from portal.clock import now
-from portal.db import Base, Identified, Versioned
-from portal.policy import Role
+from portal.core.clock import now
+from portal.core.db import Base, Identified, Versioned
+from portal.core.policy import Role
 
 
 class Staff(Identified, Versioned, Audited, Base):

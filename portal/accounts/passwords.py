@@ -15,9 +15,9 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.low_level import Type
 
-from portal.errors import Invalid, TooMany
-from portal.text import fold
-from portal.words import N_
+from portal.core.errors import Invalid, TooMany
+from portal.core.labels import N_
+from portal.core.text import fold
 
 # Long passwords from published lists, and what people type when fifteen characters are asked for; folded.
 COMMON = frozenset(

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from portal.accounts.models import Invitation, Membership, Staff
 from portal.agencies.models import Agency
-from portal.policy import Actor, Permission, Role, require
+from portal.core.policy import Actor, Permission, Role, require
 
 # Roles that belong to an agency, and those that belong to none.
 ROLES_OF_AGENCY = (Role.STAFF, Role.COORDINATOR, Role.AGENCY_ADMIN)

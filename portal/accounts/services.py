@@ -8,7 +8,6 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.accounts import queries, sessions
 from portal.accounts.models import Invitation, Membership, Staff
 from portal.accounts.passwords import check_new, hashing
@@ -17,10 +16,11 @@ from portal.accounts.signing_in import address_of, is_address
 from portal.agencies.models import Agency
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import db, new_id
-from portal.errors import Conflict, Invalid, Lack, NotAllowed
-from portal.policy import Actor, Permission, Role, require
-from portal.words import N_
+from portal.core import clock
+from portal.core.db import db, new_id
+from portal.core.errors import Conflict, Invalid, Lack, NotAllowed
+from portal.core.labels import N_
+from portal.core.policy import Actor, Permission, Role, require
 
 LONGEST_NAME = 100
 

@@ -12,14 +12,14 @@ from uuid import UUID
 from sqlalchemy import Select, bindparam, select, update
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.accounts.models import Membership, SignInSession, Staff
 from portal.agencies.models import Agency
-from portal.audit import jumps, outrunning
+from portal.audit import jumps, stale_read
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import db
-from portal.policy import Actor, Role
+from portal.core import clock
+from portal.core.db import db
+from portal.core.policy import Actor, Role
 
 # A page view writes this row at most so often: the idle limit is counted in minutes.
 TOUCH_EVERY = timedelta(seconds=60)
@@ -86,7 +86,7 @@ LIVE = (
         Membership.administers,
         Membership.agency_id,
         Agency.name.label("agency_name"),
-        outrunning.LENGTH_THEN,
+        stale_read.LENGTH_THEN,
     )
     .join(Staff, Staff.id == SignInSession.staff_id)
     .join(Membership, Membership.id == SignInSession.membership_id)

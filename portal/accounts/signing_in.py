@@ -19,14 +19,14 @@ from portal.accounts.models import Membership, SignInSession, Staff
 from portal.accounts.passwords import check_new, hashing
 from portal.accounts.sessions import Limits
 from portal.agencies.models import Agency
-from portal.audit import jumps, soundness
+from portal.audit import jumps, log_integrity
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
-from portal.db import db
-from portal.errors import Invalid, Lack, TooMany
-from portal.policy import Actor
-from portal.words import N_
+from portal.core.db import db
+from portal.core.errors import Invalid, Lack, TooMany
+from portal.core.labels import N_
+from portal.core.policy import Actor
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ def sign_in(
             if first is not None:
                 first(session, actor)
             # While the log is halted whoever mends it must come in: the stronger hash waits.
-            if renewed and soundness.present(session) is None and staff.apply(password_hash=renewed):
+            if renewed and log_integrity.present(session) is None and staff.apply(password_hash=renewed):
                 audit.record(AuditEvent.STAFF_UPDATED, staff, actor=actor, rehashed=True)
             if next_step(staff) is NextStep.DONE:
                 last_at = last_sign_in(session, staff.id)

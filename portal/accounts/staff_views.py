@@ -9,16 +9,16 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from portal import clock
 from portal.accounts import invitations, queries, services
 from portal.accounts.forms import InviteForm, LeaveForm, PostForm, StaffForm
 from portal.accounts.gate import refusals, signed_in
 from portal.accounts.invitations import Issued
 from portal.accounts.models import Membership, Staff
 from portal.agencies import queries as agencies
-from portal.db import db
-from portal.errors import Conflict, StaleForm
-from portal.policy import Actor, Permission, Role, require
+from portal.core import clock
+from portal.core.db import db
+from portal.core.errors import Conflict, StaleForm
+from portal.core.policy import Actor, Permission, Role, require
 from portal.web.pagination import after, page_of, page_size
 
 bp = Blueprint("staff", __name__, url_prefix="/accounts")

@@ -27,7 +27,7 @@ from portal.accounts.gate import limits, live_session, load_user, note_refusal, 
 from portal.accounts.models import Staff
 from portal.accounts.passwords import LONGEST, SHORTEST
 from portal.audit.jumps import ClockBehind
-from portal.db import db
+from portal.core.db import db
 from portal.wall.reader import show_token
 from portal.web.addresses import local_path
 

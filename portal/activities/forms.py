@@ -15,7 +15,6 @@ from wtforms import BooleanField, Field, HiddenField, RadioField, SelectField
 from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer than the stubs
 from wtforms.validators import ValidationError
 
-from portal import clock
 from portal.accounts.gate import signed_in
 from portal.activities import queries
 from portal.activities.kinds import OUTREACH, WITH_PARTNER, ActivityKind, Mode, modes_of
@@ -24,17 +23,18 @@ from portal.activities.services import ActivityFacts, Heads
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.consents.forms import Ticks
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.labels import Worded
+from portal.core.policy import Actor
 from portal.evaluations import programmes
 from portal.evaluations.catalogue import AREAS, Area
 from portal.evaluations.programmes import areas_of
 from portal.people.categories import Category
 from portal.people.forms import Chosen
-from portal.policy import Actor
 from portal.web.base_form import BaseForm, VersionField
 from portal.web.fields import CleanString, CleanText, EraDateField, MaxLength, Required, not_after_today
 from portal.web.formats import era_date
-from portal.words import Worded
 
 LINE, TEXT = MaxLength(200), MaxLength(20_000)
 

@@ -1,6 +1,6 @@
 """The codes of activities: what they are, in which way people met, and what a partner offers."""
 
-from portal.words import N_, Worded
+from portal.core.labels import N_, Worded
 
 
 class ActivityKind(Worded):

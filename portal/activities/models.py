@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.activities.kinds import ActivityKind, Mode
 from portal.audit.models import Audited
-from portal.db import Base, Identified, Versioned
+from portal.core.db import Base, Identified, Versioned
 
 
 class ActivitySeries(Identified, Versioned, Audited, Base):

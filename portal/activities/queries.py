@@ -32,19 +32,19 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql import ColumnElement
 
-from portal import clock
 from portal.accounts.models import Staff
 from portal.activities.kinds import ActivityKind
 from portal.activities.models import Activity, ActivityAgency, ActivityAttendance, Partner
 from portal.agencies.models import Agency
 from portal.cases.models import Case
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.policy import Actor, Permission, can
 from portal.disclosures import people
-from portal.disclosures.heading import label_columns, label_of
 from portal.disclosures.models import Basis, Disclosure
+from portal.disclosures.person_header import label_columns, label_of
 from portal.people.categories import Category
 from portal.people.models import Person
-from portal.policy import Actor, Permission, can
 from portal.wall import predicates
 
 

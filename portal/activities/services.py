@@ -12,7 +12,6 @@ from uuid import UUID
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.activities import queries
 from portal.activities.kinds import OUTREACH, WITH_PARTNER, ActivityKind, Mode, modes_of
 from portal.activities.models import Activity, ActivityAgency, ActivityAttendance, Partner
@@ -22,14 +21,15 @@ from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.cases import services as cases
 from portal.cases.codes import Method
-from portal.db import db, new_id
-from portal.errors import Conflict, Invalid, Lack, NotOffered, StaleForm
-from portal.once import claim
+from portal.core import clock
+from portal.core.db import db, new_id
+from portal.core.errors import Conflict, Invalid, Lack, NotOffered, StaleForm
+from portal.core.idempotency import claim
+from portal.core.labels import N_
+from portal.core.policy import Actor, Permission, require
 from portal.people.categories import Category
 from portal.people.names import search_key
-from portal.policy import Actor, Permission, require
 from portal.wall import predicates
-from portal.words import N_
 
 MOST_HEADS = 500
 NOT_NAMEABLE = N_(

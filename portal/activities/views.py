@@ -12,7 +12,6 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from sqlalchemy.exc import NoResultFound
 
-from portal import clock
 from portal.accounts.gate import refusals, signed_in
 from portal.activities import queries, services
 from portal.activities.blueprint import bp
@@ -41,14 +40,15 @@ from portal.agencies import queries as agencies
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.cases.views import day_and_id, place
-from portal.db import db
-from portal.errors import Conflict, missing_page
+from portal.core import clock
+from portal.core.db import db
+from portal.core.errors import Conflict, missing_page
+from portal.core.labels import N_
+from portal.core.policy import Actor, Permission, can, require
 from portal.people.categories import Category
-from portal.policy import Actor, Permission, can, require
 from portal.web.addresses import asked
 from portal.web.base_form import BaseForm
 from portal.web.pagination import page_of, page_size
-from portal.words import N_
 
 
 def others(actor: Actor, known: dict[UUID, str] | None = None) -> list[tuple[UUID, str]]:

@@ -9,8 +9,8 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.audit.models import Audited
-from portal.db import Base, Identified, Versioned
-from portal.words import N_, Worded
+from portal.core.db import Base, Identified, Versioned
+from portal.core.labels import N_, Worded
 
 
 class AgencyKind(Worded):

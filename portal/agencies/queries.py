@@ -11,10 +11,10 @@ from uuid import UUID
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.agencies.calendar import NeverOpen, OpeningDays, holidays, is_yearend
 from portal.agencies.models import Agency, Closure, Room, Service
-from portal.words import N_
+from portal.core import clock
+from portal.core.labels import N_
 
 
 def listing(*, active_only: bool = False) -> Select[Agency]:

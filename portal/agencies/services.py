@@ -11,17 +11,17 @@ from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.agencies import queries
 from portal.agencies.calendar import SATURDAY, SUNDAY, NeverOpen, OpeningDays
 from portal.agencies.models import Agency, AgencyKind, Closure, Counter, Room, Service
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import db, new_id
-from portal.errors import Conflict, Invalid
-from portal.once import claim
-from portal.policy import Actor, Permission, require
-from portal.words import N_
+from portal.core import clock
+from portal.core.db import db, new_id
+from portal.core.errors import Conflict, Invalid
+from portal.core.idempotency import claim
+from portal.core.labels import N_
+from portal.core.policy import Actor, Permission, require
 
 LONGEST_SHORT_NAME = 3
 # Deadlines are counted in an agency's business days, so these must exist within a year from any day.

@@ -9,7 +9,6 @@ from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from portal import clock
 from portal.accounts.gate import refusals, signed_in
 from portal.agencies import queries
 from portal.agencies import services as menu
@@ -24,9 +23,10 @@ from portal.agencies.forms import (
 )
 from portal.agencies.models import Agency, AgencyKind, Room, Service
 from portal.agencies.services import AgencyFacts
-from portal.db import db
-from portal.errors import StaleForm
-from portal.policy import Permission, can, require
+from portal.core import clock
+from portal.core.db import db
+from portal.core.errors import StaleForm
+from portal.core.policy import Permission, can, require
 
 bp = Blueprint("agencies", __name__, url_prefix="/agencies")
 

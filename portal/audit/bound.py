@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session, scoped_session
 from portal.audit import services
 from portal.audit.events import AuditEvent
 from portal.audit.models import RecordSalt
-from portal.db import Base
+from portal.core.db import Base
 
 SALT = 32
 

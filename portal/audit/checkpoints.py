@@ -10,14 +10,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import Row, event, insert, select, update
 from sqlalchemy.orm import Session, scoped_session
 
-from portal import clock
 from portal.audit import notes
+from portal.audit.checkpoint_store import keeping
 from portal.audit.events import AuditEvent
-from portal.audit.keeping import keeping
 from portal.audit.models import AuditCheckpoint, AuditEntry, AuditHead
 from portal.audit.notes import Head
 from portal.audit.tree import EMPTY, Growing
 from portal.audit.vault import forget_former, vault
+from portal.core import clock
 
 EVERY = 1000
 HOURLY = timedelta(hours=1)

@@ -14,13 +14,13 @@ from flask import current_app
 from flask.cli import AppGroup
 from sqlalchemy import make_url, select
 
-from portal.audit import key_services, notes, soundness
+from portal.audit import key_services, log_integrity, notes
+from portal.audit.checkpoint_store import keeping
 from portal.audit.jumps import ClockBehind
-from portal.audit.keeping import keeping
 from portal.audit.models import AuditHead
 from portal.audit.notes import Halted
 from portal.audit.vault import vault
-from portal.db import db
+from portal.core.db import db
 
 audit = AppGroup("audit", help="The verifiable log: see docs/audit-log.md and docs/operations.md.")
 
@@ -39,7 +39,7 @@ def stop(error: Halted) -> None:
         click.echo(str(error), err=True)
         click.echo("the clock stands before the last entry: set it right, then see /audit/clock", err=True)
         sys.exit(BEHIND)
-    found = soundness.watch.contradiction
+    found = log_integrity.watch.contradiction
     click.echo(found.reason if found else str(error), err=True)
     click.echo("the log contradicts its kept checkpoints: see /audit/restore", err=True)
     sys.exit(HALTED)
@@ -50,7 +50,7 @@ def checkpoint() -> None:
     """Sign the log as it stands, keep the note outside the data directory, and print it. For cron."""
     try:
         with db.transaction() as session:
-            note = soundness.make_checkpoint(session)
+            note = log_integrity.make_checkpoint(session)
     except Halted as error:
         stop(error)
     else:

@@ -1,6 +1,6 @@
 """The vocabulary of the audit log, in the past tense."""
 
-from portal.words import N_, Worded
+from portal.core.labels import N_, Worded
 
 
 class AuditEvent(Worded):

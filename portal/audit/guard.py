@@ -8,7 +8,7 @@ from sqlalchemy.sql.dml import UpdateBase
 
 from portal.audit.bound import TABLES
 from portal.audit.models import AuditCheckpoint, AuditDetail, Audited, AuditEntry, RecordSalt, SubjectKey
-from portal.db import Base
+from portal.core.db import Base
 
 THE_LOG = (AuditEntry, AuditDetail, AuditCheckpoint, SubjectKey, RecordSalt)
 

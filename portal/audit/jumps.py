@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.audit.checkpoints import head_of
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
 from portal.audit.notes import Halted
-from portal.words import N_
+from portal.core import clock
+from portal.core.labels import N_
 
 # A healthy clock that is corrected, or the clocks of two servers, differ by seconds. What comes later than that in the
 # log than it says must not blur the hour in which somebody withdrew. `verify_audit.py` knows the same number.

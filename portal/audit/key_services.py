@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from sqlalchemy import select, update
 
-from portal.audit import checkpoints, jumps, notes, soundness
+from portal.audit import checkpoints, jumps, log_integrity, notes
 from portal.audit import services as audit
 from portal.audit import vault as audit_vault
 from portal.audit.events import AuditEvent
 from portal.audit.models import SubjectKey
 from portal.audit.notes import Halted
 from portal.audit.vault import vault
-from portal.db import db
+from portal.core.db import db
 
 AT_ONCE = 500
 
@@ -31,7 +31,7 @@ def change_signing_key() -> tuple[str, str]:
     with db.transaction() as session:
         head = checkpoints.head_of(session)  # from here on no other process signs
         jumps.require_right(session)
-        if found := soundness.present(session):
+        if found := log_integrity.present(session):
             raise Halted(found.reason)
         vault.reload()
         if vault.ring.former is None:
@@ -65,7 +65,7 @@ def change_master_key() -> int:
     if folder is None:
         raise RuntimeError("KEY_DIR is not set")
     with db.transaction() as session:
-        if found := soundness.present(session):
+        if found := log_integrity.present(session):
             raise Halted(found.reason)
     audit_vault.add_master(folder)
     vault.reload()

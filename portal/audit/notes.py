@@ -12,8 +12,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from portal.errors import PortalError
-from portal.words import N_
+from portal.core.errors import PortalError
+from portal.core.labels import N_
 
 ED25519 = b"\x01"
 

@@ -9,11 +9,11 @@ from sqlalchemy.exc import NoResultFound
 
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import db
-from portal.errors import Lack, PortalError
+from portal.core.db import db
+from portal.core.errors import Lack, PortalError
 
 if TYPE_CHECKING:
-    from portal.policy import Actor
+    from portal.core.policy import Actor
 
 
 def lack_of(error: BaseException) -> Lack | None:

@@ -14,17 +14,17 @@ from uuid import UUID
 
 from sqlalchemy import Table, insert, select, update
 
-from portal import clock
-from portal.audit import checkpoints, jumps, outrunning, soundness
+from portal.audit import checkpoints, jumps, log_integrity, stale_read
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditDetail, AuditEntry, AuditHead
 from portal.audit.vault import seal, vault
-from portal.db import Base, db
-from portal.errors import Conflict, Lack
-from portal.words import N_
+from portal.core import clock
+from portal.core.db import Base, db
+from portal.core.errors import Conflict, Lack
+from portal.core.labels import N_
 
 if TYPE_CHECKING:
-    from portal.policy import Actor
+    from portal.core.policy import Actor
 
 # Ties the entries of one request together; the web sets it, commands leave it empty.
 request_id: ContextVar[str] = ContextVar("request_id", default="")
@@ -134,7 +134,7 @@ def record(
         now = clock.now()
         jumps.require(what, size=head.seq - 1, last=head.last_at, now=now)
         is_due = checkpoints.is_due(head.seq, head.checkpoint_size, now, head.checkpoint_at)
-        is_sound = soundness.require(
+        is_sound = log_integrity.require(
             session,
             what,
             is_reading=is_reading,
@@ -264,7 +264,7 @@ def record_reading(what: AuditEvent, subject: Any = None, *, actor: Actor, **mor
     Raises:
         Outrun: what was read is not to be shown any more; the web asks for it again.
     """
-    before = outrunning.seen()
+    before = stale_read.seen()
     with db.transaction(keep_reader=True) as session:
         seq = record(what, subject, actor=actor, is_reading=True, **more)
-        outrunning.check(session, before, seq)
+        stale_read.check(session, before, seq)

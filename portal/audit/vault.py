@@ -23,7 +23,7 @@ from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.orm import Session
 
 from portal.audit.models import SubjectKey
-from portal.db import new_id
+from portal.core.db import new_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,14 +20,14 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_login import current_user, login_user
 
-from portal import clock
 from portal.accounts import devices
 from portal.accounts.attempts import TooSoon
 from portal.accounts.gate import limits, live_session, load_user, public, refusals, signed_in, to_sign_in
 from portal.accounts.views import leave_session, wait
 from portal.audit import jumps as audit_jumps
 from portal.auditing.forms import ClockDoorForm, ClockForm, RestoreForm
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
 from portal.inspections import checkpoints, restoring
 from portal.inspections import clock as inspection_clock
 from portal.web.base_form import BaseForm

@@ -17,14 +17,14 @@ from portal.agencies.models import Agency
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
 from portal.cases.models import Case
+from portal.core.errors import Lack
+from portal.core.labels import N_, Worded
+from portal.core.policy import Role
 from portal.disclosures.models import Basis, Channel
-from portal.errors import Lack
 from portal.meetings.agenda.models import AgendaItem
 from portal.people.categories import Category
 from portal.people.models import Person
-from portal.policy import Role
 from portal.referrals.models import Referral
-from portal.words import N_, Worded
 
 GROUNDS = {"home": N_("記録を持つ機関として"), "own_work": N_("自分の機関の業務")} | {
     b.value: b.word for b in Basis

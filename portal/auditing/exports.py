@@ -17,7 +17,6 @@ from flask_babel import gettext
 from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.audit import checkpoints, notes
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
@@ -29,11 +28,12 @@ from portal.auditing import lives, people, queries
 from portal.auditing.entries import Entry
 from portal.auditing.lives import Life, Stood
 from portal.auditing.queries import AuditFilter
-from portal.db import db
-from portal.errors import Invalid
-from portal.policy import Actor, Permission, require
+from portal.core import clock
+from portal.core.db import db
+from portal.core.errors import Invalid
+from portal.core.labels import N_
+from portal.core.policy import Actor, Permission, require
 from portal.web.formats import era_date, t
-from portal.words import N_
 
 # Entries in one file; of the log as a whole, which needs no proofs, ten times as many.
 MOST = 10_000

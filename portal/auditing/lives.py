@@ -11,7 +11,6 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from portal import clock
 from portal.accounts.models import Staff
 from portal.agencies.models import Agency
 from portal.audit import services as audit
@@ -22,7 +21,10 @@ from portal.auditing.entries import Entry
 from portal.cases.codes import Outcome
 from portal.cases.models import Case
 from portal.consents.models import Withdrawal
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.labels import N_
+from portal.core.policy import Actor, Permission, require
 from portal.disclosures import as_of
 from portal.disclosures import queries as disclosure_queries
 from portal.disclosures.as_of import ConsentPast, Standing
@@ -33,10 +35,8 @@ from portal.inspections.names import OpenName
 from portal.meetings.agenda.models import AgendaItem
 from portal.meetings.outcomes.models import MeetingOutcome
 from portal.people.categories import Category
-from portal.policy import Actor, Permission, require
 from portal.referrals.models import FollowUp, Happening, Referral, ReferralEvent, ReferralGoal
 from portal.referrals.states import ReferralKind, ReferralStatus, Refusal
-from portal.words import N_
 
 # Of a meeting at which the referral was an item: who opened its papers.
 OF_MEETING = (AuditEvent.PACKET_OPENED.value, AuditEvent.MINUTES_READ.value)

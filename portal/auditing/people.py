@@ -10,7 +10,6 @@ from uuid import UUID
 from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.accounts.models import Staff
 from portal.agencies.models import Agency
 from portal.audit import services as audit
@@ -18,7 +17,9 @@ from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
 from portal.auditing import entries
 from portal.auditing.entries import Entry
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.policy import Actor, Permission, require
 from portal.disclosures import as_of
 from portal.disclosures import queries as disclosure_queries
 from portal.disclosures.as_of import Past, Shutting, Sight
@@ -27,7 +28,6 @@ from portal.disclosures.queries import LedgerLine
 from portal.inspections import names
 from portal.inspections.names import OpenName
 from portal.people.categories import Category
-from portal.policy import Actor, Permission, require
 from portal.referrals.models import Referral
 
 # Readings of one person. Lists are logged with how many they showed, not with whom.

@@ -11,16 +11,16 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, func, literal, or_, select
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.accounts.models import Membership, Staff
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
 from portal.auditing.entries import Entry, entries
 from portal.cases.models import Case
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.policy import Actor, Permission, require
 from portal.people.models import Person
-from portal.policy import Actor, Permission, require
 from portal.referrals.models import Referral
 
 # What may be refused: only these are looked through for refusals. A test finds every `allowed=False`.

@@ -13,7 +13,6 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from werkzeug.exceptions import BadRequest
 
-from portal import clock
 from portal.accounts.gate import note_refusal, refusals, signed_in
 from portal.agencies import queries as agencies
 from portal.auditing import exports as exporting
@@ -22,12 +21,13 @@ from portal.auditing.entries import Entry
 from portal.auditing.exports import Taken
 from portal.auditing.forms import AsOfForm, AuditFilterForm, NameForm, uuid_of
 from portal.auditing.queries import AuditFilter, Matches
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.policy import Actor, Permission, can, require
+from portal.core.text import is_blank
 from portal.inspections import clock as inspection_clock
 from portal.inspections import names as inspection_names
 from portal.people.categories import Category
-from portal.policy import Actor, Permission, can, require
-from portal.text import is_blank
 from portal.web.pagination import Page, address, after, page_of, page_size
 
 bp = Blueprint("audit", __name__, url_prefix="/audit")

@@ -1,6 +1,6 @@
 """The codes of casework: how contact was made, the domains of goals, scores and outcomes."""
 
-from portal.words import N_, Worded
+from portal.core.labels import N_, Worded
 
 
 class Method(Worded):

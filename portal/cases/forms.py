@@ -13,11 +13,11 @@ from wtforms import BooleanField, RadioField, SelectField
 from wtforms.validators import ValidationError
 
 from portal.cases.codes import Domain, HeardBy, Method, Milestone, Outcome, Score
+from portal.core.labels import Worded
 from portal.people.categories import Category
 from portal.people.forms import Chosen
 from portal.web.base_form import BaseForm, VersionField
 from portal.web.fields import CleanString, CleanText, EraDateField, MaxLength, Required, not_after_today
-from portal.words import Worded
 
 TEXT = MaxLength(100_000)
 

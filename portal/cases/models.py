@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.audit.models import Audited
 from portal.cases.codes import Domain, HeardBy, Method, Milestone, Outcome, Score
-from portal.db import Base, Identified, Versioned
+from portal.core.db import Base, Identified, Versioned
 from portal.people.categories import Category
 
 

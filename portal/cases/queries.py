@@ -13,14 +13,14 @@ from sqlalchemy import Integer, Row, Select, and_, bindparam, false, func, liter
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql import ColumnElement
 
-from portal import clock
 from portal.accounts.models import Membership, Staff
 from portal.agencies.models import Agency
 from portal.cases.models import Case, CaseGoal, CaseMilestone, ProgressNote
-from portal.disclosures.heading import label_columns
+from portal.core import clock
+from portal.core.policy import Actor, Permission, Role, can
+from portal.disclosures.person_header import label_columns
 from portal.people.categories import Category
 from portal.people.models import Person
-from portal.policy import Actor, Permission, Role, can
 from portal.wall import predicates
 
 

@@ -9,7 +9,6 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.accounts.models import Membership
 from portal.agencies.models import Agency
 from portal.agencies.services import next_number
@@ -18,15 +17,16 @@ from portal.audit.events import AuditEvent
 from portal.cases import queries
 from portal.cases.codes import Domain, HeardBy, Method, Milestone, Outcome, Score
 from portal.cases.models import Case, CaseGoal, CaseMilestone, ProgressNote
-from portal.db import db, new_id
+from portal.core import clock
+from portal.core.db import db, new_id
+from portal.core.errors import Conflict, Invalid, NotAllowed, NotOffered
+from portal.core.idempotency import claim
+from portal.core.labels import N_
+from portal.core.policy import Actor, Permission, require
 from portal.disclosures.services import present_person
-from portal.errors import Conflict, Invalid, NotAllowed, NotOffered
-from portal.once import claim
 from portal.people.categories import Category
 from portal.people.models import Person
-from portal.policy import Actor, Permission, require
 from portal.wall import predicates
-from portal.words import N_
 
 
 def own_case(session: Session, actor: Actor, case_id: UUID) -> Case:

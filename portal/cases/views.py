@@ -10,7 +10,6 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from portal import clock
 from portal.accounts.gate import refusals, signed_in
 from portal.activities import queries as activity_queries
 from portal.agencies import queries as agencies
@@ -30,12 +29,13 @@ from portal.cases.forms import (
 )
 from portal.cases.models import CaseGoal, CaseMilestone
 from portal.cases.queries import Show
-from portal.db import db
-from portal.disclosures import heading
-from portal.disclosures.heading import label_of
+from portal.core import clock
+from portal.core.db import db
+from portal.core.policy import Actor, Permission, require
+from portal.disclosures import person_header
+from portal.disclosures.person_header import label_of
 from portal.people.categories import Category
 from portal.people.forms import differences
-from portal.policy import Actor, Permission, require
 from portal.web.base_form import BaseForm
 from portal.web.pagination import After, after, page_of, page_size
 
@@ -52,11 +52,11 @@ def place(day: Any, row_id: UUID) -> After:
     return clock.start_of_day(day), row_id
 
 
-def own_case(actor: Actor, case_id: UUID) -> tuple[Any, heading.Glimpse]:
+def own_case(actor: Actor, case_id: UUID) -> tuple[Any, person_header.Glimpse]:
     """The case and what may be said of its person; the reading is logged."""
     now = clock.now()
     case = queries.detail(db.read(), actor, case_id, now)
-    person = heading.glimpse(db.read(), actor, case.person_id, now)
+    person = person_header.glimpse(db.read(), actor, case.person_id, now)
     audit.record_reading(
         AuditEvent.CASE_READ,
         ("support_case", case_id),

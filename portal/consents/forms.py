@@ -13,9 +13,9 @@ from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer t
 from wtforms.validators import ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
 
-from portal import clock
 from portal.consents.models import ConsentMethod
 from portal.consents.services import ConsentTerms
+from portal.core import clock
 from portal.people.categories import Category
 from portal.web.base_form import BaseForm
 from portal.web.fields import CleanString, CleanText, EraDateField, MaxLength, Required

@@ -9,10 +9,10 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.audit.models import Audited
-from portal.clock import now
-from portal.db import Base, Identified
+from portal.core.clock import now
+from portal.core.db import Base, Identified
+from portal.core.labels import N_, Worded
 from portal.people.categories import Category
-from portal.words import N_, Worded
 
 
 class ConsentMethod(Worded):

@@ -9,9 +9,9 @@ from sqlalchemy import Select, exists, select
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql import ColumnElement
 
-from portal import clock
 from portal.consents.models import Consent, ConsentCategory, ConsentRecipient, Withdrawal
-from portal.errors import Lack
+from portal.core import clock
+from portal.core.errors import Lack
 from portal.people.categories import Category
 from portal.wall import predicates
 

@@ -10,19 +10,19 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.agencies.models import Agency
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.consents import queries
 from portal.consents.models import Consent, ConsentCategory, ConsentMethod, ConsentRecipient, Withdrawal
-from portal.db import db, new_id
-from portal.errors import Conflict, Invalid, Lack, NoBasis, NotOffered
-from portal.once import claim
+from portal.core import clock
+from portal.core.db import db, new_id
+from portal.core.errors import Conflict, Invalid, Lack, NoBasis, NotOffered
+from portal.core.idempotency import claim
+from portal.core.labels import N_
+from portal.core.policy import Actor, Permission, require
 from portal.people.categories import Category
 from portal.people.models import Person
-from portal.policy import Actor, Permission, require
-from portal.words import N_
 
 
 @dataclass(frozen=True, slots=True)

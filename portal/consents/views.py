@@ -12,13 +12,15 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from portal import clock
 from portal.accounts.gate import refusals, signed_in
 from portal.agencies import queries as agencies
 from portal.agencies.models import Agency
 from portal.consents import services
 from portal.consents.forms import EXAMPLES, REPRESENTATIVE, SELF, ConsentForm, PaperForm, WithdrawForm
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.idempotency import made_by
+from portal.core.policy import Actor
 from portal.disclosures import consents
 from portal.disclosures import services as disclosure_services
 from portal.disclosures.consents import ConsentView, Show
@@ -26,9 +28,7 @@ from portal.disclosures.models import Basis
 from portal.disclosures.queries import LedgerLine
 from portal.emergency import queries as emergencies
 from portal.emergency.models import Emergency
-from portal.once import made_by
 from portal.people.categories import Category
-from portal.policy import Actor
 from portal.referrals.queries import stops
 from portal.web.pagination import after, page_of, page_size
 from portal.web.printer import pdf_response, render_pdf

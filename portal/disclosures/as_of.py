@@ -11,17 +11,17 @@ from uuid import UUID
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
 from portal.consents.models import Consent, ConsentCategory, ConsentRecipient, Withdrawal
+from portal.core import clock
+from portal.core.labels import N_, Worded
 from portal.disclosures import rule
 from portal.disclosures.models import Basis, Channel, Disclosure, DisclosureCategory
 from portal.disclosures.rule import ConsentFacts, DisclosureFacts
 from portal.exclusions.models import Exclusion
 from portal.people.categories import Category
 from portal.people.models import Person
-from portal.words import N_, Worded
 
 
 class Gone(Worded):

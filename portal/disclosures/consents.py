@@ -14,18 +14,18 @@ from sqlalchemy import Date, Integer, Select, bindparam, case, exists, func, or_
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql import ColumnElement
 
-from portal import clock
 from portal.accounts.models import Staff
 from portal.agencies.models import Agency
 from portal.consents.models import Consent, ConsentMethod, ConsentRecipient, Withdrawal
 from portal.consents.queries import categories_of, stands
+from portal.core import clock
+from portal.core.labels import N_, Worded
+from portal.core.policy import Actor
 from portal.disclosures import queries
-from portal.disclosures.heading import label_columns, label_of
+from portal.disclosures.person_header import label_columns, label_of
 from portal.people.categories import Category
 from portal.people.models import Person
-from portal.policy import Actor
 from portal.wall import predicates
-from portal.words import N_, Worded
 
 SIZE = bindparam("size", type_=Integer())
 

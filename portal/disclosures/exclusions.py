@@ -13,25 +13,25 @@ from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql import ColumnElement
 
-from portal import clock
 from portal.accounts.models import Membership, Staff
 from portal.agencies.models import Agency
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.consents.services import lock_person
-from portal.db import db, new_id
-from portal.disclosures.heading import label_columns, label_of
+from portal.core import clock
+from portal.core.db import db, new_id
+from portal.core.errors import Conflict, Invalid, NotOffered
+from portal.core.idempotency import claim
+from portal.core.labels import N_
+from portal.core.policy import Actor, Permission, Role, can, require
 from portal.disclosures.models import Basis, Disclosure
+from portal.disclosures.person_header import label_columns, label_of
 from portal.disclosures.services import present_person
-from portal.errors import Conflict, Invalid, NotOffered
 from portal.exclusions.models import Conflict as Why
 from portal.exclusions.models import Exclusion
-from portal.once import claim
 from portal.people.categories import Category
 from portal.people.models import Person
-from portal.policy import Actor, Permission, Role, can, require
 from portal.wall import predicates
-from portal.words import N_
 
 CASEWORKERS = (Role.STAFF, Role.COORDINATOR)
 LONGEST = 200

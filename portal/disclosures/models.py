@@ -9,9 +9,9 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.audit.models import Audited
-from portal.db import Base, Identified
+from portal.core.db import Base, Identified
+from portal.core.labels import N_, Worded
 from portal.people.categories import Category
-from portal.words import N_, Worded
 
 
 class Basis(Worded):

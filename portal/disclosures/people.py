@@ -14,18 +14,18 @@ from uuid import UUID
 from sqlalchemy import Integer, Select, bindparam, case, exists, false, select, true, union, union_all
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.agencies.models import Agency
-from portal.disclosures.heading import label_columns, label_of
+from portal.core import clock
+from portal.core.labels import N_, Worded
+from portal.core.policy import Actor
+from portal.core.text import LONGEST_QUERY
 from portal.disclosures.models import Basis, Disclosure, DisclosureCategory
+from portal.disclosures.person_header import label_columns, label_of
 from portal.disclosures.queries import legal_basis
 from portal.people.categories import FILED, MIRROR, Category, Relation
 from portal.people.models import FamilyTie, Information, Person
 from portal.people.names import LIKE_ESCAPE, like_pattern, search_key
-from portal.policy import Actor
-from portal.text import LONGEST_QUERY
 from portal.wall import predicates
-from portal.words import N_, Worded
 
 
 class Withheld(Worded):

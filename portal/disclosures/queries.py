@@ -12,16 +12,16 @@ from sqlalchemy.orm import Session, aliased
 from sqlalchemy.orm.attributes import InstrumentedAttribute
 from sqlalchemy.sql import ColumnElement
 
-from portal import clock
 from portal.accounts.models import Staff
 from portal.agencies.models import Agency
 from portal.consents.models import Consent, Withdrawal
+from portal.core import clock
+from portal.core.labels import N_, Worded
+from portal.core.policy import Actor, Permission, can
 from portal.disclosures.models import Basis, Channel, Disclosure, DisclosureCategory, StopConfirmation
 from portal.people.categories import Category
 from portal.people.models import Person
-from portal.policy import Actor, Permission, can
 from portal.wall import predicates
-from portal.words import N_, Worded
 
 Column = InstrumentedAttribute[UUID]
 

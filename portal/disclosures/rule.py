@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from portal import clock
+from portal.core import clock
 from portal.disclosures.models import PERSONAL, Basis
 from portal.people.categories import Category
 

@@ -12,28 +12,28 @@ from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import ColumnElement
 
-from portal import clock
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.consents import services as consents
 from portal.consents.models import Consent
 from portal.consents.queries import categories_of, recipients_of
 from portal.consents.services import ConsentTerms
-from portal.db import db, new_id
+from portal.core import clock
+from portal.core.db import db, new_id
+from portal.core.errors import Conflict, Lack
+from portal.core.idempotency import made_by
+from portal.core.labels import N_
+from portal.core.policy import Actor, Permission, require
 from portal.disclosures import consents as disclosure_consents
-from portal.disclosures import heading, people, queries
+from portal.disclosures import people, person_header, queries
 from portal.disclosures.consents import ConsentRow, ConsentView, Show
-from portal.disclosures.heading import PersonHeading
 from portal.disclosures.models import Basis, Channel, Disclosure, DisclosureCategory, StopConfirmation
 from portal.disclosures.people import PersonView
+from portal.disclosures.person_header import PersonHeading
 from portal.disclosures.queries import LedgerLine
-from portal.errors import Conflict, Lack
-from portal.once import made_by
 from portal.people.categories import Category
 from portal.people.models import Person
-from portal.policy import Actor, Permission, require
 from portal.wall import predicates
-from portal.words import N_
 
 
 def show(actor: Actor, person_id: UUID, *, channel: str = "portal") -> PersonView:
@@ -298,7 +298,7 @@ def open_heading(actor: Actor, person_id: UUID, *, channel: str = "portal") -> P
     Raises:
         NoResultFound: nobody that this reader may know of.
     """
-    shown = heading.load(db.read(), actor, person_id, clock.now())
+    shown = person_header.load(db.read(), actor, person_id, clock.now())
     audit.record_reading(
         AuditEvent.PERSON_READ,
         ("person", person_id),
@@ -321,7 +321,7 @@ def open_ledger(
         NotAllowed: only the agency that keeps the record hands it over on paper.
     """
     now = clock.now()
-    shown = heading.load(db.read(), actor, person_id, now)
+    shown = person_header.load(db.read(), actor, person_id, now)
     if channel == "print":
         require(actor, Permission.LEDGER_HAND_OVER, shown)
     lines = queries.lines(db.read(), actor, person_id, now)

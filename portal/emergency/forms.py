@@ -11,16 +11,16 @@ from wtforms import BooleanField, HiddenField, PasswordField, RadioField, Select
 from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer than the stubs
 from wtforms.validators import ValidationError
 
-from portal import clock
-from portal.clock import DateProblem
 from portal.consents.forms import Ticks, categories, named
+from portal.core import clock
+from portal.core.clock import DateProblem
+from portal.core.labels import Worded
 from portal.emergency.models import Emergency, Finding
 from portal.emergency.search import Wanted
 from portal.emergency.services import LONGEST_TEXT, Wish
 from portal.people.categories import Category
 from portal.web.base_form import BaseForm
 from portal.web.fields import CleanString, CleanText, EraDateField, MaxLength, Required, not_after_today
-from portal.words import Worded
 
 LINE, TEXT = MaxLength(200), MaxLength(LONGEST_TEXT)
 NOBODY = UUID(int=0)

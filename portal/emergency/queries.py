@@ -15,15 +15,15 @@ from sqlalchemy import Select, and_, case, exists, false, func, null, or_, selec
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql import ColumnElement
 
-from portal import clock
 from portal.accounts.models import Staff
 from portal.agencies.models import Agency
-from portal.disclosures.heading import label_columns, label_of
+from portal.core import clock
+from portal.core.policy import Actor, Permission, Role, can
+from portal.disclosures.person_header import label_columns, label_of
 from portal.emergency.models import Emergency, EmergencyAccess, EmergencyNotice, Finding
 from portal.emergency.states import WAITS, State, state_of
 from portal.people.categories import Category
 from portal.people.models import Person
-from portal.policy import Actor, Permission, Role, can
 from portal.wall import predicates
 
 

@@ -11,20 +11,20 @@ from uuid import UUID
 from sqlalchemy import Select, false, func, select
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.accounts.models import Staff
 from portal.agencies.models import Agency
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
-from portal.db import db
-from portal.errors import Lack, NotAllowed
+from portal.core import clock
+from portal.core.db import db
+from portal.core.errors import Lack, NotAllowed
+from portal.core.labels import N_
+from portal.core.policy import Actor, Permission, require
 from portal.people.categories import Category
 from portal.people.models import Person
 from portal.people.names import identity_keys, search_key
-from portal.policy import Actor, Permission, require
 from portal.wall import predicates
-from portal.words import N_
 
 # Whoever misses so often on one day is guessing.
 MISSES_PER_DAY = 10

@@ -11,7 +11,6 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.accounts.models import Membership, Staff
 from portal.accounts.queries import CASEWORKERS
 from portal.accounts.signing_in import OwnPassword, confirm
@@ -20,7 +19,13 @@ from portal.agencies.models import Agency
 from portal.agencies.queries import opening_days
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import db, new_id
+from portal.configuration import queries as settings
+from portal.core import clock
+from portal.core.db import db, new_id
+from portal.core.errors import Conflict, Invalid, Lack, NotAllowed
+from portal.core.idempotency import claim, made_by
+from portal.core.labels import N_
+from portal.core.policy import Actor, Permission, require
 from portal.disclosures import services as disclosures
 from portal.disclosures.models import Basis, Channel
 from portal.emergency import queries
@@ -29,14 +34,9 @@ from portal.emergency.models import Emergency, EmergencyAccess, EmergencyNotice,
 from portal.emergency.queries import AccessView, Box
 from portal.emergency.search import Wanted
 from portal.emergency.states import LASTS, WAITS, State, state_of
-from portal.errors import Conflict, Invalid, Lack, NotAllowed
-from portal.once import claim, made_by
 from portal.people.categories import Category
 from portal.people.models import Person
-from portal.policy import Actor, Permission, require
-from portal.settings import queries as settings
 from portal.wall import predicates
-from portal.words import N_
 
 LONGEST_TEXT = 2000
 

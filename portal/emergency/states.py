@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from portal.words import N_, Worded
+from portal.core.labels import N_, Worded
 
 LASTS = timedelta(minutes=60)
 WAITS = timedelta(hours=24)

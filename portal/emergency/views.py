@@ -11,7 +11,6 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_login import current_user
 
-from portal import clock
 from portal.accounts import devices
 from portal.accounts.attempts import TooSoon
 from portal.accounts.gate import refusals, signed_in
@@ -19,15 +18,16 @@ from portal.accounts.signing_in import OwnPassword
 from portal.accounts.views import wait
 from portal.agencies import queries as agencies
 from portal.consents.forms import EXAMPLES
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.errors import missing_page
+from portal.core.policy import Actor, Permission, can, require
 from portal.emergency import queries, search, services
 from portal.emergency.forms import AnswerForm, AskForm, FindByNameForm, FindByNumberForm, ReviewForm
 from portal.emergency.queries import AccessView, Box, LiveAccess, Waiting
 from portal.emergency.search import Match
 from portal.emergency.services import Words
 from portal.emergency.states import State
-from portal.errors import missing_page
-from portal.policy import Actor, Permission, can, require
 from portal.web.addresses import asking
 from portal.web.formats import era_datetime
 from portal.web.pagination import Page, after, page_of, page_size

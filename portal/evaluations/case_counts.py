@@ -29,7 +29,7 @@ from portal.activities.models import Activity, ActivityAgency, ActivityAttendanc
 from portal.agencies.models import Agency, AgencyKind
 from portal.cases.codes import HeardBy, Milestone, Outcome
 from portal.cases.models import Case, CaseMilestone
-from portal.db import JapanDay
+from portal.core.db import JapanDay
 from portal.evaluations.catalogue import BEGINS, ENDS, FIRST, LAST, PROGRAMME, Measure
 from portal.referrals.models import Referral
 from portal.referrals.states import ReferralStatus

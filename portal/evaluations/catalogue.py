@@ -9,10 +9,10 @@ from uuid import UUID
 
 from sqlalchemy import Date, Uuid, bindparam
 
-from portal import clock
 from portal.activities.kinds import OUTREACH, ActivityKind
-from portal.db import UTCDateTime
-from portal.words import N_, Worded
+from portal.core import clock
+from portal.core.db import UTCDateTime
+from portal.core.labels import N_, Worded
 
 
 class Count(Worded):

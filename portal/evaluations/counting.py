@@ -17,7 +17,7 @@ from portal.activities.kinds import ActivityKind, Mode
 from portal.activities.models import Activity, ActivityAgency, ActivityAttendance, Agreement, Partner
 from portal.cases.codes import Domain, Outcome, Score
 from portal.cases.models import Case, CaseGoal
-from portal.db import db
+from portal.core.db import db
 from portal.evaluations import case_counts
 from portal.evaluations.case_counts import completed
 from portal.evaluations.catalogue import (

@@ -8,8 +8,8 @@ from flask_babel import gettext, lazy_gettext
 from wtforms import HiddenField, SelectField
 from wtforms.validators import ValidationError
 
-from portal import clock
 from portal.activities.kinds import ActivityKind
+from portal.core import clock
 from portal.evaluations.catalogue import Measure
 from portal.evaluations.services import LONGEST, LONGEST_NAME
 from portal.evaluations.telling import Telling

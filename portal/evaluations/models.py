@@ -10,8 +10,8 @@ from sqlalchemy import JSON, BigInteger, ForeignKey, Index, UniqueConstraint, te
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.audit.models import Audited
-from portal.db import Base, Identified, Versioned
-from portal.words import N_, Worded
+from portal.core.db import Base, Identified, Versioned
+from portal.core.labels import N_, Worded
 
 
 class Part(Worded):

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 
 from portal.activities.kinds import ActivityKind
 from portal.agencies.models import Agency, AgencyKind
+from portal.core.policy import Actor
 from portal.evaluations.catalogue import AREAS, Area, Measure
 from portal.evaluations.models import EvaluationArea
-from portal.policy import Actor
 
 
 def programmes(session: Session) -> Sequence[Agency]:

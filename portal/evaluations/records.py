@@ -21,8 +21,10 @@ from portal.activities.models import Activity, ActivityAgency, ActivityAttendanc
 from portal.cases import queries as cases
 from portal.cases.codes import HeardBy, Milestone, Outcome
 from portal.cases.models import Case, CaseMilestone
-from portal.db import JapanDay
-from portal.disclosures.heading import label_columns, label_of
+from portal.core.db import JapanDay
+from portal.core.labels import Worded
+from portal.core.policy import Actor
+from portal.disclosures.person_header import label_columns, label_of
 from portal.evaluations import case_counts, counting
 from portal.evaluations.case_counts import plain
 from portal.evaluations.catalogue import FIRST, LAST, Count, Key, Measure, Period
@@ -32,12 +34,10 @@ from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import MeetingKind
 from portal.people.categories import Category
 from portal.people.models import Person
-from portal.policy import Actor
 from portal.referrals import queries as referrals
 from portal.referrals.models import Referral
 from portal.referrals.states import ReferralKind
 from portal.wall import predicates
-from portal.words import Worded
 
 C, M, READER = Count, Measure, predicates.READER
 # Partners and their agreements are there for everybody who does casework.

@@ -12,14 +12,17 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.activities.kinds import ActivityKind
 from portal.agencies.models import Agency, AgencyKind
 from portal.audit import checkpoints
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import db, new_id
-from portal.errors import Conflict, Invalid, StaleForm
+from portal.core import clock
+from portal.core.db import db, new_id
+from portal.core.errors import Conflict, Invalid, StaleForm
+from portal.core.idempotency import claim
+from portal.core.labels import N_
+from portal.core.policy import Actor, Permission, require
 from portal.evaluations import programmes, queries, table
 from portal.evaluations.catalogue import Measure
 from portal.evaluations.models import (
@@ -29,9 +32,6 @@ from portal.evaluations.models import (
     EvaluationText,
     Part,
 )
-from portal.once import claim
-from portal.policy import Actor, Permission, require
-from portal.words import N_
 
 LONGEST = 10_000
 CLOSED = N_("この年度は確定しています。書き足すときは、追記を使ってください。")

@@ -13,13 +13,13 @@ import xlsxwriter
 from flask_babel import gettext
 from markupsafe import Markup
 
-from portal.evaluations.asked import area_word, unit_word, year_word
+from portal.core.labels import N_
 from portal.evaluations.catalogue import FEW, Key
 from portal.evaluations.models import Part
+from portal.evaluations.params import area_word, unit_word, year_word
 from portal.evaluations.table import RESULTS, Column, Figure, Row, Year, firsts_of
 from portal.web import charts
 from portal.web.formats import era_date, month_word, t
-from portal.words import N_
 
 LINE, SIZE = 15.0, 10  # points
 HIGHEST = 400.0  # Excel shows no row higher than 409 points

@@ -11,9 +11,10 @@ from flask_babel import gettext
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.activities.kinds import ActivityKind
 from portal.activities.models import Activity, ActivityAgency
+from portal.core import clock
+from portal.core.labels import N_
 from portal.evaluations import counting
 from portal.evaluations.catalogue import (
     FEW,
@@ -33,7 +34,6 @@ from portal.evaluations.catalogue import (
 from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import MeetingKind
 from portal.web.formats import month_word, t
-from portal.words import N_
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,13 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.activities.kinds import ActivityKind
 from portal.agencies.models import Agency
 from portal.audit.services import canonical
 from portal.cases.codes import Domain
+from portal.configuration import queries as settings
+from portal.core import clock
+from portal.core.policy import Actor
 from portal.evaluations import catalogue, counting, programmes, queries
 from portal.evaluations.catalogue import (
     FEW,
@@ -34,8 +36,6 @@ from portal.evaluations.catalogue import (
 from portal.evaluations.counting import Goals
 from portal.evaluations.models import Part
 from portal.evaluations.queries import Addition, Closing
-from portal.policy import Actor
-from portal.settings import queries as settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from portal import clock
+from portal.core import clock
 from portal.evaluations import counting, programmes
 from portal.evaluations.catalogue import FEW, Key, Period, shown
 from portal.evaluations.models import Part

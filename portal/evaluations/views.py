@@ -12,13 +12,16 @@ from flask_babel import gettext
 from sqlalchemy.exc import NoResultFound
 from werkzeug.exceptions import NotFound
 
-from portal import clock
 from portal.accounts.gate import refusals, signed_in
 from portal.agencies.models import Agency
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import db
-from portal.errors import Conflict
+from portal.configuration import queries as settings
+from portal.core import clock
+from portal.core.db import db
+from portal.core.errors import Conflict
+from portal.core.labels import N_
+from portal.core.policy import Actor, Permission, can, require
 from portal.evaluations import (
     counting,
     programmes,
@@ -30,7 +33,6 @@ from portal.evaluations import (
     table,
     telling,
 )
-from portal.evaluations.asked import check_year, programme_of, shared, to, year_word
 from portal.evaluations.catalogue import Area, Key, Measure, Period
 from portal.evaluations.forms import (
     AdditionForm,
@@ -42,15 +44,13 @@ from portal.evaluations.forms import (
     TextForm,
 )
 from portal.evaluations.models import Part
+from portal.evaluations.params import check_year, programme_of, shared, to, year_word
 from portal.evaluations.programmes import Arranged
 from portal.evaluations.records import Record, RecordKind
 from portal.evaluations.table import Figure, Row, Year
 from portal.people.categories import Category
-from portal.policy import Actor, Permission, can, require
-from portal.settings import queries as settings
 from portal.web.pagination import after, page_of, page_size
 from portal.web.printer import pdf_response, render_pdf
-from portal.words import N_
 
 bp = Blueprint("evaluations", __name__, url_prefix="/reports/evaluation")
 

@@ -8,16 +8,16 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from portal import clock
 from portal.accounts.gate import refusals, signed_in
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.errors import NotAllowed
+from portal.core.labels import N_
+from portal.core.policy import Permission, can, require
 from portal.disclosures import exclusions
 from portal.disclosures.exclusions import Colleague
 from portal.disclosures.services import open_heading
-from portal.errors import NotAllowed
 from portal.exclusions.forms import ColleagueForm, LiftForm, OwnForm
-from portal.policy import Permission, can, require
-from portal.words import N_
 
 bp = Blueprint("exclusions", __name__, url_prefix="/exclusions")
 

@@ -10,14 +10,14 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal.audit import notes, soundness
+from portal.audit import log_integrity, notes
 from portal.audit import services as audit
+from portal.audit.checkpoint_store import keeping
 from portal.audit.events import AuditEvent
-from portal.audit.keeping import keeping
 from portal.audit.models import AuditCheckpoint, AuditHead
 from portal.audit.vault import vault
-from portal.db import db
-from portal.policy import Actor, Permission, require
+from portal.core.db import db
+from portal.core.policy import Actor, Permission, require
 
 MOST = 20_000
 
@@ -136,4 +136,4 @@ def make_now(actor: Actor) -> None:
     require(actor, Permission.CHECKPOINT_READ)
     with db.transaction() as session:
         audit.record(AuditEvent.CHECKPOINT_READ, ("audit_checkpoint", None), actor=actor, made=True)
-        soundness.make_checkpoint(session)
+        log_integrity.make_checkpoint(session)

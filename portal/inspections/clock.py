@@ -12,22 +12,22 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.accounts import sessions, signing_in
 from portal.accounts.attempts import Device
 from portal.accounts.models import Staff
 from portal.accounts.sessions import Limits
 from portal.accounts.signing_in import Entrance
-from portal.audit import checkpoints, jumps, soundness
+from portal.audit import checkpoints, jumps, log_integrity
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.audit.jumps import Step
 from portal.audit.models import AuditDetail, AuditEntry
 from portal.audit.vault import open_details
-from portal.db import db
-from portal.errors import Conflict, Invalid
-from portal.policy import Actor, Permission, can, require
-from portal.words import N_
+from portal.core import clock
+from portal.core.db import db
+from portal.core.errors import Conflict, Invalid
+from portal.core.labels import N_
+from portal.core.policy import Actor, Permission, can, require
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +120,7 @@ def write(session: Session, actor: Actor, reason: str) -> None:
         reason=reason,
     )
     jumps.watch.forget()
-    if soundness.present(session) is None:
+    if log_integrity.present(session) is None:
         checkpoints.make(session)
 
 

@@ -13,20 +13,20 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, func, select, true
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.accounts.models import Staff
 from portal.agencies.models import Agency
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditDetail, AuditEntry
-from portal.db import db, new_id
-from portal.errors import Conflict, Invalid, NotAllowed
+from portal.core import clock
+from portal.core.db import db, new_id
+from portal.core.errors import Conflict, Invalid, NotAllowed
+from portal.core.idempotency import claim
+from portal.core.labels import N_
+from portal.core.policy import Actor, Permission, Role, can, require
 from portal.inspections.hints import Check
 from portal.inspections.models import AuditFinding, FindingKind, SampleItem
-from portal.once import claim
-from portal.policy import Actor, Permission, Role, can, require
 from portal.referrals.models import Referral
-from portal.words import N_
 
 HISTORY = [
     event.value

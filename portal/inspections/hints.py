@@ -11,14 +11,14 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
 from portal.consents.models import Consent, ConsentCategory, ConsentRecipient, Withdrawal
+from portal.core import clock
+from portal.core.labels import N_, Worded
 from portal.disclosures.models import Basis, Disclosure, DisclosureCategory, StopConfirmation
 from portal.people.categories import Category
 from portal.referrals.models import FollowUp, Happening, Referral, ReferralCategory, ReferralEvent
-from portal.words import N_, Worded
 
 
 class Check(Worded):

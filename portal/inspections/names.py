@@ -11,21 +11,21 @@ from sqlalchemy import Select, false, func, select, true, tuple_
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql import ColumnElement
 
-from portal import clock
 from portal.accounts.models import Staff
 from portal.agencies.models import Agency
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import db, new_id
-from portal.disclosures.heading import label_of
-from portal.errors import Conflict, Invalid, Lack
+from portal.core import clock
+from portal.core.db import db, new_id
+from portal.core.errors import Conflict, Invalid, Lack
+from portal.core.idempotency import claim
+from portal.core.labels import N_
+from portal.core.policy import Actor, Permission, Role, require
+from portal.core.text import is_blank
+from portal.disclosures.person_header import label_of
 from portal.inspections.models import NameOpening
-from portal.once import claim
 from portal.people.categories import Category
 from portal.people.models import Person
-from portal.policy import Actor, Permission, Role, require
-from portal.text import is_blank
-from portal.words import N_
 
 
 @dataclass(frozen=True, slots=True)

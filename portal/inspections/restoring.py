@@ -12,18 +12,18 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.accounts.models import Staff
-from portal.audit import checkpoints, soundness
+from portal.audit import checkpoints, log_integrity
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditDetail, AuditEntry, AuditHead
 from portal.audit.notes import Contradiction
 from portal.audit.vault import open_details
-from portal.db import db
-from portal.errors import Conflict, Invalid, NotAllowed
-from portal.policy import Actor, Permission, require
-from portal.words import N_
+from portal.core import clock
+from portal.core.db import db
+from portal.core.errors import Conflict, Invalid, NotAllowed
+from portal.core.labels import N_
+from portal.core.policy import Actor, Permission, require
 
 LONGEST_REASON = 2000
 
@@ -58,7 +58,7 @@ def look(actor: Actor) -> Standing:
     """
     require(actor, Permission.RESTORE_DECLARE)
     with db.transaction(keep_reader=True) as session:
-        found = soundness.present(session)
+        found = log_integrity.present(session)
         last = checkpoints.newest(session)
         entries = session.scalars(select(AuditHead.seq)).one()
         proposal = proposed(session, found) if found else None
@@ -98,7 +98,7 @@ def found_as(found: Contradiction) -> dict[str, Any]:
 
 def require_contradiction(session: Session) -> Contradiction:
     """Raises Conflict: there is nothing to declare (any more), or a file must be put back first."""
-    found = soundness.present(session)
+    found = log_integrity.present(session)
     if found is None:
         raise Conflict(N_("監査記録は、保管してある照合票と一致しています。復元の確認は必要ありません。"))
     if not found.can_be_declared:

@@ -13,20 +13,20 @@ from uuid import UUID
 from sqlalchemy import Select, case, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from portal import clock
 from portal.accounts.models import Staff
 from portal.agencies.models import Agency
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import db, new_id
-from portal.errors import Conflict, Invalid
+from portal.core import clock
+from portal.core.db import db, new_id
+from portal.core.errors import Conflict, Invalid
+from portal.core.idempotency import claim
+from portal.core.labels import N_
+from portal.core.policy import Actor, Permission, require
 from portal.inspections.hints import Check, Hint, Verdict, hints
 from portal.inspections.models import AuditFinding, Sample, SampleItem
-from portal.once import claim
-from portal.policy import Actor, Permission, require
 from portal.referrals.models import Referral
 from portal.referrals.states import ReferralStatus
-from portal.words import N_
 
 MOST = 200
 LONGEST_NOTE = 2000

@@ -9,17 +9,17 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from portal import clock
 from portal.accounts.gate import refusals, signed_in
 from portal.agencies import queries as agencies
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.policy import Actor, Permission, can, require
 from portal.inspections import findings as inspection_findings
 from portal.inspections import samples
 from portal.inspections.findings import FindingView, Standing
 from portal.inspections.forms import AnswerForm, CheckForm, DrawForm, FindingForm, VerdictForm
 from portal.inspections.hints import Check
 from portal.inspections.samples import ItemView
-from portal.policy import Actor, Permission, can, require
 from portal.referrals.forms import uuid_or_none
 from portal.web.addresses import asking
 from portal.web.base_form import BaseForm

@@ -13,10 +13,10 @@ from typing import Any
 from sqlalchemy import and_
 from sqlalchemy.sql import ColumnElement
 
+from portal.core.policy import Actor
 from portal.meetings.agenda.models import AgendaItem
 from portal.meetings.schedule.models import Meeting
 from portal.people.categories import Category
-from portal.policy import Actor
 from portal.wall import meetings as rules
 from portal.wall import predicates
 from portal.wall.predicates import condition

@@ -1,10 +1,10 @@
 """The life of a meeting, as a table, and the codes of series, agenda items and outcomes."""
 
 from portal.audit.events import AuditEvent
+from portal.core.labels import N_, Worded
+from portal.core.policy import Permission
+from portal.core.workflow import Step, Workflow
 from portal.disclosures.models import Basis
-from portal.policy import Permission
-from portal.words import N_, Worded
-from portal.workflow import Step, Workflow
 
 
 class MeetingKind(Worded):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from portal.words import N_, Worded
+from portal.core.labels import N_, Worded
 
 
 class Category(Worded):

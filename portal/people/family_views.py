@@ -9,22 +9,22 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from sqlalchemy.exc import NoResultFound
 
-from portal import clock
 from portal.accounts.gate import refusals, signed_in
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.errors import NotAllowed, missing_page
+from portal.core.labels import N_
+from portal.core.policy import Actor
 from portal.disclosures import people
 from portal.disclosures import services as disclosures
 from portal.disclosures.people import PersonView
-from portal.errors import NotAllowed, missing_page
 from portal.people import queries, services
 from portal.people.categories import Category
 from portal.people.forms import RelativeForm, TieForm
-from portal.policy import Actor
 from portal.web.addresses import asking
 from portal.web.base_form import BaseForm
-from portal.words import N_
 
 bp = Blueprint("family", __name__, url_prefix="/<uuid:person_id>/family")
 

@@ -13,7 +13,7 @@ from flask_babel import gettext, lazy_gettext
 from wtforms import BooleanField, Field, RadioField, SelectField
 from wtforms.validators import StopValidation, ValidationError
 
-from portal import clock
+from portal.core import clock
 from portal.disclosures.people import BasicView, InformationView, PersonView
 from portal.people.categories import ASKED, FILED, Asked, Category, Relation
 from portal.people.queries import OwnPerson

@@ -9,7 +9,7 @@ from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, UniqueConstrain
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.audit.models import Audited
-from portal.db import Base, Identified, Versioned
+from portal.core.db import Base, Identified, Versioned
 from portal.people.categories import Category, Relation
 
 

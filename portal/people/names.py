@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import date
 
-from portal.text import LIKE_ESCAPE, clean_text, fold, like_pattern
+from portal.core.text import LIKE_ESCAPE, clean_text, fold, like_pattern
 
 __all__ = [
     "LIKE_ESCAPE",

@@ -10,10 +10,10 @@ from uuid import UUID
 from sqlalchemy import Select, false, or_, select
 from sqlalchemy.orm import Session
 
+from portal.core.policy import Actor, Permission, can
 from portal.people.models import Person
 from portal.people.names import LIKE_ESCAPE, identity_keys, like_pattern, search_key
 from portal.people.services import Basics
-from portal.policy import Actor, Permission, can
 from portal.wall import predicates
 
 # More than this many of one name are not told apart by a list.

@@ -9,19 +9,19 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.agencies.services import next_number
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import db, new_id
-from portal.errors import Conflict, Invalid
-from portal.once import claim
+from portal.core import clock
+from portal.core.db import db, new_id
+from portal.core.errors import Conflict, Invalid
+from portal.core.idempotency import claim
+from portal.core.labels import N_
+from portal.core.policy import Actor, Permission, require
 from portal.people.categories import Category, Relation
 from portal.people.models import FamilyTie, Information, Person
 from portal.people.names import is_kana, search_key
-from portal.policy import Actor, Permission, require
 from portal.wall import predicates
-from portal.words import N_
 
 
 @dataclass(frozen=True, slots=True)

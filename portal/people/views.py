@@ -10,7 +10,6 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from portal import clock
 from portal.accounts.gate import refusals, signed_in
 from portal.activities import queries as activity_queries
 from portal.audit import services as audit
@@ -18,12 +17,15 @@ from portal.audit.events import AuditEvent
 from portal.cases import queries as case_queries
 from portal.cases import services as case_services
 from portal.cases.forms import OpenForm
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.errors import NotAllowed
+from portal.core.idempotency import made_by
+from portal.core.labels import N_
+from portal.core.policy import Actor, Permission, require
 from portal.disclosures import consents, people
 from portal.disclosures import services as disclosures
 from portal.disclosures.people import BasicView, PersonView, Withheld
-from portal.errors import NotAllowed
-from portal.once import made_by
 from portal.people import family_views, queries, services
 from portal.people.categories import Category, labelled
 from portal.people.forms import (
@@ -38,11 +40,9 @@ from portal.people.forms import (
     filed,
 )
 from portal.people.queries import OwnPerson
-from portal.policy import Actor, Permission, require
 from portal.referrals import queries as referrals
 from portal.referrals.queries import Filter
 from portal.web.pagination import after, page_of, page_size
-from portal.words import N_
 
 bp = Blueprint("people", __name__, url_prefix="/people")
 bp.register_blueprint(family_views.bp)

@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Blueprint
 
-from portal.clock import AGE_BANDS
+from portal.core.clock import AGE_BANDS
 from portal.people.categories import labelled
 
 bp = Blueprint("referrals", __name__, url_prefix="/referrals")

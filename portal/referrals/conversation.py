@@ -8,22 +8,22 @@ from sqlalchemy import delete
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.cases import services as cases
-from portal.db import db, new_id
+from portal.core import clock
+from portal.core.db import db, new_id
+from portal.core.errors import Conflict, Invalid, NoBasis
+from portal.core.idempotency import claim
+from portal.core.labels import N_
+from portal.core.policy import Actor, Permission, can, require
 from portal.disclosures import services as disclosures
 from portal.disclosures.models import Basis, Disclosure
 from portal.disclosures.queries import to_confirm
-from portal.errors import Conflict, Invalid, NoBasis
-from portal.once import claim
-from portal.policy import Actor, Permission, can, require
 from portal.referrals import queries
 from portal.referrals.drafts import require_nameless
 from portal.referrals.models import FollowUp, FollowUpKind, Happening, Referral, ReferralEvent, ReferralNews
 from portal.referrals.states import ENDED, ReferralStatus
-from portal.words import N_
 
 
 def write_line(

@@ -9,18 +9,19 @@ from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from portal import clock
 from portal.accounts.gate import note_refusal, refusals, signed_in
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.errors import Conflict, Lack
+from portal.core.labels import N_
+from portal.core.policy import Actor, Permission, require
 from portal.disclosures import people
 from portal.disclosures import services as disclosures
 from portal.disclosures.models import Basis
 from portal.disclosures.people import PersonView
-from portal.errors import Conflict, Lack
 from portal.people.categories import Category
-from portal.policy import Actor, Permission, require
 from portal.referrals import drafts, preview, reading, services
 from portal.referrals.blueprint import bp
 from portal.referrals.drafts import Proposal
@@ -30,7 +31,6 @@ from portal.referrals.states import ENDED, FLOW, ReferralAction, ReferralKind, R
 from portal.referrals.views import whole
 from portal.web.addresses import asked
 from portal.web.formats import era_datetime
-from portal.words import N_
 
 
 @bp.route("/new", methods=["GET", "POST"])

@@ -12,7 +12,6 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.accounts.models import Membership, Staff
 from portal.agencies.calendar import NeverOpen, OpeningDays
 from portal.agencies.models import Agency, Room, Service
@@ -22,21 +21,22 @@ from portal.audit.events import AuditEvent
 from portal.cases.codes import Domain
 from portal.consents import services as consents
 from portal.consents.models import Consent, ConsentCategory
-from portal.db import among, db, keep_only, new_id
+from portal.core import clock
+from portal.core.db import among, db, keep_only, new_id
+from portal.core.errors import Conflict, Invalid, Lack, NoBasis
+from portal.core.idempotency import claim
+from portal.core.labels import N_
+from portal.core.policy import Actor, Permission, Role, require
 from portal.disclosures import consents as disclosure_consents
 from portal.disclosures.models import Basis
 from portal.disclosures.services import known_categories, present_person
-from portal.errors import Conflict, Invalid, Lack, NoBasis
-from portal.once import claim
 from portal.people.categories import Category
 from portal.people.models import Information, Person
 from portal.people.names import search_key
-from portal.policy import Actor, Permission, Role, require
 from portal.referrals import queries
 from portal.referrals.models import Happening, Referral, ReferralCategory, ReferralEvent, ReferralGoal
 from portal.referrals.states import ENDED, ReferralKind, ReferralStatus
 from portal.wall import predicates
-from portal.words import N_
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from wtforms.widgets import CheckboxInput, ListWidget
 
 from portal.agencies.models import Room
 from portal.cases.codes import Domain, Outcome, Score
-from portal.clock import AGE_BANDS
+from portal.core.clock import AGE_BANDS
+from portal.core.labels import Worded
 from portal.disclosures.models import Basis
 from portal.people.categories import Category
 from portal.referrals.drafts import Offer, Recipient
@@ -31,7 +32,6 @@ from portal.web.fields import (
     Required,
     not_after_today,
 )
-from portal.words import Worded
 
 GOALS = 3
 

@@ -10,12 +10,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.audit.models import Audited
 from portal.cases.codes import Domain, Outcome, Score
-from portal.clock import now
-from portal.db import Base, Identified, Versioned
+from portal.core.clock import now
+from portal.core.db import Base, Identified, Versioned
+from portal.core.labels import N_, Worded
 from portal.disclosures.models import Basis
 from portal.people.categories import Category
 from portal.referrals.states import OPEN, ReferralKind, ReferralStatus, Refusal
-from portal.words import N_, Worded
 
 
 class Referral(Identified, Versioned, Audited, Base):

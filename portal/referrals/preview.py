@@ -11,20 +11,20 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.consents.models import Consent
+from portal.core import clock
+from portal.core.errors import Invalid, PortalError
+from portal.core.labels import N_
+from portal.core.policy import Actor
 from portal.disclosures.models import Basis
 from portal.disclosures.people import BasicView, InformationView, PersonView, Withheld
-from portal.errors import Invalid, PortalError
 from portal.people.categories import FILED, Category
-from portal.policy import Actor
 from portal.referrals import drafts, queries
 from portal.referrals.drafts import Recipient, check_anonymous_draft, check_tellable, standing_consent
 from portal.referrals.models import Referral
 from portal.referrals.reading import ReferralView
 from portal.referrals.services import ACKNOWLEDGE_DAYS, RESPOND_DAYS
 from portal.referrals.states import ReferralStatus
-from portal.words import N_
 
 
 @dataclass(frozen=True, slots=True)

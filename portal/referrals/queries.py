@@ -30,25 +30,25 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql import ColumnElement
 
-from portal import clock
 from portal.accounts.models import Staff
 from portal.agencies.models import Agency
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.consents import queries as consents
-from portal.db import among, db
+from portal.core import clock
+from portal.core.db import among, db
+from portal.core.errors import Lack
+from portal.core.policy import Actor, Permission, can
+from portal.core.text import LIKE_ESCAPE, like_pattern
 from portal.disclosures import queries as disclosure_queries
 from portal.disclosures.models import Basis, Disclosure
 from portal.disclosures.people import spellings
 from portal.disclosures.queries import lives_for, to_confirm
-from portal.errors import Lack
 from portal.people.categories import Category
 from portal.people.models import Person
 from portal.people.names import search_key
-from portal.policy import Actor, Permission, can
 from portal.referrals.models import FollowUp, Referral, ReferralGoal, ReferralNews
 from portal.referrals.states import OPEN, ReferralStatus
-from portal.text import LIKE_ESCAPE, like_pattern
 from portal.wall import predicates
 
 

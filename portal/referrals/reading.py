@@ -13,20 +13,21 @@ from sqlalchemy import Row, Select, bindparam, exists, func, or_, select
 from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session, aliased
 
-from portal import clock
 from portal.accounts.models import Staff
 from portal.agencies.models import Agency, Service
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.cases.codes import Domain, Outcome, Score
 from portal.consents.models import Consent, Withdrawal
-from portal.db import among, db
+from portal.core import clock
+from portal.core.db import among, db
+from portal.core.labels import N_, Worded
+from portal.core.policy import Actor
 from portal.disclosures import people
 from portal.disclosures.models import Basis, Disclosure
 from portal.disclosures.people import PersonView, Withheld
 from portal.disclosures.queries import lives_for, to_confirm
 from portal.people.categories import Category
-from portal.policy import Actor
 from portal.referrals import queries
 from portal.referrals.models import (
     Happening,
@@ -39,7 +40,6 @@ from portal.referrals.models import (
 from portal.referrals.queries import Filter
 from portal.referrals.states import OPEN, ReferralKind, ReferralStatus, Refusal
 from portal.wall import predicates
-from portal.words import N_, Worded
 
 
 class Stop(Worded):

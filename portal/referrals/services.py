@@ -10,7 +10,6 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.agencies.calendar import NeverOpen
 from portal.agencies.models import Agency
 from portal.agencies.queries import opening_days
@@ -18,21 +17,22 @@ from portal.agencies.services import next_number
 from portal.audit import services as audit
 from portal.cases import services as cases
 from portal.cases.codes import HeardBy, Outcome, Score
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.errors import Conflict, Invalid, Lack, NoBasis
+from portal.core.idempotency import claim
+from portal.core.labels import N_
+from portal.core.policy import Actor, can, require
 from portal.disclosures import services as disclosures
 from portal.disclosures.models import Basis, Channel
-from portal.errors import Conflict, Invalid, Lack, NoBasis
-from portal.once import claim
 from portal.people import services as people
 from portal.people.models import Person
-from portal.policy import Actor, can, require
 from portal.referrals import queries
 from portal.referrals.conversation import tell_other_side, write_line
 from portal.referrals.drafts import check_anonymous_draft, check_tellable, standing_consent
 from portal.referrals.models import Happening, Referral, ReferralCategory
 from portal.referrals.reading import ReferralView
 from portal.referrals.states import ENDED, FLOW, ReferralAction, ReferralKind, ReferralStatus, Refusal
-from portal.words import N_
 
 # A recipient acknowledges within two of its own business days and answers within five (design, section 5).
 ACKNOWLEDGE_DAYS = 2

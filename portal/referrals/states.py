@@ -1,9 +1,9 @@
 """The life of a referral, as a table, and the codes that go with it."""
 
 from portal.audit.events import AuditEvent
-from portal.policy import Permission
-from portal.words import N_, Worded
-from portal.workflow import Step, Workflow
+from portal.core.labels import N_, Worded
+from portal.core.policy import Permission
+from portal.core.workflow import Step, Workflow
 
 
 class ReferralStatus(Worded):

@@ -13,15 +13,16 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from markupsafe import Markup
 
-from portal import clock
 from portal.accounts.gate import note_refusal, refusals, signed_in
-from portal.db import db
-from portal.disclosures.heading import label_of
+from portal.core import clock
+from portal.core.db import db
+from portal.core.errors import Conflict, NoBasis
+from portal.core.labels import N_
+from portal.core.policy import Actor, Permission, can, require
 from portal.disclosures.models import Basis
 from portal.disclosures.people import Withheld
-from portal.errors import Conflict, NoBasis
+from portal.disclosures.person_header import label_of
 from portal.meetings.issues import services as issue_services
-from portal.policy import Actor, Permission, can, require
 from portal.referrals import conversation, drafts, preview, queries, reading, services
 from portal.referrals.blueprint import bp
 from portal.referrals.forms import (
@@ -40,7 +41,6 @@ from portal.referrals.states import ENDED, ReferralAction, ReferralKind, Referra
 from portal.web.formats import era_short
 from portal.web.pagination import after, page_of, page_size
 from portal.web.printer import pdf_response, render_pdf
-from portal.words import N_
 
 STOPS = {
     Happening.REJECT,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 from flask.cli import AppGroup
 
-from portal.db import db
-from portal.errors import PortalError
+from portal.core.db import db
+from portal.core.errors import PortalError
 from portal.retention import erasing, services
 
 retention = AppGroup("retention", help="Erased people: see docs/operations.md.")

@@ -12,29 +12,29 @@ from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import ColumnElement
 
-from portal import clock
 from portal.activities.models import ActivityAttendance
 from portal.audit import bound, vault
 from portal.audit import services as audit
+from portal.audit.checkpoint_store import keeping
 from portal.audit.events import AuditEvent
-from portal.audit.keeping import keeping
 from portal.audit.models import Audited, AuditHead
 from portal.cases.models import Case, CaseGoal, CaseMilestone, ProgressNote
 from portal.consents.models import Consent, Withdrawal
-from portal.db import Base, Versioned, db
+from portal.core import clock
+from portal.core.db import Base, Versioned, db
+from portal.core.errors import Conflict, PortalError
+from portal.core.labels import N_
+from portal.core.policy import Actor
 from portal.disclosures.models import Disclosure, StopConfirmation
 from portal.emergency.models import EmergencyAccess
-from portal.errors import Conflict, PortalError
 from portal.exclusions.models import Exclusion
 from portal.inspections.models import NameOpening
 from portal.meetings.agenda.models import AgendaItem
 from portal.meetings.minutes.models import Addendum, MinutesRevision
 from portal.meetings.outcomes.models import MeetingOutcome
 from portal.people.models import FamilyTie, Information, Person
-from portal.policy import Actor
 from portal.referrals.models import FollowUp, Referral, ReferralEvent, ReferralGoal
 from portal.retention.models import Erasure
-from portal.words import N_
 
 Where = Callable[[UUID], ColumnElement[bool]]
 ERASED = N_("消去済み")  # stands in the place of a name

@@ -14,9 +14,11 @@ from sqlalchemy.orm import Session, aliased
 from sqlalchemy.orm.attributes import InstrumentedAttribute
 from sqlalchemy.sql import ColumnElement
 
-from portal import clock
 from portal.cases.models import Case
+from portal.configuration import queries as setting_queries
 from portal.consents.models import Consent, ConsentRecipient, Withdrawal
+from portal.core import clock
+from portal.core.labels import N_, Worded
 from portal.disclosures.models import Basis, Disclosure
 from portal.emergency.models import EmergencyAccess
 from portal.emergency.states import WAITS
@@ -29,8 +31,6 @@ from portal.people.models import Person
 from portal.referrals.models import FollowUp, Referral
 from portal.referrals.states import OPEN, ReferralStatus
 from portal.retention.models import ErasureGround
-from portal.settings import queries as setting_queries
-from portal.words import N_, Worded
 
 
 class Kind(Worded):

@@ -11,18 +11,18 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, func, literal, null, or_, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
-from portal import clock
 from portal.accounts.models import Staff
 from portal.cases.models import Case
 from portal.consents.models import Consent
-from portal.db import db
-from portal.disclosures.heading import label_columns, label_of
+from portal.core import clock
+from portal.core.db import db
+from portal.core.policy import Actor, Permission, can
 from portal.disclosures.models import Basis, Disclosure
+from portal.disclosures.person_header import label_columns, label_of
 from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import MeetingStatus
 from portal.people.categories import Category
 from portal.people.models import Person
-from portal.policy import Actor, Permission, can
 from portal.referrals.models import Referral
 from portal.referrals.states import ENDED
 from portal.retention import kinds

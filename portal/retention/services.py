@@ -8,24 +8,24 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.accounts.models import Membership, Staff
 from portal.accounts.queries import CASEWORKERS
 from portal.accounts.signing_in import OwnPassword, confirm
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import db, new_id
+from portal.core import clock
+from portal.core.db import db, new_id
+from portal.core.errors import Conflict, Invalid
+from portal.core.idempotency import claim, made_by
+from portal.core.labels import N_
+from portal.core.policy import Actor, Permission, require
 from portal.disclosures.services import present_person
-from portal.errors import Conflict, Invalid
-from portal.once import claim, made_by
 from portal.people.models import Person
-from portal.policy import Actor, Permission, require
 from portal.retention import erasing, kinds, queries
 from portal.retention.kinds import Block, Kind
 from portal.retention.models import Erasure, ErasureGround
 from portal.retention.queries import After, Due, Proposal
 from portal.wall import predicates
-from portal.words import N_
 
 LONGEST_REASON = 2000
 

@@ -9,15 +9,15 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from portal import clock
 from portal.accounts import devices
 from portal.accounts.attempts import TooSoon
 from portal.accounts.gate import refusals, signed_in
 from portal.accounts.signing_in import OwnPassword
 from portal.accounts.views import wait
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.policy import Actor, Permission, can
 from portal.people import family_views
-from portal.policy import Actor, Permission, can
 from portal.retention import kinds, queries, services
 from portal.retention.forms import AgreeForm, ProposeForm
 from portal.retention.kinds import Kind

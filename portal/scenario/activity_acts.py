@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import or_, select
 
-from portal import clock
 from portal.activities import services
 from portal.activities.kinds import ActivityKind, Mode, Offer
 from portal.activities.models import ActivitySeries
@@ -16,10 +15,12 @@ from portal.activities.partners.services import PartnerFacts
 from portal.activities.series import services as serie_services
 from portal.activities.series.services import SeriesFacts
 from portal.activities.services import ActivityFacts, Heads
-from portal.errors import Conflict, Invalid, NotAllowed
+from portal.core import clock
+from portal.core.errors import Conflict, Invalid, NotAllowed
+from portal.core.labels import N_
+from portal.core.policy import Actor
 from portal.evaluations.catalogue import AREAS
 from portal.evaluations.models import EvaluationArea
-from portal.policy import Actor
 from portal.scenario.play import Act, Given, Play
 from portal.scenario.shapes import (
     Field,
@@ -40,7 +41,6 @@ from portal.scenario.shapes import (
     text,
 )
 from portal.scenario.source import Table, Value, Word
-from portal.words import N_
 
 CODES = {area.name: area.code for area in AREAS} | {area.code: area.code for area in AREAS}
 ANONYMOUS: Fields = {"first": may(number), "again": may(number)}

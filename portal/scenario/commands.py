@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from flask.cli import AppGroup
 
-from portal.db import db
+from portal.core.db import db
 from portal.scenario.loading import Loaded, NotEmpty, load
 from portal.scenario.source import WrongFile
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
+from portal.core.policy import Actor
 from portal.emergency import services
 from portal.emergency.models import Emergency, EmergencyNotice, Finding
 from portal.emergency.search import Wanted
 from portal.emergency.services import Wish
 from portal.people.categories import Category
 from portal.people.models import Person
-from portal.policy import Actor
 from portal.scenario.play import Act, Given, Play
 from portal.scenario.shapes import Sort, known, may, need, new, one_of, several, text
 

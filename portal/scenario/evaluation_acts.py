@@ -5,15 +5,15 @@ from __future__ import annotations
 from uuid import UUID
 
 from portal.activities.kinds import ActivityKind
-from portal.errors import Invalid, NotAllowed
+from portal.core.errors import Invalid, NotAllowed
+from portal.core.labels import N_
+from portal.core.policy import Actor
 from portal.evaluations import programmes
 from portal.evaluations import services as evaluation_services
 from portal.evaluations.catalogue import Measure
 from portal.evaluations.models import Part
-from portal.policy import Actor
 from portal.scenario.play import Act, Given, Play
 from portal.scenario.shapes import day, may, need, number, one_of, several, text
-from portal.words import N_
 
 
 def programme_of(actor: Actor) -> UUID:

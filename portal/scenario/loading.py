@@ -10,13 +10,13 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.accounts.models import Staff
 from portal.accounts.passwords import AT_ONCE, hashing
 from portal.agencies.models import Agency
 from portal.audit import bound, checkpoints
-from portal.db import db
-from portal.policy import Role
+from portal.core import clock
+from portal.core.db import db
+from portal.core.policy import Role
 from portal.scenario.plan import understand
 from portal.scenario.play import Play, told_by_line
 from portal.scenario.setting import enter

@@ -9,9 +9,11 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from portal import clock
 from portal.agencies.models import Agency
-from portal.errors import Invalid
+from portal.core import clock
+from portal.core.errors import Invalid
+from portal.core.labels import N_
+from portal.core.policy import Actor
 from portal.meetings.agenda import drafting
 from portal.meetings.agenda import services as agenda_services
 from portal.meetings.agenda.models import AgendaItem
@@ -40,7 +42,6 @@ from portal.meetings.states import (
     OutcomeKind,
 )
 from portal.people.categories import Category
-from portal.policy import Actor
 from portal.referrals.models import Referral
 from portal.referrals.states import ReferralAction
 from portal.scenario.play import Act, Given, Play
@@ -65,7 +66,6 @@ from portal.scenario.shapes import (
     wrong,
 )
 from portal.scenario.source import Value
-from portal.words import N_
 
 AN_HOUR = 60
 CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")

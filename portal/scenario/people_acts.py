@@ -5,19 +5,20 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
-from portal import clock
 from portal.agencies import services as agencies
 from portal.agencies.models import Room
 from portal.cases import services as cases
 from portal.cases.codes import Domain, HeardBy, Method, Milestone, Outcome, Score
 from portal.consents.models import ConsentMethod
 from portal.consents.services import ConsentTerms
+from portal.core import clock
+from portal.core.errors import NotAllowed
+from portal.core.labels import N_
+from portal.core.policy import Actor
 from portal.disclosures import services as disclosures
-from portal.errors import NotAllowed
 from portal.people import services as people
 from portal.people.categories import Category, Relation
 from portal.people.services import Basics
-from portal.policy import Actor
 from portal.scenario.play import Act, Given, Play
 from portal.scenario.shapes import (
     FLAGS,
@@ -40,7 +41,6 @@ from portal.scenario.shapes import (
     text,
 )
 from portal.scenario.source import Value, Word
-from portal.words import N_
 
 PURPOSE = "支援の調整のため"
 UNTOLD = "理由は記録されていません"

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from portal import clock
 from portal.accounts.passwords import LONGEST, SHORTEST
 from portal.agencies.calendar import FRIDAY, MONDAY, SATURDAY, SUNDAY, THURSDAY, TUESDAY, WEDNESDAY
 from portal.agencies.models import AgencyKind, Room
-from portal.policy import Role
+from portal.core import clock
+from portal.core.policy import Role
 from portal.scenario import (
     activity_acts,
     emergency_acts,

@@ -11,11 +11,11 @@ from uuid import UUID
 from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session
 
-from portal.errors import PortalError
-from portal.policy import Actor
+from portal.core.errors import PortalError
+from portal.core.labels import Worded
+from portal.core.policy import Actor
 from portal.scenario.shapes import Fields, Sort, wrong
 from portal.scenario.source import Table
-from portal.words import Worded
 
 # What a service calls a field, and what the file calls it.
 NAMES = {

@@ -7,15 +7,16 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from portal import clock
 from portal.cases import services as cases
 from portal.cases.codes import Domain, HeardBy, Outcome, Score
+from portal.core import clock
+from portal.core.errors import Invalid
+from portal.core.labels import N_
+from portal.core.policy import Actor
 from portal.disclosures.models import Basis
-from portal.errors import Invalid
 from portal.meetings.issues import services as issue_services
 from portal.people.categories import Category
 from portal.people.models import Person
-from portal.policy import Actor
 from portal.referrals import conversation, drafts, queries, reading, services
 from portal.referrals.drafts import Proposal
 from portal.referrals.models import FollowUpKind, Referral, ReferralNews
@@ -40,7 +41,6 @@ from portal.scenario.shapes import (
     word,
 )
 from portal.scenario.source import Value
-from portal.words import N_
 
 WITHOUT_CONSENT = [basis.value for basis in Basis if basis is not Basis.CONSENT]
 

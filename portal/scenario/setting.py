@@ -16,7 +16,7 @@ from portal.agencies.models import Agency, Room, Service
 from portal.agencies.services import AgencyFacts
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.policy import Actor
+from portal.core.policy import Actor
 from portal.scenario.plan import Entry, Plan
 from portal.scenario.play import Play, told_by_line
 from portal.scenario.shapes import Sort, wrong

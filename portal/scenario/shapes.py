@@ -10,9 +10,9 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any
 
-from portal import clock
+from portal.core import clock
+from portal.core.text import UnusableText, clean_text
 from portal.scenario.source import Mistake, Row, Table, Value, Word, WrongFile
-from portal.text import UnusableText, clean_text
 
 KEY = re.compile(r"[a-z0-9_]+")
 RELATIVE = re.compile(r"([+-]\d{1,5})d(?: +(\d{1,2}:\d{2}))?")

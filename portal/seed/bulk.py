@@ -14,7 +14,6 @@ from sqlalchemy import JSON, Connection, LargeBinary, Table, Uuid, update
 from sqlalchemy.orm import Session
 from sqlalchemy.schema import AddConstraint, DropConstraint
 
-from portal import clock
 from portal.audit import bound as audit_bound
 from portal.audit import checkpoints, notes
 from portal.audit.bound import BOUND, SALT, columns_of, digest_of, state_of
@@ -23,7 +22,8 @@ from portal.audit.models import AuditHead
 from portal.audit.services import entry_values
 from portal.audit.tree import Growing
 from portal.audit.vault import vault
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
 
 Row = dict[str, Any]
 # A month of the log is kept until no earlier entry can come.

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from random import Random
 
-from portal import clock
 from portal.audit.events import AuditEvent
+from portal.core import clock
 from portal.people.categories import FILED, Category, Relation
 from portal.people.names import search_key
 from portal.seed.bulk import Bulk, Row, Who, dashed

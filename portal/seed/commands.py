@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from flask.cli import AppGroup
 
-from portal.db import db
+from portal.core.db import db
 from portal.scenario.loading import NotEmpty, new_password
 from portal.seed.scale import FEWEST, FEWEST_AGENCIES, MOST, MOST_AGENCIES, seed
 

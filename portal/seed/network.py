@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from random import Random
 
-from portal import clock
 from portal.agencies.calendar import OpeningDays
 from portal.agencies.models import Room
 from portal.agencies.services import numbered
 from portal.audit.events import AuditEvent
-from portal.policy import Role
+from portal.core import clock
+from portal.core.policy import Role
 from portal.seed.bulk import Bulk, Row, Who
 
 FAMILIES = (

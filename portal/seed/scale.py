@@ -8,20 +8,20 @@ from datetime import datetime, timedelta
 from random import Random
 from uuid import UUID
 
-from portal import clock
 from portal.accounts.passwords import hashing
 from portal.audit.events import AuditEvent
-from portal.db import db
-from portal.policy import Role
+from portal.core import clock
+from portal.core.db import db
+from portal.core.policy import Role
 from portal.referrals.models import FollowUpKind
 from portal.referrals.states import ReferralKind, ReferralStatus
 from portal.scenario.loading import NotEmpty, is_empty
 from portal.seed import clients, network, paths
 from portal.seed.bulk import Bulk, Who
 from portal.seed.clients import Client, World, Yes
-from portal.seed.gatherings import Gatherings
 from portal.seed.network import Place
 from portal.seed.paths import PLAN_NAMES, PLAN_WEIGHTS, PLANS, Path, Step
+from portal.seed.seeded_activities import Gatherings
 
 YEARS = 8
 FEWEST, MOST = 120, 5_000_000

@@ -10,9 +10,9 @@ from flask import Blueprint, render_template, request, send_file
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, lazy_gettext
 
-from portal import clock
 from portal.accounts.gate import signed_in
 from portal.auditing.exports import as_csv
+from portal.core import clock
 from portal.disclosures.models import Basis
 from portal.referrals.states import Refusal
 from portal.statistics import figures

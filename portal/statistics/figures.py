@@ -16,17 +16,17 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Text, case, func, select, type_coerce
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from portal import clock
 from portal.agencies.calendar import OpeningDays
 from portal.agencies.models import Agency, Closure
 from portal.agencies.queries import days_of
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
-from portal.db import JapanDay, db
+from portal.core import clock
+from portal.core.db import JapanDay, db
+from portal.core.policy import Actor, Permission, require
 from portal.disclosures.models import Basis, Disclosure
 from portal.emergency.models import EmergencyAccess, Finding
-from portal.policy import Actor, Permission, require
 from portal.referrals.models import Referral
 from portal.referrals.states import Refusal
 

@@ -8,12 +8,12 @@ from datetime import date, timedelta
 from sqlalchemy import ColumnElement, case, func, or_, select
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.policy import Actor, Permission, require
 from portal.inspections.checkpoints import Slip, newest_slip
-from portal.policy import Actor, Permission, require
 from portal.referrals.models import Referral
 from portal.referrals.states import ReferralStatus
 from portal.statistics import figures

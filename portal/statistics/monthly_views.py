@@ -8,10 +8,10 @@ from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import NotFound
 
-from portal import clock
 from portal.accounts.gate import signed_in
+from portal.core import clock
+from portal.core.policy import Permission, require
 from portal.disclosures.models import Basis
-from portal.policy import Permission, require
 from portal.referrals.states import Refusal
 from portal.statistics import monthly
 from portal.statistics.monthly import Month, Monthly

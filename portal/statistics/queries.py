@@ -30,7 +30,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from portal.agencies.calendar import OpeningDays
 from portal.cases.codes import Milestone, Outcome
 from portal.cases.models import Case, CaseMilestone
-from portal.db import JapanDay, UTCDateTime
+from portal.core.db import JapanDay, UTCDateTime
 from portal.referrals.models import Referral
 from portal.referrals.states import ReferralStatus
 from portal.statistics.figures import OPENED, is_waited_for

@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session
 from portal.agencies.models import Agency
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import db
-from portal.policy import Actor, Permission, require
-from portal.settings import queries as settings
+from portal.configuration import queries as settings
+from portal.core.db import db
+from portal.core.policy import Actor, Permission, require
 from portal.statistics import queries
 from portal.statistics.figures import opening_days
 from portal.statistics.tables import Counted, Item, Period, Scope, Statistics, of_flow, of_items, of_pairs

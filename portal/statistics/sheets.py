@@ -11,8 +11,8 @@ import xlsxwriter
 from flask_babel import gettext
 from markupsafe import Markup
 
-from portal import clock
 from portal.cases.codes import Outcome
+from portal.core import clock
 from portal.referrals.states import Refusal
 from portal.statistics.small_numbers import Shown
 from portal.statistics.tables import (

@@ -11,16 +11,16 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.agencies.calendar import OpeningDays
 from portal.cases.codes import Milestone, Outcome
+from portal.core import clock
+from portal.core.labels import N_, Worded
 from portal.referrals.states import Refusal
 from portal.statistics import queries, small_numbers
 from portal.statistics.figures import median
 from portal.statistics.monthly import Month
 from portal.statistics.queries import Passed
 from portal.statistics.small_numbers import Shown, Table
-from portal.words import N_, Worded
 
 
 class Item(Worded):

@@ -12,10 +12,10 @@ from flask_babel import gettext, lazy_gettext
 from werkzeug.exceptions import NotFound
 from wtforms import SelectField
 
-from portal import clock
 from portal.accounts.gate import signed_in
 from portal.cases.codes import Outcome
-from portal.policy import Permission, require
+from portal.core import clock
+from portal.core.policy import Permission, require
 from portal.referrals.states import Refusal
 from portal.statistics import services, sheets
 from portal.statistics.sheets import month_word, number, picture, share_word, year_word

@@ -12,10 +12,11 @@ from uuid import UUID
 from sqlalchemy import Date, Integer, Select, and_, bindparam, or_, select, true
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import UTCDateTime, among, db
+from portal.core import clock
+from portal.core.db import UTCDateTime, among, db
+from portal.core.policy import Actor, Permission, can, require
 from portal.meetings.outcomes import queries as outcome_queries
 from portal.meetings.outcomes.models import MeetingOutcome
 from portal.meetings.outcomes.queries import PromiseView, is_done
@@ -25,7 +26,6 @@ from portal.meetings.schedule import queries
 from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import COMING, MeetingKind, MeetingStatus
 from portal.people.categories import Category
-from portal.policy import Actor, Permission, can, require
 from portal.wall import predicates
 
 DAYS = 14

@@ -12,25 +12,25 @@ from uuid import UUID
 from sqlalchemy import Date, Integer, Select, and_, bindparam, func, or_, select, union
 from sqlalchemy.orm import Session, aliased
 
-from portal import clock
 from portal.agencies.models import Agency
 from portal.agencies.queries import opening_days_by_agency
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import UTCDateTime, among, db
+from portal.core import clock
+from portal.core.db import UTCDateTime, among, db
+from portal.core.labels import N_, Worded
+from portal.core.policy import Actor, Permission, Role, require
 from portal.disclosures import consents
 from portal.disclosures.consents import Show
-from portal.disclosures.heading import label_columns, label_of
 from portal.disclosures.models import Basis
+from portal.disclosures.person_header import label_columns, label_of
 from portal.people.categories import Category
 from portal.people.models import Person
-from portal.policy import Actor, Permission, Role, require
 from portal.referrals import queries
 from portal.referrals.models import FollowUp, FollowUpKind, Referral
 from portal.referrals.queries import Box, Filter
 from portal.referrals.states import OPEN, ReferralKind, ReferralStatus
 from portal.wall import predicates
-from portal.words import N_, Worded
 
 MOST = 100
 DAYS = 7

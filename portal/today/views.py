@@ -9,14 +9,14 @@ from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from portal import clock
 from portal.accounts.gate import signed_in
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.labels import N_
+from portal.core.policy import Permission, Role, can
 from portal.inspections import findings
-from portal.policy import Permission, Role, can
 from portal.today import meetings, queries
 from portal.today.queries import MOST, Need, Today
-from portal.words import N_
 
 bp = Blueprint("today", __name__)
 

@@ -7,8 +7,8 @@ from functools import lru_cache
 
 from sqlalchemy import Engine, event
 
-from portal import faults
-from portal.db import Database
+from portal.core import faults
+from portal.core.db import Database
 from portal.wall import postgresql, postgresql_session, sqlite
 from portal.wall.postgresql_session import OtherRules
 from portal.wall.reader import NOBODY

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
-from portal import clock
+from portal.core import clock
 from portal.wall import postgresql
 from portal.wall.functions import planned_once
 from portal.wall.reader import VALUES, Reader

@@ -20,9 +20,9 @@ from sqlalchemy.orm.attributes import InstrumentedAttribute
 from sqlalchemy.sql import ColumnElement, coercions, roles
 from sqlalchemy.sql.visitors import InternalTraversal
 
-from portal import clock
-from portal.db import UTCDateTime
-from portal.policy import Actor, Permission, Role, can
+from portal.core import clock
+from portal.core.db import UTCDateTime
+from portal.core.policy import Actor, Permission, Role, can
 from portal.wall import rules
 from portal.wall.text import BASE, WHO
 

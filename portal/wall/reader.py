@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from portal import clock
-from portal.db import Database, close_reading
-from portal.policy import Actor, Permission, Role, can
+from portal.core import clock
+from portal.core.db import Database, close_reading
+from portal.core.policy import Actor, Permission, Role, can
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 from pysqlite3 import dbapi2 as sqlite
 from sqlalchemy import Engine, event
 
-from portal import clock
+from portal.core import clock
 from portal.wall import rules
 from portal.wall.reader import NOBODY, VALUES, Reader
 from portal.wall.text import columns_of, tables_in, text_of

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
-from portal.db import Base
+from portal.core.db import Base
 from portal.wall.columns import shown
 from portal.wall.rules import NOBODY
 from portal.wall.tables import RULES

@@ -9,10 +9,10 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from werkzeug.exceptions import InternalServerError
 
-from portal.errors import fields_sent
-from portal.faults import ERRORS, Fault, fault_of
+from portal.core.errors import fields_sent
+from portal.core.faults import ERRORS, Fault, fault_of
+from portal.core.labels import N_
 from portal.web.last_resort import TYPED_IN
-from portal.words import N_
 
 RETRY_AFTER = "30"
 

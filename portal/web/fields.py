@@ -14,9 +14,9 @@ from wtforms import Field, StringField, TextAreaField
 from wtforms.validators import StopValidation, ValidationError
 from wtforms.widgets import TelInput, TextInput, html_params
 
-from portal import clock
-from portal.clock import DateCode, DateProblem
-from portal.text import UnusableText, clean_text, is_blank, without_unusable
+from portal.core import clock
+from portal.core.clock import DateCode, DateProblem
+from portal.core.text import UnusableText, clean_text, is_blank, without_unusable
 from portal.web.language import in_english
 
 _DATE_AND_TIME = re.compile(r"(.+?)(?:\s+|(?<=\d)T)((?:午前|午後)?\s*\d{1,2}\s*[:：時].*)")

@@ -9,7 +9,7 @@ from babel.dates import format_date
 from flask import Flask
 from markupsafe import Markup, escape
 
-from portal import clock
+from portal.core import clock
 from portal.web.language import in_english, translated
 
 WEEKDAYS = "月火水木金土日"

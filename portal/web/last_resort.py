@@ -7,7 +7,7 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
-from portal.faults import fault_of
+from portal.core.faults import fault_of
 from portal.web.headers import HEADERS, STRICT_TRANSPORT
 
 # Where a page that is about to be made leaves what was typed, for the case that it fails.

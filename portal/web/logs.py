@@ -13,7 +13,7 @@ from flask import Flask, Request, request
 from werkzeug.routing import MapAdapter
 
 from portal.audit.services import request_id
-from portal.faults import fault_of, words_of
+from portal.core.faults import fault_of, words_of
 from portal.web.addresses import KnownAddresses
 from portal.web.hosts import is_own_monitor
 from portal.web.last_resort import last_resort

@@ -10,8 +10,8 @@ from flask import Flask, request, url_for
 from flask_babel import gettext
 from flask_login import current_user
 
-from portal.policy import Actor, Permission, Role, can
-from portal.words import N_
+from portal.core.labels import N_
+from portal.core.policy import Actor, Permission, Role, can
 
 
 @dataclass(frozen=True, slots=True)

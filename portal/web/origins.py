@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flask import Flask, request
 
-from portal.errors import NotAllowed
-from portal.words import N_
+from portal.core.errors import NotAllowed
+from portal.core.labels import N_
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 # `none`: nobody's page sent it, as when the browser opens its tabs again.

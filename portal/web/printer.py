@@ -20,8 +20,8 @@ from flask import current_app, render_template, request, send_file
 from flask.typing import ResponseReturnValue
 
 from portal.audit.services import request_id
-from portal.errors import PortalError
-from portal.words import N_
+from portal.core.errors import PortalError
+from portal.core.labels import N_
 
 PRESS = Path(__file__).with_name("press.py")
 LENGTH = 8

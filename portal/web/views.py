@@ -4,8 +4,8 @@ from flask import Blueprint, current_app, redirect, request, session
 from flask.typing import ResponseReturnValue
 from flask_babel import get_locale
 
-from portal.errors import missing_page
-from portal.heartbeat import heartbeat
+from portal.core.errors import missing_page
+from portal.core.heartbeat import heartbeat
 from portal.web.addresses import local_path
 
 bp = Blueprint("web", __name__)

@@ -9,10 +9,10 @@ from typing import Any
 from flask import Flask
 from sqlalchemy import func, select
 
-from portal import clock
 from portal.accounts import attempts
 from portal.accounts.models import SignInAttempt
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
 from tests.browsers import PASSWORD, Browser
 from tests.factories import Member, make_member
 

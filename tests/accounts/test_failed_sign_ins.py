@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 
-from portal import clock
-from portal.policy import Role
+from portal.core import clock
+from portal.core.policy import Role
 from portal.web.formats import era_datetime
 from tests.browsers import Browser
 from tests.factories import Member, make_member

@@ -11,7 +11,6 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from portal import clock
 from portal.accounts import attempts, services
 from portal.accounts.models import Membership, SignInAttempt, SignInSession, Staff
 from portal.accounts.passwords import Hashing, hashing
@@ -19,9 +18,10 @@ from portal.accounts.services import Post
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
-from portal.db import db
-from portal.errors import TooMany
-from portal.policy import Role
+from portal.core import clock
+from portal.core.db import db
+from portal.core.errors import TooMany
+from portal.core.policy import Role
 from tests.browsers import PASSWORD, Browser
 from tests.factories import Member, make_agency, make_member
 

@@ -12,16 +12,16 @@ from flask.testing import FlaskCliRunner
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from portal import clock
 from portal.accounts import invitations, services
 from portal.accounts.models import Invitation, Membership, Staff
 from portal.accounts.services import Post
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
-from portal.db import db
-from portal.errors import Conflict, Invalid, NotAllowed
-from portal.policy import Role
+from portal.core import clock
+from portal.core.db import db
+from portal.core.errors import Conflict, Invalid, NotAllowed
+from portal.core.policy import Role
 from tests.browsers import PASSWORD, Browser
 from tests.factories import Member, make_agency, make_member
 

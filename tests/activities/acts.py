@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from portal.activities.models import Activity, ActivityAttendance
-from portal.db import db
+from portal.core.db import db
 from tests.browsers import Browser
 
 KEY = re.compile(r'name="idempotency_key"[^>]*value="([0-9a-f]{32})"')

@@ -20,8 +20,8 @@ from portal.activities.services import ActivityFacts, Heads
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
 from portal.cases.models import Case
-from portal.db import db
-from portal.errors import Conflict, Invalid, StaleForm
+from portal.core.db import db
+from portal.core.errors import Conflict, Invalid, StaleForm
 from tests.activities.acts import boxes, heads, recorded, shape
 from tests.activity_factories import make_activity, make_activity_series, make_attendance
 from tests.browsers import Browser

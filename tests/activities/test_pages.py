@@ -14,7 +14,7 @@ from sqlalchemy import select
 from portal.activities.kinds import OUTREACH, WITH_PARTNER, ActivityKind, Mode, modes_of
 from portal.activities.models import Activity, ActivityAgency
 from portal.cases.models import ProgressNote
-from portal.db import db
+from portal.core.db import db
 from tests.activities.acts import activity, boxes, heads, record, recorded, shape
 from tests.activity_factories import make_activity, make_activity_series, make_attendance, make_partner
 from tests.browsers import Browser

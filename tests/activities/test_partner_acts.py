@@ -8,7 +8,7 @@ from sqlalchemy import select
 from portal.activities.models import Agreement, Partner
 from portal.cases.codes import HeardBy, Milestone
 from portal.cases.models import Case, CaseMilestone
-from portal.db import db
+from portal.core.db import db
 from tests.test_scenario import NEXT_EVENT, WHOLE, Load, agency, counted, event, load
 
 __all__ = ["load"]

@@ -10,7 +10,6 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from portal import clock
 from portal.activities.kinds import ActivityKind, Offer
 from portal.activities.models import Agreement, Partner
 from portal.activities.partners import queries as partner_queries
@@ -18,12 +17,13 @@ from portal.activities.partners import services as partner_services
 from portal.activities.partners.queries import AgreementState, Filter
 from portal.activities.partners.services import PartnerFacts
 from portal.audit.models import AuditEntry
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.errors import Invalid, NotAllowed
+from portal.core.policy import Role
 from portal.disclosures import exclusions
 from portal.disclosures import services as disclosures
-from portal.errors import Invalid, NotAllowed
 from portal.exclusions.models import Conflict as Interest
-from portal.policy import Role
 from tests.activity_factories import make_activity, make_agreement, make_attendance, make_partner
 from tests.browsers import Browser
 from tests.conftest import CountQueries

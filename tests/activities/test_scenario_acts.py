@@ -13,7 +13,7 @@ from sqlalchemy import select
 from portal.activities.kinds import ActivityKind, Mode
 from portal.activities.models import Activity, ActivityAgency, ActivityAttendance, ActivitySeries
 from portal.agencies.models import Agency
-from portal.db import db
+from portal.core.db import db
 from tests.activities.acts import shape
 
 FILE = """

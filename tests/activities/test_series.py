@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from portal.activities.models import ActivitySeries, ActivitySeriesAgency
 from portal.activities.series.queries import like
-from portal.db import db
+from portal.core.db import db
 from tests.activities.acts import activity, record, recorded
 from tests.activity_factories import make_activity, make_activity_series, make_attendance
 from tests.browsers import Browser

@@ -14,10 +14,10 @@ from portal.activities.kinds import ActivityKind
 from portal.activities.services import ActivityFacts, Heads
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
-from portal.db import db
+from portal.core.db import db
+from portal.core.policy import Role
 from portal.disclosures import exclusions
 from portal.exclusions.models import Conflict, Exclusion
-from portal.policy import Role
 from tests.activities.acts import boxes, heads, record
 from tests.activity_factories import make_activity, make_activity_series, make_attendance
 from tests.browsers import Browser

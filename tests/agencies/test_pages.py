@@ -15,9 +15,9 @@ from portal.agencies import queries, services
 from portal.agencies.models import Agency, AgencyKind, Closure, Room, Service
 from portal.agencies.services import AgencyFacts, facts_of
 from portal.audit.models import AuditEntry
-from portal.db import db
-from portal.errors import Conflict, Invalid, NotAllowed, StaleForm
-from portal.policy import Role
+from portal.core.db import db
+from portal.core.errors import Conflict, Invalid, NotAllowed, StaleForm
+from portal.core.policy import Role
 from tests.browsers import Browser
 from tests.factories import Member, make_agency, make_member, make_service
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from portal import clock
 from portal.accounts import invitations
 from portal.accounts.services import Post
-from portal.db import db
+from portal.configuration import queries as settings
+from portal.core import clock
+from portal.core.db import db
+from portal.core.policy import Role
 from portal.emergency import services as emergencies
 from portal.inspections import findings, samples
 from portal.inspections.findings import Statement
 from portal.inspections.hints import Check, Verdict
 from portal.inspections.models import FindingKind, SampleItem
 from portal.inspections.samples import Draw
-from portal.policy import Role
 from portal.retention import services as retention
 from portal.retention.models import ErasureGround
-from portal.settings import queries as settings
 from tests.activity_factories import make_activity, make_attendance
 from tests.browsers import PASSWORD
 from tests.factories import make_member, make_referral

@@ -13,8 +13,8 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from portal.audit.models import AuditDetail, AuditEntry
-from portal.db import db
-from portal.errors import Lack
+from portal.core.db import db
+from portal.core.errors import Lack
 from tests.audit.worlds import World
 from tests.factories import Member
 from verify_audit import SOUND

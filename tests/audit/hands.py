@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
 
-from portal import clock
+from portal.core import clock
 from tests.browsers import PASSWORD
 from tests.wall.pages import Field, Form, Page
 

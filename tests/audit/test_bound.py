@@ -21,7 +21,6 @@ from flask.testing import FlaskCliRunner
 from sqlalchemy import event, select
 
 import verify_audit
-from portal import clock
 from portal.audit import bound as audit_bound
 from portal.audit import guard
 from portal.audit import services as audit
@@ -30,7 +29,8 @@ from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry, RecordSalt
 from portal.cases.codes import Outcome
 from portal.consents.models import Consent
-from portal.db import Base, UTCDateTime, db
+from portal.core import clock
+from portal.core.db import Base, UTCDateTime, db
 from portal.disclosures.models import Disclosure
 from portal.evaluations.models import EvaluationAddendum, EvaluationClosing
 from portal.exclusions.models import Conflict, Exclusion

@@ -18,18 +18,18 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from flask import Flask
 from sqlalchemy import func, select, update
 
-from portal.audit import checkpoints, notes, soundness
+from portal.audit import checkpoints, log_integrity, notes
+from portal.audit.checkpoint_store import keeping
 from portal.audit.checkpoints import newest
 from portal.audit.events import AuditEvent
-from portal.audit.keeping import keeping
 from portal.audit.models import AuditCheckpoint, AuditDetail, AuditEntry, AuditHead
 from portal.audit.notes import Halted
 from portal.audit.tree import leaf, root_of
 from portal.audit.vault import add_master, create, pem, vault
-from portal.db import db
+from portal.core.db import db
+from portal.core.policy import Role
 from portal.inspections import checkpoints as inspection_checkpoints
 from portal.inspections import restoring
-from portal.policy import Role
 from tests.browsers import Browser
 from tests.databases import Databases
 from tests.factories import Member, make_agency, make_member, make_person
@@ -45,10 +45,10 @@ def outside(tmp_path: Path, app: Flask) -> Iterator[Path]:
     former = vault.folder
     vault.bind(keys)
     keeping.bind(folder, is_strict=True)
-    soundness.watch.forget()
+    log_integrity.watch.forget()
     yield folder
     keeping.bind(None, is_strict=False)
-    soundness.watch.forget()
+    log_integrity.watch.forget()
     assert former
     vault.bind(former)
 
@@ -74,7 +74,7 @@ def write(times: int = 1) -> None:
 
 def checkpoint() -> str:
     with db.transaction() as session:
-        return soundness.make_checkpoint(session)
+        return log_integrity.make_checkpoint(session)
 
 
 def at_office() -> tuple[Member, Member]:
@@ -103,7 +103,7 @@ class Machine:
         self.app.config["DATABASE_URL"] = url
 
     def restart(self) -> None:
-        soundness.watch.forget()
+        log_integrity.watch.forget()
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def test_a_checkpoint_that_is_rolled_back_is_not_kept(outside: Path) -> None:
         fail_after_a_checkpoint()
     assert kept(outside) == before
     write()
-    assert soundness.watch.contradiction is None
+    assert log_integrity.watch.contradiction is None
 
 
 def fail_after_a_checkpoint() -> None:
@@ -173,7 +173,7 @@ def test_the_log_that_was_there_before_the_first_checkpoint_is_no_contradiction(
     keeping.bind(outside, is_strict=False)  # a machine of one's own: no mistrust
     machine.restart()
     write()
-    assert soundness.watch.contradiction is None
+    assert log_integrity.watch.contradiction is None
 
 
 def test_a_stop_between_commit_and_keeping_is_made_good_at_the_next_start(
@@ -186,7 +186,7 @@ def test_a_stop_between_commit_and_keeping_is_made_good_at_the_next_start(
     machine.restart()
     write()
     assert len(kept(outside)) == 2
-    assert soundness.watch.contradiction is None
+    assert log_integrity.watch.contradiction is None
 
 
 def test_an_older_database_is_read_only_until_two_people_have_confirmed_it(
@@ -226,7 +226,7 @@ def test_an_older_database_is_read_only_until_two_people_have_confirmed_it(
     assert refused.status_code == 403, "nobody confirms what he declared"
     assert desk.post(f"/audit/restore/{seq}/confirm").status_code == 403
     assert desk.get("/audit/restore").status_code == 403
-    assert soundness.watch.contradiction is not None
+    assert log_integrity.watch.contradiction is not None
 
     second = browser(second_admin)
     page = second.get("/audit/restore")
@@ -237,7 +237,7 @@ def test_an_older_database_is_read_only_until_two_people_have_confirmed_it(
     assert "再開しました" in done.text
     assert "書き込みを停止しています" not in done.text
     make_person(worker)
-    assert soundness.watch.contradiction is None
+    assert log_integrity.watch.contradiction is None
 
     fact = facts(AuditEvent.RESTORE_DECLARED)[-1]
     old, gone = head_in(older_note), head_in(lost_note)
@@ -252,7 +252,7 @@ def test_an_older_database_is_read_only_until_two_people_have_confirmed_it(
     assert covering.root == recomputed(covering.size)
     machine.restart()
     write()
-    assert soundness.watch.contradiction is None, "the next start is at ease as well"
+    assert log_integrity.watch.contradiction is None, "the next start is at ease as well"
     assert auditor.staff_id
 
 
@@ -289,7 +289,7 @@ def test_a_confirmed_restore_is_finished_by_the_next_start(
         restoring.declare(auditor.actor, proposal_seq())
     machine.restart()
     write()
-    assert soundness.watch.contradiction is None
+    assert log_integrity.watch.contradiction is None
     assert [*place(outside).glob("lost-*/*.txt")]
 
 
@@ -342,16 +342,16 @@ def test_another_worker_notices_and_goes_on_when_it_is_settled(outside: Path, ma
     write(3)
     checkpoint()
     machine.restore(backup)
-    here, there = soundness.watch, soundness.Watch()
+    here, there = log_integrity.watch, log_integrity.Watch()
     with pytest.raises(Halted):
         write()
-    soundness.watch = there
+    log_integrity.watch = there
     with pytest.raises(Halted):
         write()
     restoring.propose(admin.actor, "控えから戻した。")
     restoring.declare(auditor.actor, proposal_seq())
     write()
-    soundness.watch = here
+    log_integrity.watch = here
     write()
     assert here.contradiction is None
     assert there.contradiction is None
@@ -378,9 +378,9 @@ def test_an_entry_that_was_altered_in_the_tail_is_noticed_at_the_start(
     machine.restart()
     with pytest.raises(Halted):
         write()
-    assert soundness.watch.contradiction
-    assert "一致しません" in soundness.watch.contradiction.reason
-    assert soundness.watch.contradiction.agreed == 1
+    assert log_integrity.watch.contradiction
+    assert "一致しません" in log_integrity.watch.contradiction.reason
+    assert log_integrity.watch.contradiction.agreed == 1
 
 
 def alter_body(seq: int) -> None:
@@ -420,13 +420,13 @@ def test_a_folder_that_cannot_be_written_says_so_and_goes_on_by_itself(
     keeping.bind(wall / "checkpoints", is_strict=True)
     with pytest.raises(Halted):
         write()
-    found = soundness.watch.contradiction
+    found = log_integrity.watch.contradiction
     assert found
     assert not found.can_be_declared
     assert "書き込めません" in found.reason
     wall.unlink()
     write()
-    assert soundness.watch.contradiction is None
+    assert log_integrity.watch.contradiction is None
 
 
 def test_a_folder_that_breaks_later_does_not_stop_the_work(outside: Path, machine: Machine) -> None:
@@ -457,8 +457,8 @@ def test_another_database_in_the_place_of_this_one_is_noticed(
     with_new_origin(machine, other)
     with pytest.raises(Halted):
         write()
-    assert soundness.watch.contradiction
-    assert "別のデータベース" in soundness.watch.contradiction.reason
+    assert log_integrity.watch.contradiction
+    assert "別のデータベース" in log_integrity.watch.contradiction.reason
 
 
 def with_new_origin(machine: Machine, url: str) -> None:
@@ -481,12 +481,12 @@ def test_a_lost_signing_key_stops_and_the_copy_starts_again(outside: Path, machi
     machine.restart()
     with pytest.raises(Halted):
         write()
-    assert soundness.watch.contradiction
-    assert "署名鍵" in soundness.watch.contradiction.reason
+    assert log_integrity.watch.contradiction
+    assert "署名鍵" in log_integrity.watch.contradiction.reason
     assert notes.read(checkpoint_text(outside), [read_key(copy)])
     key.write_bytes(copy)
     write()
-    assert soundness.watch.contradiction is None
+    assert log_integrity.watch.contradiction is None
 
 
 def read_key(content: bytes) -> Any:
@@ -506,7 +506,7 @@ def test_a_signing_key_that_is_lost_for_good_is_confirmed_by_two(outside: Path, 
     write()
     machine.restart()
     write()
-    assert soundness.watch.contradiction is None
+    assert log_integrity.watch.contradiction is None
 
 
 def test_a_lost_master_key_stops_and_nobody_can_declare_it_away(outside: Path, machine: Machine) -> None:
@@ -521,14 +521,14 @@ def test_a_lost_master_key_stops_and_nobody_can_declare_it_away(outside: Path, m
     machine.restart()
     with pytest.raises(Halted):
         make_person(worker)
-    found = soundness.watch.contradiction
+    found = log_integrity.watch.contradiction
     assert found
     assert not found.can_be_declared
     with pytest.raises(Exception, match="KEY_DIR"):
         restoring.propose(admin.actor, "鍵を失くした。")
     file.write_bytes(copy)
     make_person(worker)
-    assert soundness.watch.contradiction is None
+    assert log_integrity.watch.contradiction is None
 
 
 def test_a_new_master_key_opens_what_the_old_one_wrapped(outside: Path) -> None:
@@ -538,7 +538,7 @@ def test_a_new_master_key_opens_what_the_old_one_wrapped(outside: Path) -> None:
     add_master(vault.folder)
     vault.reload()
     make_person(worker)
-    assert soundness.watch.contradiction is None
+    assert log_integrity.watch.contradiction is None
     assert len({row for row in db.read.scalars(select(AuditDetail.key_id)) if row}) == 2
 
 

@@ -13,16 +13,16 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 from sqlalchemy import func, select
 
-from portal import clock
 from portal.accounts.attempts import FREE_PER_ACCOUNT
 from portal.accounts.models import SignInSession
 from portal.audit import jumps
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditCheckpoint, AuditEntry
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.policy import Role
 from portal.inspections import clock as inspection_clock
 from portal.inspections import restoring
-from portal.policy import Role
 from tests.audit.test_checkpoints import (
     Machine,
     at_office,

@@ -11,8 +11,8 @@ from flask.testing import FlaskCliRunner
 
 from portal.accounts.models import Staff
 from portal.agencies.models import Agency
-from portal.db import db
-from portal.policy import Role
+from portal.core.db import db
+from portal.core.policy import Role
 from portal.retention import services as retention
 from portal.retention.models import ErasureGround
 from tests.audit.test_checkpoints import outside

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from portal.audit import soundness
-from portal.audit.keeping import keeping
+from portal.audit import log_integrity
+from portal.audit.checkpoint_store import keeping
 from portal.audit.vault import vault
 from tests.browsers import PASSWORD, Browser
 from tests.factories import Member, make_case, make_member
@@ -21,10 +21,10 @@ def member(app: Flask, tmp_path: Path) -> Iterator[Member]:
     made = make_member()
     make_case(made)
     keeping.bind(tmp_path, is_strict=True)
-    soundness.watch.forget()
+    log_integrity.watch.forget()
     yield made
     keeping.bind(None, is_strict=False)
-    soundness.watch.forget()
+    log_integrity.watch.forget()
 
 
 def test_one_signs_in_reads_and_is_told_that_nothing_is_saved(app: Flask, member: Member) -> None:
@@ -51,7 +51,7 @@ def test_one_signs_in_reads_and_is_told_that_nothing_is_saved(app: Flask, member
 def test_one_signs_in_although_the_keys_are_others(app: Flask, member: Member, tmp_path: Path) -> None:
     former = vault.folder
     vault.bind(tmp_path / "keys")
-    soundness.watch.forget()
+    log_integrity.watch.forget()
     try:
         page = Browser(app)
         answer = page.post("/sign-in", data={"email": member.email, "password": PASSWORD})

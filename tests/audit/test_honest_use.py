@@ -14,12 +14,12 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from portal import clock
 from portal.accounts.models import Membership, Staff
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
-from portal.db import db
-from portal.policy import Role
+from portal.core import clock
+from portal.core.db import db
+from portal.core.policy import Role
 from portal.scenario.loading import load
 from tests.audit.busy import busy
 from tests.audit.visitors import Call, Reader, Town, Visitor

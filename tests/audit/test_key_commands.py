@@ -10,13 +10,13 @@ import pytest
 from flask.testing import FlaskCliRunner
 from sqlalchemy import select
 
-from portal.audit import checkpoints, key_services, notes, soundness
+from portal.audit import checkpoints, key_services, log_integrity, notes
 from portal.audit import vault as audit_vault
+from portal.audit.checkpoint_store import keeping
 from portal.audit.events import AuditEvent
-from portal.audit.keeping import keeping
 from portal.audit.models import AuditCheckpoint, AuditEntry, SubjectKey
 from portal.audit.vault import vault
-from portal.db import db
+from portal.core.db import db
 from tests.audit.test_checkpoints import alter_body, kept, outside, place, write
 from tests.factories import make_member, make_person, make_referral
 
@@ -43,7 +43,7 @@ def test_a_halted_log_signs_nothing_and_says_where_to_go(outside: Path, runner: 
     write(3)
     runner.invoke(args=["audit", "checkpoint"])
     alter_body(2)
-    soundness.watch.forget()
+    log_integrity.watch.forget()
     for command in ("checkpoint", "change-key", "change-master"):
         done = runner.invoke(args=["audit", command])
         assert done.exit_code == 4, command
@@ -85,9 +85,9 @@ def test_a_changed_signing_key_is_trusted_through_the_log(
         notes.read(later, [notes.parse_vkey(old)[1]])
     capfd.readouterr()
     assert runner.invoke(args=["audit", "verify", "--key", old]).exit_code == 0, capfd.readouterr()
-    soundness.watch.forget()
+    log_integrity.watch.forget()
     write()
-    assert soundness.watch.contradiction is None
+    assert log_integrity.watch.contradiction is None
 
 
 def test_a_change_of_keys_that_was_stopped_is_finished_by_the_next(

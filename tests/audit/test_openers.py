@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from portal.db import db
+from portal.core.db import db
+from portal.core.policy import Role
 from portal.disclosures import services as disclosures
 from portal.disclosures.models import Channel, Disclosure
 from portal.meetings.states import MeetingAction
 from portal.people.categories import Category
-from portal.policy import Role
 from tests.audit.attacker import SQLiteAttacker
 from tests.audit.worlds import World
 from tests.browsers import Browser

@@ -12,20 +12,20 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from portal import clock
 from portal.accounts.models import Invitation
 from portal.audit import refusing
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.errors import Lack, NoBasis, PortalError
+from portal.core.policy import Role
 from portal.disclosures import services as disclosures
 from portal.disclosures.models import Disclosure
-from portal.errors import Lack, NoBasis, PortalError
 from portal.exclusions.models import Exclusion
 from portal.inspections import names
 from portal.inspections.models import NameOpening
 from portal.meetings.agenda.models import AgendaItem
 from portal.people import services as people
 from portal.people.categories import Category
-from portal.policy import Role
 from portal.referrals import services
 from portal.referrals.models import Referral, ReferralEvent
 from portal.referrals.states import ReferralAction, ReferralStatus

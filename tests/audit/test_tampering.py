@@ -19,7 +19,7 @@ import verify_audit
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.audit.models import Audited
-from portal.db import Base, db
+from portal.core.db import Base, db
 from portal.meetings.states import FLOW as MEETING_FLOW
 from portal.referrals.states import FLOW as REFERRAL_FLOW
 from portal.referrals.states import ReferralAction

@@ -20,8 +20,8 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter, PathConverter, Rule, UnicodeConverter, UUIDConverter
 from werkzeug.routing.converters import NumberConverter
 
-from portal.db import Base, db
-from portal.policy import Role
+from portal.core.db import Base, db
+from portal.core.policy import Role
 from tests.audit.hands import NEW_PASSWORD, Desk, Hands, Sheet, is_refused, refusal, sheets_of
 from tests.browsers import PASSWORD, Browser
 from tests.wall.sweep import Tables, table_of, values_of

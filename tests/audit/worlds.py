@@ -14,7 +14,7 @@ from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditCheckpoint, AuditHead
 from portal.audit.vault import vault
-from portal.db import db
+from portal.core.db import db
 from tests.audit.attacker import Loot, PostgreSQLAttacker, SQLiteAttacker
 from tests.audit.verifying import Verdict, dump, run
 

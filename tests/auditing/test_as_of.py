@@ -12,11 +12,12 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from portal import clock
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.consents import services as disclosures
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.policy import Role
 from portal.disclosures import as_of
 from portal.disclosures import services as disclosure_services
 from portal.disclosures.as_of import Gone, Past
@@ -26,7 +27,6 @@ from portal.meetings.packets import services as packet_services
 from portal.meetings.states import MeetingKind
 from portal.people.categories import Category
 from portal.people.models import Person
-from portal.policy import Role
 from portal.wall import predicates
 from tests.factories import Member, make_agency, make_consent, make_member, make_person, make_referral, step
 from tests.meeting_factories import make_item, make_meeting, name_member, take_step

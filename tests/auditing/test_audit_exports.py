@@ -21,8 +21,8 @@ from sqlalchemy import select
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
 from portal.auditing import exports
-from portal.db import db
-from portal.policy import Role
+from portal.core.db import db
+from portal.core.policy import Role
 from portal.referrals import conversation
 from tests.browsers import Browser
 from tests.conftest import CountQueries

@@ -15,10 +15,10 @@ from portal.accounts.models import Membership
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
-from portal.db import db
+from portal.core.db import db
+from portal.core.policy import Role
 from portal.inspections.models import NameOpening
 from portal.people.models import Person
-from portal.policy import Role
 from tests.browsers import Browser
 from tests.factories import make_agency, make_member, make_person, make_referral
 from tests.words import errors_of, hidden, words_of

@@ -14,8 +14,8 @@ from sqlalchemy import select
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
 from portal.consents.models import ConsentMethod
-from portal.db import db
-from portal.policy import Role
+from portal.core.db import db
+from portal.core.policy import Role
 from portal.referrals import conversation
 from portal.referrals.models import FollowUpKind, Referral
 from tests.browsers import Browser

@@ -20,9 +20,9 @@ from portal.audit.services import entry_values
 from portal.auditing import entries
 from portal.auditing import queries as auditing_queries
 from portal.auditing.queries import MAY_BE_REFUSED, NOWHERE, AuditFilter, Outcome
-from portal.db import Base, db
+from portal.core.db import Base, db
+from portal.core.policy import Role
 from portal.disclosures.models import Basis
-from portal.policy import Role
 from tests.browsers import Browser
 from tests.factories import Member, make_agency, make_member, make_person, make_referral, step
 from tests.words import words_of

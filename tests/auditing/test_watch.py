@@ -11,22 +11,22 @@ from flask import Flask
 from sqlalchemy import event, select
 from sqlalchemy.engine import Engine
 
-from portal import clock
 from portal.accounts.models import Membership, Staff
 from portal.agencies.models import Agency, Closure
 from portal.agencies.queries import opening_days_by_agency
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
-from portal.auditing import watch
-from portal.auditing.watch import Rule
+from portal.auditing import anomalies
+from portal.auditing.anomalies import Rule
 from portal.cases import services as cases
-from portal.db import db
+from portal.configuration.models import Setting
+from portal.core import clock
+from portal.core.db import db
+from portal.core.errors import NotAllowed
+from portal.core.policy import Actor, Role
 from portal.disclosures import people as disclosure_people
 from portal.disclosures import services as disclosures
-from portal.errors import NotAllowed
-from portal.policy import Actor, Role
-from portal.settings.models import Setting
 from tests.browsers import Browser
 from tests.factories import Member, make_agency, make_member, make_person, make_referral
 
@@ -45,7 +45,7 @@ def limit(key: str, value: int) -> None:
 
 def listed(by: Actor, days: int = 7) -> set[tuple[UUID, Rule]]:
     db.end()
-    return {(hit.staff_id, hit.rule) for hit in watch.look(by, days).hits}
+    return {(hit.staff_id, hit.rule) for hit in anomalies.look(by, days).hits}
 
 
 def read(who: Member, *people: UUID) -> None:
@@ -78,7 +78,7 @@ def test_more_people_than_the_setting_beyond_his_own_work(auditor: Actor, at: At
     assert listed(auditor) == set()
     read(reader, make_person(registrar, family="見本"))
     assert listed(auditor) == {(reader.staff_id, Rule.BEYOND)}
-    [hit] = watch.look(auditor, 7).hits
+    [hit] = anomalies.look(auditor, 7).hits
     assert (hit.count, hit.days) == (4, {clock.today()})
 
 
@@ -124,13 +124,13 @@ def test_on_a_day_on_which_the_agency_is_closed(auditor: Actor, at: At) -> None:
     for reader, person in zip(readers, people, strict=True):
         read(reader, person)
     assert listed(auditor) == {(readers[0].staff_id, Rule.CLOSED)}
-    [hit] = watch.look(auditor, 7).hits
+    [hit] = anomalies.look(auditor, 7).hits
     assert hit.days == {clock.today()}
     # A closure that is over counts as well.
     at("2026-05-20T13:00")
     read(readers[0], people[0])
     at("2026-05-23T13:00")
-    [hit] = watch.look(auditor, 7).hits
+    [hit] = anomalies.look(auditor, 7).hits
     assert len(hit.days) == 2
 
 
@@ -220,7 +220,7 @@ def test_an_administrator_sees_his_own_staff_and_nobody_a_client(
     for who in (make_member(mine.agency_id), make_member(role=Role.SYSTEM_ADMIN)):
         assert browser(who).get("/audit/watch/").status_code == 403
         with pytest.raises(NotAllowed):
-            watch.look(who.actor, 7)
+            anomalies.look(who.actor, 7)
 
 
 def email_of(actor: Actor) -> str:
@@ -245,7 +245,7 @@ def test_a_client_of_another_agency_has_no_number_for_the_administrator(
 
 
 def test_looking_is_itself_in_the_log(auditor: Actor) -> None:
-    watch.look(auditor, 7)
+    anomalies.look(auditor, 7)
     [entry] = db.read.scalars(select(AuditEntry).where(AuditEntry.event == AuditEvent.WATCH_READ.value))
     assert entry.staff_id == auditor.staff_id
 
@@ -256,7 +256,7 @@ def test_as_many_statements_for_many_as_for_one_and_by_index(
     night_owls(at)
     db.end()
     with count_queries() as one:  # type: ignore[attr-defined]
-        watch.gather(db.across(), auditor, watch.period_of(7))
+        anomalies.gather(db.across(), auditor, anomalies.period_of(7))
     for _time in range(3):
         night_owls(at)
     db.end()
@@ -267,7 +267,7 @@ def test_as_many_statements_for_many_as_for_one_and_by_index(
 
     event.listen(Engine, "before_cursor_execute", note)
     with count_queries() as many:  # type: ignore[attr-defined]
-        found = watch.gather(db.across(), auditor, watch.period_of(7))
+        found = anomalies.gather(db.across(), auditor, anomalies.period_of(7))
     event.remove(Engine, "before_cursor_execute", note)
     assert len(found.hits) == 8
     assert len(many) == len(one) <= 10
@@ -303,5 +303,5 @@ def test_an_ordinary_day_of_the_demo_lists_nobody(app: Flask, at: At, browser: S
             looked += 1
         db.end()
     assert looked > 10
-    found = watch.look(auditor, 7).hits
+    found = anomalies.look(auditor, 7).hits
     assert [(hit.staff_name, hit.rule) for hit in found] == []

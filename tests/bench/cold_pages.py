@@ -24,7 +24,7 @@ from sqlalchemy import event, select
 from config import TestConfig
 from portal import create_app
 from portal.accounts.models import Staff
-from portal.db import db
+from portal.core.db import db
 from portal.scenario.loading import load
 from tests.bench.report import MISSED
 from tests.browser import paths

@@ -7,17 +7,17 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from portal import clock
 from portal.accounts.models import Membership, Staff
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.policy import Actor
 from portal.meetings.agenda import services as agenda_services
 from portal.meetings.agenda.services import ItemFacts
 from portal.meetings.schedule import services as meetings
 from portal.meetings.schedule.models import Meeting, MeetingMember
 from portal.meetings.states import ItemKind, MeetingAction, MeetingKind
-from portal.policy import Actor
 from portal.referrals.models import Referral
 from tests.bench.load import Wrong
 

@@ -10,7 +10,7 @@ from statistics import median
 
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import db, make_engine
+from portal.core.db import db, make_engine
 from tests.bench.load import Wrong, press
 from tests.bench.report import Report
 from tests.bench.visits import PAGES, Visitor

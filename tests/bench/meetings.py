@@ -11,8 +11,8 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
-from portal.db import make_engine
-from portal.policy import Actor
+from portal.core.db import make_engine
+from portal.core.policy import Actor
 from tests.bench import bare
 from tests.bench.gathering import actor_of, busiest_partner, call_meeting
 from tests.bench.load import Connection, Wrong

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
 
-from portal.db import make_engine
+from portal.core.db import make_engine
 from tests.bench.load import press
 from tests.bench.report import Report
 from tests.bench.visits import PAGES, Visitor, referrals_sent

@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 from statistics import median
 
-from portal.db import make_engine
+from portal.core.db import make_engine
 from tests.bench import bare
 from tests.bench.load import Load, Wrong, press
 from tests.bench.processor import seconds_of

@@ -14,8 +14,8 @@ from uuid import UUID
 
 import psycopg
 
-from portal import clock
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
 from portal.evaluations import counting, programmes
 from portal.evaluations.catalogue import Count, Key, Period
 from portal.evaluations.programmes import areas_of

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Engine, text
 
-from portal import clock
+from portal.core import clock
 from portal.people.categories import Category
 from portal.referrals.drafts import Proposal, draft
 from portal.referrals.states import ReferralKind

@@ -17,7 +17,7 @@ from sqlalchemy import make_url
 
 import portal
 from config import TestConfig
-from portal.db import db
+from portal.core.db import db
 from tests.bench.load import Wrong
 from tests.bench.report import Report
 from tests.databases import Databases, PostgreSQLDatabases, PostgreSQLServer, SQLiteFiles, flask

@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sync_playwright
 
-from portal.db import db
+from portal.core.db import db
 from tests.browser.watch import Watch
 from tests.browsers import PASSWORD
 from tests.conftest import NOWHERE, Somebody

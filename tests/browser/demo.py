@@ -12,12 +12,12 @@ import time_machine
 from flask import Flask
 from sqlalchemy import select
 
-from portal import clock
 from portal.accounts.models import Membership, Staff
 from portal.accounts.signing_in import actor_of
 from portal.agencies.models import Agency
-from portal.db import db
-from portal.policy import Actor
+from portal.core import clock
+from portal.core.db import db
+from portal.core.policy import Actor
 from portal.scenario.loading import load
 from tests.browsers import Browser
 from tests.databases import Databases

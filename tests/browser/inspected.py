@@ -7,8 +7,8 @@ from datetime import date, timedelta
 import pytest
 import time_machine
 
-from portal import clock
 from portal.audit import jumps
+from portal.core import clock
 from portal.disclosures import exclusions
 from portal.disclosures import services as disclosures
 from portal.exclusions.models import Conflict

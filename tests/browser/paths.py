@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import Table, select
 from werkzeug.routing import AnyConverter, Rule
 
-from portal.db import Base, db
+from portal.core.db import Base, db
 
 # A page looks different for each of these; one of every sort is opened.
 SORTS = {"referral": ("status",), "person": ("is_identified",), "meeting": ("status", "kind")}

@@ -10,10 +10,10 @@ from uuid import UUID
 import pytest
 import time_machine
 
-from portal import clock
 from portal.audit import jumps
+from portal.core import clock
+from portal.core.policy import Role
 from portal.meetings.states import MeetingStatus
-from portal.policy import Role
 from tests.factories import Member, make_agency, make_consent, make_member, make_person, make_referral
 from tests.meeting_factories import (
     PATHS,

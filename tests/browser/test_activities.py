@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from playwright.sync_api import Page, expect
 
-from portal import clock
+from portal.core import clock
 from tests.activities.acts import shape
 from tests.activity_factories import make_activity, make_activity_series, make_attendance
 from tests.browser import axe

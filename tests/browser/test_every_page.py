@@ -15,8 +15,8 @@ from playwright.sync_api import Page
 
 from portal.accounts import invitations
 from portal.accounts.services import Post
-from portal.db import db
-from portal.policy import Role
+from portal.core.db import db
+from portal.core.policy import Role
 from tests.browser import axe, paths
 from tests.browser.conftest import DESKTOP, PHONE, SIZES, sign_in
 from tests.browser.demo import NOON, Demo, Resident, Served, client_of, residents, serving

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from sqlalchemy import select
 
 from portal.agencies.models import Agency
-from portal.db import db
+from portal.core.db import db
 from portal.referrals.models import Referral
 from portal.referrals.states import ReferralStatus
 from tests.browser import axe

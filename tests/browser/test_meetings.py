@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 from sqlalchemy import select
 
-from portal import clock
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
 from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import MeetingStatus
 from tests.browser import axe

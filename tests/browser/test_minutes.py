@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from portal.db import db
+from portal.core.db import db
 from portal.meetings.agenda.models import AgendaItem
 from portal.meetings.minutes import services as minutes_services
 from portal.meetings.states import MeetingAction

@@ -12,8 +12,8 @@ from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import expect
 
 from config import TestConfig
-from portal.audit.keeping import keeping
-from portal.db import db
+from portal.audit.checkpoint_store import keeping
+from portal.core.db import db
 from tests.browser.conftest import DESKTOP, SIZES, sign_in
 from tests.browser.steps import box, main, press
 from tests.browser.watch import Watch

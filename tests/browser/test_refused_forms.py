@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 from sqlalchemy import select
 
 from portal.cases.models import ProgressNote
-from portal.db import db
+from portal.core.db import db
 from tests.browser.conftest import DESKTOP, PHONE, Visit, sign_in
 from tests.browser.steps import box, main, press
 from tests.factories import make_case, make_member

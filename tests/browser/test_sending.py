@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import func, select
 
-from portal.db import db
+from portal.core.db import db
 from portal.people.models import Person
 from portal.referrals.models import Referral, ReferralEvent
 from portal.referrals.states import ReferralAction, ReferralStatus

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from sqlalchemy import select
 
 from portal.cases.models import ProgressNote
-from portal.db import db
+from portal.core.db import db
 from tests.browser.conftest import Visit, sign_in
 from tests.browser.steps import box, main, press, stored_drafts
 from tests.factories import Member, make_case, make_member, make_person

@@ -11,15 +11,15 @@ from dateutil.relativedelta import relativedelta
 from flask import Flask
 from sqlalchemy import select
 
-from portal import clock
 from portal.audit.models import AuditEntry
 from portal.cases import services as cases
 from portal.cases.codes import Domain, Method, Outcome, Score
 from portal.cases.models import Case, CaseGoal, ProgressNote
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.policy import Role
 from portal.disclosures import services as disclosures
 from portal.people.categories import Category
-from portal.policy import Role
 from portal.referrals.states import ReferralAction
 from tests.browsers import Browser
 from tests.conftest import CountQueries

@@ -10,17 +10,17 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from portal import clock
 from portal.agencies.models import AgencyKind
 from portal.audit.models import AuditEntry
 from portal.cases import services as cases
 from portal.cases.codes import Domain, HeardBy, Milestone, Outcome, Score
 from portal.cases.models import Case, CaseGoal, CaseMilestone
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.errors import Conflict, Invalid
+from portal.core.policy import Role
 from portal.disclosures import exclusions
-from portal.errors import Conflict, Invalid
 from portal.exclusions.models import Conflict as Interest
-from portal.policy import Role
 from tests.activity_factories import make_milestone
 from tests.browsers import Browser
 from tests.conftest import CountQueries

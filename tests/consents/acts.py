@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from portal.consents.models import Consent
-from portal.db import db
+from portal.core.db import db
 from tests.browsers import Browser
 from tests.factories import Member, id_of
 

@@ -11,7 +11,7 @@ from flask import Flask
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
 from portal.consents.models import Consent, ConsentMethod
-from portal.db import db
+from portal.core.db import db
 from tests.browsers import Browser
 from tests.consents.acts import consents, how_many, record, terms
 from tests.factories import (

@@ -10,7 +10,7 @@ from flask import Flask
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
 from portal.consents.models import ConsentMethod
-from portal.db import db
+from portal.core.db import db
 from tests.browsers import Browser
 from tests.conftest import CountQueries
 from tests.consents.acts import withdraw

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from portal.audit.models import AuditEntry
-from portal.db import db
+from portal.core.db import db
 from tests.browsers import PASSWORD, Browser
 from tests.wall.pages import Form, Page
 

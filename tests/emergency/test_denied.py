@@ -10,11 +10,11 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from portal.db import db
+from portal.core.db import db
+from portal.core.errors import Lack
+from portal.core.policy import Role
 from portal.emergency.models import EmergencyAccess
 from portal.emergency.search import MISSES_PER_DAY
-from portal.errors import Lack
-from portal.policy import Role
 from tests.audit import denied
 from tests.browsers import Browser
 from tests.emergency import acts

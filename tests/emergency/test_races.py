@@ -11,16 +11,16 @@ from flask import Flask
 from sqlalchemy import func, select
 from sqlalchemy.exc import NoResultFound
 
-from portal.db import db
+from portal.core.db import db
+from portal.core.errors import Conflict
+from portal.core.policy import Role
 from portal.disclosures import services as disclosures
 from portal.disclosures.models import Disclosure
 from portal.emergency import services
 from portal.emergency.models import Emergency, EmergencyAccess, EmergencyNotice, Finding
 from portal.emergency.search import NoMoreTries, Wanted, find
 from portal.emergency.services import Wish
-from portal.errors import Conflict
 from portal.people.categories import Category
-from portal.policy import Role
 from tests.emergency.acts import BIRTHDAY, HANAKO, NAME, events
 from tests.factories import Member, make_member, make_person
 from tests.wall.test_races import PATIENCE, Runner, paused_at, together

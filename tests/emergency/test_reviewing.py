@@ -10,9 +10,9 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
-from portal.db import db
+from portal.core.db import db
+from portal.core.policy import Role
 from portal.emergency.models import EmergencyAccess, EmergencyNotice, Finding
-from portal.policy import Role
 from tests.browsers import Browser
 from tests.emergency import acts
 from tests.emergency.acts import events

@@ -8,7 +8,7 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 from sqlalchemy import select
 
-from portal.db import db
+from portal.core.db import db
 from portal.emergency.models import EmergencyAccess, EmergencyNotice, Finding
 
 FILE = """

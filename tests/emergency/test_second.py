@@ -10,11 +10,13 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
-from portal import clock
 from portal.accounts.models import Membership
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import db
+from portal.configuration.models import Setting
+from portal.core import clock
+from portal.core.db import db
+from portal.core.policy import Role
 from portal.emergency import services as emergency
 from portal.emergency.models import Emergency, EmergencyAccess, EmergencyNotice
 from portal.emergency.search import Wanted
@@ -22,8 +24,6 @@ from portal.emergency.services import Wish
 from portal.exclusions.models import Conflict as Reason
 from portal.exclusions.models import Exclusion
 from portal.people.categories import Category
-from portal.policy import Role
-from portal.settings.models import Setting
 from tests.browsers import PASSWORD, Browser
 from tests.emergency import acts
 from tests.emergency.acts import BIRTHDAY, HANAKO, events

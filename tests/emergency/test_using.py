@@ -10,13 +10,13 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select
 
-from portal import clock
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.policy import Role
 from portal.disclosures.models import Disclosure, DisclosureCategory
 from portal.emergency.models import EmergencyAccess, EmergencyNotice
 from portal.emergency.search import MISSES_PER_DAY
 from portal.people.categories import Category
-from portal.policy import Role
 from tests.browsers import Browser
 from tests.emergency import acts
 from tests.emergency.acts import BIRTHDAY, HANAKO, events

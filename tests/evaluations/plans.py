@@ -10,14 +10,14 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
-from portal import clock
 from portal.activities.kinds import ActivityKind, Mode
 from portal.activities.models import Activity, ActivityAgency, ActivityAttendance, Agreement, Partner
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.cases.codes import Domain, HeardBy, Milestone, Outcome, Score
 from portal.cases.models import Case, CaseGoal, CaseMilestone
-from portal.db import db, new_id
+from portal.core import clock
+from portal.core.db import db, new_id
 from portal.disclosures.models import Basis
 from portal.meetings.schedule.models import Meeting, MeetingMember
 from portal.meetings.states import MeetingKind, MeetingStatus

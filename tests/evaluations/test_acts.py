@@ -11,7 +11,7 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 from sqlalchemy import select
 
-from portal.db import db
+from portal.core.db import db
 from portal.evaluations.models import EvaluationArea, EvaluationClosing, EvaluationText, Part
 
 HEAD = """\

@@ -17,10 +17,10 @@ from portal.activities.models import ActivityAttendance
 from portal.agencies.models import Agency, AgencyKind
 from portal.audit.events import AuditEvent
 from portal.cases.codes import Milestone, Outcome
-from portal.db import db
+from portal.core.db import db
+from portal.core.policy import Role
 from portal.evaluations import programmes
 from portal.evaluations import services as evaluation_services
-from portal.policy import Role
 from tests.browsers import Browser
 from tests.conftest import CountQueries
 from tests.evaluations.worlds import Programme, amend, make_programme

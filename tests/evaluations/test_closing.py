@@ -22,11 +22,11 @@ from portal.audit.models import AuditCheckpoint, AuditEntry
 from portal.audit.services import canonical
 from portal.cases import services as cases
 from portal.cases.codes import Domain, Score
-from portal.db import db
-from portal.errors import Conflict, Invalid, NotAllowed
+from portal.core.db import db
+from portal.core.errors import Conflict, Invalid, NotAllowed
+from portal.core.policy import Role
 from portal.evaluations import services as evaluation_services
 from portal.evaluations.models import EvaluationAddendum, EvaluationClosing, Part
-from portal.policy import Role
 from tests.activity_factories import make_activity, make_attendance, make_text
 from tests.audit.worlds import World
 from tests.browsers import Browser

@@ -14,7 +14,7 @@ import yaml
 from flask import Flask
 from sqlalchemy import select
 
-from portal.db import db
+from portal.core.db import db
 from portal.evaluations import catalogue, counting, programmes, table
 from portal.evaluations.catalogue import Key
 from portal.evaluations.models import EvaluationClosing, EvaluationText, Part

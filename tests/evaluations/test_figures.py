@@ -11,7 +11,7 @@ from portal.activities.models import Activity, ActivityAttendance, Agreement
 from portal.audit.events import AuditEvent
 from portal.cases.codes import HeardBy, Milestone, Outcome
 from portal.cases.models import CaseMilestone
-from portal.db import db
+from portal.core.db import db
 from portal.evaluations import counting
 from portal.evaluations.catalogue import AREAS, Count, Measure, Period, counts_of, of_kind
 from portal.evaluations.programmes import areas_of

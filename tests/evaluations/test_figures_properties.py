@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from portal.activities.kinds import ActivityKind
 from portal.cases import codes
 from portal.cases.codes import Milestone, Outcome
-from portal.db import db
+from portal.core.db import db
 from portal.evaluations import counting
 from portal.evaluations.catalogue import AREAS, Count, Key, Period, of_kind
 from portal.evaluations.counting import ADDITIVE

@@ -13,10 +13,10 @@ from flask import Flask
 from portal.activities.kinds import ActivityKind, Mode
 from portal.agencies.models import AgencyKind
 from portal.audit.models import AuditEntry
-from portal.db import db
+from portal.core.db import db
+from portal.core.policy import Role
 from portal.evaluations.models import Part
 from portal.evaluations.table import month_end
-from portal.policy import Role
 from tests.activity_factories import make_activity, make_attendance, make_text
 from tests.browsers import Browser
 from tests.conftest import CountQueries

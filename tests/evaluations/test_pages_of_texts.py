@@ -13,13 +13,13 @@ from sqlalchemy import select
 
 from portal.activities.kinds import ActivityKind, Mode
 from portal.agencies.models import AgencyKind
-from portal.db import db
-from portal.errors import NotAllowed
+from portal.core.db import db
+from portal.core.errors import NotAllowed
+from portal.core.policy import Role
 from portal.evaluations import services as evaluation_services
 from portal.evaluations import suggest
 from portal.evaluations.catalogue import AREAS, Count, Measure, of_kind, of_measure
 from portal.evaluations.models import EvaluationArea, EvaluationText, Part
-from portal.policy import Role
 from tests.activity_factories import make_activity, make_agreement, make_attendance, make_partner, make_text
 from tests.browsers import Browser
 from tests.factories import Member, make_agency, make_member

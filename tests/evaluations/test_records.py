@@ -8,12 +8,13 @@ import pytest
 from flask import Flask
 from sqlalchemy.exc import NoResultFound
 
-from portal import clock
 from portal.activities.kinds import ActivityKind, Mode
 from portal.activities.models import Activity
 from portal.agencies.models import AgencyKind
 from portal.cases.codes import HeardBy, Milestone, Outcome
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.policy import Role
 from portal.disclosures import exclusions
 from portal.disclosures.models import Basis
 from portal.evaluations import programmes
@@ -21,7 +22,6 @@ from portal.evaluations.catalogue import Count, Key, Measure, Period, of_kind, o
 from portal.evaluations.records import Record, RecordKind, asked, records
 from portal.exclusions.models import Conflict
 from portal.meetings.states import MeetingKind
-from portal.policy import Role
 from portal.referrals.states import ReferralKind
 from portal.wall.reader import Reader, read_as
 from tests import activity_factories

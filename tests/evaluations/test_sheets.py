@@ -16,10 +16,10 @@ from pypdf import PdfReader
 
 from portal.agencies.models import AgencyKind
 from portal.audit.models import AuditEntry
-from portal.db import db
+from portal.core.db import db
+from portal.core.policy import Role
 from portal.evaluations.models import Part
 from portal.evaluations.sheets import HIGHEST, LINE, lines_of, split
-from portal.policy import Role
 from tests.activity_factories import make_activity, make_attendance, make_text
 from tests.browsers import Browser
 from tests.factories import Member, make_agency, make_member

@@ -12,10 +12,10 @@ from flask import Flask
 
 from portal.activities.kinds import ActivityKind
 from portal.agencies.models import AgencyKind
+from portal.core.policy import Role
 from portal.evaluations import services as evaluation_services
 from portal.evaluations.models import Part
 from portal.evaluations.telling import few_people
-from portal.policy import Role
 from tests.activity_factories import make_activity, make_attendance, make_text
 from tests.browsers import Browser
 from tests.evaluations.test_pages_of_texts import form_of, stored, suggestion

@@ -11,7 +11,6 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from portal import clock
 from portal.activities.kinds import ActivityKind, Mode
 from portal.activities.models import Activity, ActivityAttendance, Agreement
 from portal.agencies.models import Agency, AgencyKind
@@ -20,7 +19,8 @@ from portal.audit.events import AuditEvent
 from portal.cases import services as cases
 from portal.cases.codes import Milestone, Outcome
 from portal.cases.models import Case, CaseMilestone
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
 from portal.evaluations import counting
 from portal.evaluations.catalogue import Count, Key, Measure, Period, of_kind
 from portal.evaluations.programmes import areas_of

@@ -12,21 +12,21 @@ from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.exc import NoResultFound
 
-from portal import clock
 from portal.accounts.models import Membership
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
 from portal.cases import services as cases
 from portal.cases.codes import Method
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.errors import Conflict, Invalid, NotAllowed
+from portal.core.policy import Role
 from portal.disclosures import exclusions as services
 from portal.disclosures import services as disclosures
-from portal.errors import Conflict, Invalid, NotAllowed
 from portal.exclusions.models import Conflict as Why
 from portal.people import services as people
 from portal.people.categories import Category
-from portal.policy import Role
 from portal.referrals.states import ReferralStatus
 from tests.browsers import Browser
 from tests.factories import Member, make_agency, make_case, make_member, make_person, make_referral

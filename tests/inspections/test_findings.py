@@ -11,13 +11,13 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from portal import clock
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.policy import Role
 from portal.inspections import findings, samples
 from portal.inspections.findings import Statement
 from portal.inspections.models import AuditFinding, FindingKind, SampleItem
 from portal.inspections.samples import Draw
-from portal.policy import Role
 from tests.browsers import Browser
 from tests.conftest import CountQueries
 from tests.factories import Member, make_agency, make_member, make_referral

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 
-from portal import clock
-from portal.policy import Role
+from portal.core import clock
+from portal.core.policy import Role
 from tests.browsers import Browser
 from tests.factories import make_agency, make_member, make_referral
 

@@ -12,16 +12,16 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from portal import clock
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
-from portal.db import db
-from portal.errors import Conflict, Invalid, NotAllowed
+from portal.core import clock
+from portal.core.db import db
+from portal.core.errors import Conflict, Invalid, NotAllowed
+from portal.core.policy import Role
 from portal.inspections import samples
 from portal.inspections.hints import Check, Verdict
 from portal.inspections.models import Sample, SampleItem
 from portal.inspections.samples import Draw
-from portal.policy import Role
 from portal.referrals import conversation
 from portal.referrals.models import FollowUpKind
 from tests.browsers import Browser

@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from portal import clock
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.errors import Invalid, NotAllowed, StaleForm
+from portal.core.policy import Role
 from portal.disclosures.models import Disclosure
-from portal.errors import Invalid, NotAllowed, StaleForm
 from portal.meetings.agenda import services as agenda_services
 from portal.meetings.agenda.models import AgendaItem
 from portal.meetings.agenda.services import ItemFacts
 from portal.meetings.packets import services as packet_services
 from portal.meetings.states import ItemKind, MeetingKind
 from portal.people.categories import Category
-from portal.policy import Role
 from tests.browsers import Browser
 from tests.factories import Member, make_consent, make_member, make_person, make_referral
 from tests.meeting_factories import make_item, make_meeting, make_series, name_member, take_step

@@ -12,16 +12,16 @@ from flask import Flask
 from icalendar import Calendar
 from sqlalchemy import select
 
-from portal import clock
 from portal.accounts.models import Membership, Staff
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.policy import Role
 from portal.meetings.schedule import services
 from portal.meetings.schedule.models import CalendarLink
 from portal.meetings.schedule.services import MeetingFacts
 from portal.meetings.states import MeetingAction, MeetingKind
-from portal.policy import Role
 from tests.browsers import Browser
 from tests.factories import Member, make_member, make_person
 from tests.meeting_factories import make_item, make_meeting, make_series

@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from portal import clock
 from portal.cases import services as cases
 from portal.cases.codes import Domain
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.policy import Role
 from portal.meetings.agenda import services as agenda_services
 from portal.meetings.agenda.drafting import refresh
 from portal.meetings.agenda.models import AgendaItem
 from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import ItemKind, MeetingKind, MeetingStatus, Source
-from portal.policy import Role
 from portal.referrals import conversation
 from portal.referrals.models import FollowUpKind
 from tests.factories import Member, make_case, make_consent, make_member, make_person, make_referral, step

@@ -11,7 +11,8 @@ from flask import Flask
 from sqlalchemy import select
 
 from portal.audit.models import AuditEntry
-from portal.db import db
+from portal.core.db import db
+from portal.core.policy import Role
 from portal.disclosures import services as disclosures
 from portal.disclosures.models import Basis
 from portal.meetings.minutes import services as minutes_services
@@ -20,7 +21,6 @@ from portal.meetings.outcomes.services import OutcomeFacts
 from portal.meetings.packets import services as packet_services
 from portal.meetings.states import MeetingAction, MeetingKind, OutcomeKind
 from portal.people.categories import Category
-from portal.policy import Role
 from tests.factories import Member, make_consent, make_member, make_person, make_referral
 from tests.meeting_factories import make_item, make_meeting, take_step
 

@@ -9,15 +9,15 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from portal import clock
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.errors import Conflict, Invalid, NotAllowed, StaleForm
+from portal.core.policy import Role
 from portal.disclosures.services import withdraw_consent
-from portal.errors import Conflict, Invalid, NotAllowed, StaleForm
 from portal.meetings.issues import services as issue_services
 from portal.meetings.issues.models import LocalIssue
 from portal.meetings.packets import services as packet_services
 from portal.meetings.states import IssueStatus
-from portal.policy import Role
 from portal.referrals.models import FollowUp
 from tests.browsers import Browser
 from tests.conftest import CountQueries

@@ -9,8 +9,9 @@ from uuid import UUID
 import pytest
 from flask import Flask
 
-from portal import clock
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.policy import Role
 from portal.meetings.agenda import queries as agenda_queries
 from portal.meetings.agenda.models import AgendaItem
 from portal.meetings.packets import matrix
@@ -19,7 +20,6 @@ from portal.meetings.packets.matrix import Why
 from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import MeetingAction, MeetingKind, MeetingStatus
 from portal.people.categories import Category
-from portal.policy import Role
 from tests.factories import Member, make_consent, make_member, make_person, make_referral
 from tests.meeting_factories import make_item, make_meeting, name_member, take_step
 

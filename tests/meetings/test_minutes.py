@@ -13,9 +13,10 @@ from pypdf import PdfReader
 from sqlalchemy import select
 
 from portal.audit.models import AuditEntry
-from portal.db import db
+from portal.core.db import db
+from portal.core.errors import Conflict, NotAllowed, StaleForm
+from portal.core.policy import Role
 from portal.disclosures import services as disclosures
-from portal.errors import Conflict, NotAllowed, StaleForm
 from portal.meetings.agenda.models import AgendaItem
 from portal.meetings.minutes import services as minutes_services
 from portal.meetings.minutes.models import Addendum, MinutesRevision
@@ -25,7 +26,6 @@ from portal.meetings.roster import services as roster_services
 from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import MeetingAction, MeetingKind, MeetingStatus
 from portal.people.categories import Category
-from portal.policy import Role
 from tests.factories import Member, make_agency, make_consent, make_member, make_person
 from tests.meeting_factories import make_item, make_meeting, name_member, take_step
 

@@ -11,10 +11,11 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from portal import clock
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.errors import Conflict, Invalid, NotAllowed, StaleForm
+from portal.core.policy import Role
 from portal.disclosures import services as disclosures
-from portal.errors import Conflict, Invalid, NotAllowed, StaleForm
 from portal.meetings.outcomes import services as outcome_services
 from portal.meetings.outcomes.models import MeetingOutcome
 from portal.meetings.outcomes.queries import is_done
@@ -22,7 +23,6 @@ from portal.meetings.outcomes.services import OutcomeFacts, steps_to_come
 from portal.meetings.packets import services as packet_services
 from portal.meetings.states import MeetingAction, OutcomeKind
 from portal.people.categories import Category
-from portal.policy import Role
 from portal.referrals.states import ReferralAction, ReferralStatus
 from tests.factories import make_agency, make_consent, make_member, make_person, make_referral, step
 from tests.meeting_factories import make_item, make_meeting, take_step

@@ -9,14 +9,14 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from portal.db import db
+from portal.core.db import db
+from portal.core.policy import Role
 from portal.disclosures import services as disclosures
 from portal.disclosures.models import Channel, Disclosure
 from portal.meetings.agenda import services as agenda_services
 from portal.meetings.schedule import services
 from portal.meetings.states import MeetingAction
 from portal.people.categories import Category
-from portal.policy import Role
 from tests.factories import Member, make_consent, make_member, make_person
 from tests.meeting_factories import make_item, make_meeting, take_step
 

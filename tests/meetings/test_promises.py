@@ -11,17 +11,17 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from portal import clock
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.errors import Conflict, Invalid, NotAllowed, StaleForm
+from portal.core.policy import Role
 from portal.disclosures.services import withdraw_consent
-from portal.errors import Conflict, Invalid, NotAllowed, StaleForm
 from portal.meetings.outcomes import services as outcome_services
 from portal.meetings.outcomes.models import MeetingOutcome
 from portal.meetings.outcomes.queries import is_done
 from portal.meetings.packets import services as packet_services
-from portal.policy import Role
 from tests.browsers import Browser
 from tests.conftest import CountQueries
 from tests.factories import Member, make_agency, make_consent, make_member, make_person, make_referral, step

@@ -8,14 +8,14 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from portal.db import db
+from portal.core.db import db
+from portal.core.errors import Conflict, Invalid, NotAllowed
+from portal.core.policy import Role
 from portal.disclosures.models import Disclosure
-from portal.errors import Conflict, Invalid, NotAllowed
 from portal.meetings.roster import services as roster_services
 from portal.meetings.roster.models import Attendance
 from portal.meetings.states import MeetingAction, MeetingKind
 from portal.people.categories import Category
-from portal.policy import Role
 from tests.factories import make_member, make_person
 from tests.meeting_factories import make_item, make_meeting, take_step
 

@@ -11,10 +11,11 @@ from flask import Flask
 from sqlalchemy import func, select
 from sqlalchemy.exc import NoResultFound
 
-from portal import clock
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.errors import Conflict, Invalid, NotAllowed, StaleForm
+from portal.core.policy import Role
 from portal.disclosures.models import Basis, Disclosure
-from portal.errors import Conflict, Invalid, NotAllowed, StaleForm
 from portal.meetings.agenda.models import AgendaItem
 from portal.meetings.packets import services as packet_services
 from portal.meetings.roster.models import Attendance
@@ -23,7 +24,6 @@ from portal.meetings.schedule.models import Meeting, MeetingMember
 from portal.meetings.schedule.services import MeetingFacts
 from portal.meetings.states import MeetingKind, MeetingStatus
 from portal.people.categories import Category
-from portal.policy import Role
 from tests.browsers import Browser
 from tests.conftest import CountQueries
 from tests.factories import Member, make_agency, make_consent, make_member, make_person

@@ -10,17 +10,17 @@ from flask import Flask
 from sqlalchemy import func, select
 from sqlalchemy.exc import NoResultFound
 
-from portal import clock
 from portal.agencies.calendar import OpeningDays
 from portal.audit.models import AuditEntry
-from portal.db import db
-from portal.errors import Conflict, Invalid, NotAllowed, StaleForm
+from portal.core import clock
+from portal.core.db import db
+from portal.core.errors import Conflict, Invalid, NotAllowed, StaleForm
+from portal.core.policy import Role
 from portal.meetings.schedule import rules, services, slots
 from portal.meetings.schedule.models import Meeting, MeetingMember, MeetingSeries
 from portal.meetings.schedule.rules import Frequency, Rule
 from portal.meetings.schedule.services import MeetingFacts, SeriesFacts, move
 from portal.meetings.states import ClosedDay, MeetingAction, MeetingKind, MeetingStatus
-from portal.policy import Role
 from tests.browsers import Browser
 from tests.factories import Member, make_agency, make_member
 

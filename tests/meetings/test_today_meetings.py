@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 
-from portal import clock
-from portal.policy import Role
+from portal.core import clock
+from portal.core.policy import Role
 from tests.browsers import Browser
 from tests.conftest import CountQueries
 from tests.factories import Member, make_agency, make_member

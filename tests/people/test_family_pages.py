@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import func, select
 
-from portal.db import db
+from portal.core.db import db
 from portal.people import services as people
 from portal.people.categories import Relation
 from portal.people.models import FamilyTie, Person

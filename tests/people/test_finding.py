@@ -10,9 +10,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from portal import clock
 from portal.audit.models import AuditEntry
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
 from portal.disclosures import people
 from portal.people.categories import Category
 from portal.people.models import Person

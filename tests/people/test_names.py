@@ -8,9 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from portal.people import names
-from portal.people.names import identity_keys, is_kana, search_key
-from portal.text import (
+from portal.core.text import (
     LIKE_ESCAPE,
     LONGEST_QUERY,
     TextCode,
@@ -21,6 +19,8 @@ from portal.text import (
     like_pattern,
     without_unusable,
 )
+from portal.people import names
+from portal.people.names import identity_keys, is_kana, search_key
 
 JAPANESE = st.text(alphabet="山田髙﨑々ゝゞーぁあアァｱｶﾞﾊﾟがガかゕ゛゙ヶヴ゚・ -%_!Aaé\ufe00\U000e0100𠮷")
 

@@ -10,13 +10,13 @@ import pytest
 from sqlalchemy import select
 
 from portal.audit.models import AuditEntry
-from portal.db import db
+from portal.core.db import db
+from portal.core.policy import Role
 from portal.disclosures import services as disclosures
 from portal.people import categories as people
 from portal.people import services as people_services
 from portal.people.categories import FILED, Category
 from portal.people.models import Information, Person
-from portal.policy import Role
 from portal.referrals.states import ReferralAction
 from tests.browsers import Browser
 from tests.conftest import CountQueries

@@ -8,9 +8,9 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import func, select
 
-from portal.db import db
+from portal.core.db import db
+from portal.core.policy import Role
 from portal.people.models import Person
-from portal.policy import Role
 from tests.browsers import Browser
 from tests.factories import make_member, make_person
 

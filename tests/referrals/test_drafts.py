@@ -11,14 +11,14 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import func, select
 
-from portal import clock
 from portal.agencies.models import Closure, Room
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.cases.codes import Domain
 from portal.consents.models import ConsentMethod
 from portal.consents.services import ConsentTerms
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
 from portal.disclosures import people as disclosure_people
 from portal.disclosures import services as disclosures
 from portal.people import services as people

@@ -12,14 +12,14 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import select
 
-from portal import clock
 from portal.cases.codes import Domain
 from portal.cases.models import Case
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.policy import Role
 from portal.people import services as people
 from portal.people.categories import Category
 from portal.people.models import Person
-from portal.policy import Role
 from portal.referrals.models import Referral, ReferralEvent
 from portal.referrals.states import FLOW, ReferralAction, ReferralStatus
 from tests.browsers import Browser

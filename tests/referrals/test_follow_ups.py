@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import select
 
-from portal.db import db
+from portal.core.db import db
 from portal.meetings.issues.models import LocalIssue
 from portal.referrals.models import FollowUp
 from portal.referrals.states import ReferralStatus

@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from portal.audit.models import AuditEntry
 from portal.consents.models import Consent
-from portal.db import db
+from portal.core.db import db
 from portal.disclosures import services as disclosures
 from portal.referrals.states import ReferralStatus
 from tests.browsers import Browser

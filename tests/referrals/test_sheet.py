@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from portal.audit.models import AuditEntry
 from portal.cases.codes import Domain
-from portal.db import db
+from portal.core.db import db
 from portal.people import services as people
 from portal.people.categories import Category
 from portal.referrals.states import ReferralKind, ReferralStatus

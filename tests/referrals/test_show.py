@@ -11,10 +11,10 @@ from sqlalchemy import select
 
 from portal.audit.models import AuditEntry
 from portal.cases.codes import Domain
-from portal.db import db
+from portal.core.db import db
+from portal.core.policy import Role
 from portal.people import services as people
 from portal.people.categories import Category
-from portal.policy import Role
 from portal.referrals import conversation
 from portal.referrals.models import Happening, Referral, ReferralEvent
 from portal.referrals.states import ReferralStatus

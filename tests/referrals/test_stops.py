@@ -8,10 +8,10 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
-from portal import clock
 from portal.consents.models import ConsentMethod
 from portal.consents.services import ConsentTerms
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
 from portal.disclosures import services as disclosures
 from portal.disclosures.models import StopConfirmation
 from portal.people import services as people

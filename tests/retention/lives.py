@@ -10,15 +10,15 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from portal import clock
 from portal.cases import services as cases
 from portal.cases.codes import Domain, Milestone, Outcome
 from portal.cases.models import Case
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.policy import Role
 from portal.people import services as people
 from portal.people.categories import Category, Relation
 from portal.people.services import Basics
-from portal.policy import Role
 from portal.retention import services
 from portal.retention.models import ErasureGround
 from tests.activity_factories import make_activity, make_attendance

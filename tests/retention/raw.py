@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import make_url, text
 
-from portal.db import db, make_engine
+from portal.core.db import db, make_engine
 from tests.databases import PostgreSQLServer, flask
 
 

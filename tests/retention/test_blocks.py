@@ -11,27 +11,27 @@ from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.exc import NoResultFound
 
-from portal import clock
 from portal.accounts.models import Staff
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.cases import services as cases
 from portal.cases.codes import Outcome
 from portal.cases.models import Case
-from portal.db import db
+from portal.configuration import services as settings
+from portal.core import clock
+from portal.core.db import db
+from portal.core.errors import Conflict, Invalid, NotAllowed
+from portal.core.policy import Role
 from portal.disclosures import services as disclosures
 from portal.disclosures.models import Basis
 from portal.emergency.models import Emergency, EmergencyAccess
-from portal.errors import Conflict, Invalid, NotAllowed
 from portal.inspections.models import AuditFinding, FindingKind
 from portal.people.models import Person
-from portal.policy import Role
 from portal.referrals.models import FollowUp, FollowUpKind, Referral
 from portal.retention import kinds, services
 from portal.retention.kinds import Block, Kind, Reason
 from portal.retention.models import Erasure, ErasureGround
 from portal.retention.services import Blocked
-from portal.settings import services as settings
 from tests.factories import make_case, make_consent, make_member, make_person, make_referral
 from tests.meeting_factories import make_item, make_meeting, make_outcome
 from tests.retention.lives import Office, make_office, old_life, propose, years_ago

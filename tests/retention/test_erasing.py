@@ -18,21 +18,21 @@ from sqlalchemy.exc import DatabaseError
 
 from portal.audit import checkpoints, refusing, vault
 from portal.audit import notes as audit_notes
-from portal.audit.keeping import keeping
+from portal.audit.checkpoint_store import keeping
 from portal.audit.models import AuditDetail, AuditEntry, AuditHead
 from portal.cases import services as cases
 from portal.cases.models import Case, CaseGoal, ProgressNote
 from portal.consents.models import Consent
-from portal.db import db
+from portal.core.db import db
+from portal.core.errors import Conflict, Lack
+from portal.core.policy import Role
 from portal.disclosures.models import Disclosure
-from portal.errors import Conflict, Lack
 from portal.inspections import names
 from portal.meetings.agenda.models import AgendaItem
 from portal.people import services as people
 from portal.people.categories import Category
 from portal.people.models import FamilyTie, Person
 from portal.people.services import Basics
-from portal.policy import Role
 from portal.referrals.models import Referral
 from portal.retention import erasing, services
 from portal.retention.erasing import BLANKED, KEPT

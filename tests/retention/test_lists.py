@@ -10,11 +10,11 @@ from flask import Flask
 from sqlalchemy import select
 
 from portal.audit.models import AuditEntry
-from portal.db import db
+from portal.core.db import db
+from portal.core.policy import Role
 from portal.disclosures import exclusions
 from portal.exclusions.models import Conflict
 from portal.people.models import Person
-from portal.policy import Role
 from portal.retention import services
 from portal.retention.kinds import Kind
 from tests.browsers import Browser

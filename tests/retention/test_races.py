@@ -9,10 +9,10 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from portal.audit.models import AuditEntry
-from portal.db import db
-from portal.errors import Conflict
+from portal.core.db import db
+from portal.core.errors import Conflict
+from portal.core.policy import Role
 from portal.people.models import Person
-from portal.policy import Role
 from portal.referrals.models import Referral
 from portal.referrals.states import ReferralStatus
 from portal.retention import services

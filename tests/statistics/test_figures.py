@@ -12,10 +12,10 @@ import pytest
 from flask import Flask
 from openpyxl import load_workbook
 
-from portal import clock
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.policy import Role
 from portal.disclosures.models import Basis
-from portal.policy import Role
 from portal.referrals.states import Refusal
 from portal.statistics import figures
 from portal.statistics.figures import median

@@ -10,14 +10,14 @@ from uuid import UUID
 import pytest
 from flask import Flask
 
-from portal import clock
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.cases import services as cases
 from portal.cases.codes import Milestone, Outcome
 from portal.cases.models import CaseMilestone
-from portal.db import db
-from portal.policy import Role
+from portal.core import clock
+from portal.core.db import db
+from portal.core.policy import Role
 from portal.referrals.states import Refusal
 from portal.statistics import services as statistics_services
 from portal.statistics.tables import MONTHS, Band, Item, Period, Statistics, share

@@ -12,10 +12,10 @@ from flask import Flask
 from openpyxl import load_workbook
 from sqlalchemy import select
 
-from portal import clock
 from portal.audit.models import AuditEntry
-from portal.db import db
-from portal.policy import Role
+from portal.core import clock
+from portal.core.db import db
+from portal.core.policy import Role
 from portal.web.charts import Arrow, Pattern, network
 from tests.browsers import Browser
 from tests.factories import Member, make_agency, make_case, make_member, make_referral

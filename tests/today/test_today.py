@@ -11,13 +11,13 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from portal import clock
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
-from portal.clock import JAPAN
-from portal.db import db
+from portal.core import clock
+from portal.core.clock import JAPAN
+from portal.core.db import db
+from portal.core.policy import Role
 from portal.disclosures.services import withdraw_consent
-from portal.policy import Role
 from portal.referrals import conversation
 from portal.referrals.models import FollowUpKind, ReferralNews
 from portal.today import queries as today_queries

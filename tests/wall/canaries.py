@@ -10,8 +10,8 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
-from portal import clock
-from portal.policy import Role
+from portal.core import clock
+from portal.core.policy import Role
 from tests.wall import oracle
 from tests.wall.canary_meetings import RULES_OF_MEETINGS
 from tests.wall.oracle import Oracle

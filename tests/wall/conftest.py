@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from portal import clock
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
 from tests.databases import Databases
 from tests.wall.drawing import Draw
 

@@ -13,7 +13,7 @@ from uuid import UUID
 from flask import Flask
 from werkzeug.routing import Rule, UUIDConverter
 
-from portal.policy import Role
+from portal.core.policy import Role
 from tests.wall import canary_meetings, world_activities, world_emergency, world_inspections
 from tests.wall.canaries import Eye, Row
 from tests.wall.sweep import SOME, Sweep, addresses, arguments, get_rules, table_of

@@ -6,11 +6,11 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from portal import clock
+from portal.core import clock
+from portal.core.policy import Role
 from portal.disclosures import services as disclosures
 from portal.disclosures.models import Basis
 from portal.meetings.states import MeetingKind
-from portal.policy import Role
 from tests.factories import Member, make_consent, make_member, make_person, make_referral
 from tests.meeting_factories import make_item, make_meeting, name_member
 

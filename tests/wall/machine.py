@@ -20,15 +20,15 @@ from hypothesis.stateful import (
 )
 from sqlalchemy.exc import NoResultFound
 
-from portal import clock
 from portal.consents.models import ConsentMethod
 from portal.consents.services import ConsentTerms
+from portal.core import clock
+from portal.core.errors import PortalError
+from portal.core.policy import Role
 from portal.disclosures import services as disclosures
-from portal.errors import PortalError
 from portal.people import services as people
 from portal.people.categories import Category
 from portal.people.services import Basics
-from portal.policy import Role
 from tests.factories import Member, make_member
 from tests.wall import oracle
 

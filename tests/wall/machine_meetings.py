@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 from sqlalchemy import select
 
-from portal.db import db
+from portal.core.db import db
 from portal.meetings import item_visibility
 from portal.meetings.agenda.models import AgendaItem
 from portal.meetings.packets.services import open_packet

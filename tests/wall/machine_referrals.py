@@ -14,7 +14,7 @@ from hypothesis.stateful import (
 from sqlalchemy import select
 
 from portal.cases.codes import Outcome
-from portal.db import db
+from portal.core.db import db
 from portal.disclosures.models import Basis
 from portal.people.categories import Category
 from portal.referrals import conversation, drafts, services

@@ -12,7 +12,7 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import select
 
-from portal.db import db
+from portal.core.db import db
 from portal.disclosures import services as disclosures
 from portal.disclosures.people import BasicView, Withheld
 from portal.disclosures.queries import lives_for

@@ -18,9 +18,9 @@ from pypdf import PdfReader
 from werkzeug.routing import AnyConverter, PathConverter, Rule, UUIDConverter
 
 from portal import URL_ENUMS
+from portal.configuration.catalogue import BY_KEY
 from portal.evaluations.catalogue import Measure
 from portal.evaluations.models import Part
-from portal.settings.catalogue import BY_KEY
 from tests.wall.canaries import CANARY, Perch, Row
 from tests.wall.pages import Page
 from tests.wall.world_activities import EVALUATION

@@ -14,14 +14,14 @@ from flask import Flask
 from sqlalchemy import delete, event, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from portal import clock
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.audit.guard import UnauditedChange
 from portal.audit.models import AuditDetail, Audited, AuditEntry
 from portal.consents.models import ConsentMethod
 from portal.consents.services import ConsentTerms
-from portal.db import Base, db
+from portal.core import clock
+from portal.core.db import Base, db
 from portal.disclosures import services as disclosures
 from portal.disclosures.models import Disclosure
 from portal.people import services as people

@@ -13,12 +13,12 @@ from flask import Flask, request
 from flask.testing import FlaskCliRunner
 from sqlalchemy import Uuid
 
-from portal import clock
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
 from portal.disclosures import services as disclosures
 from portal.people import services as people
 from portal.referrals.states import ReferralAction
-from portal.web import press
+from portal.web import pdf
 from tests.browsers import Browser
 from tests.factories import step
 from tests.wall import oracle, world_meetings
@@ -94,7 +94,7 @@ def watched_log() -> Iterator[Watch]:
 def light_paper(monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config) -> None:
     """Paper is slow to print: the first sheet of each kind is printed, the rest are read before printing."""
     printed: set[str | None] = set()
-    real = press.HTML
+    real = pdf.HTML
 
     class Paper(real):  # type: ignore[misc, valid-type]
         def __init__(self, *args: Any, string: str, **more: Any) -> None:
@@ -107,7 +107,7 @@ def light_paper(monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config) ->
             printed.add(request.endpoint)
             return bytes(super().write_pdf(*args, **more))
 
-    monkeypatch.setattr(press, "HTML", Paper)
+    monkeypatch.setattr(pdf, "HTML", Paper)
 
 
 def eye_of(app: Flask, world: World, reader: str) -> Eye:

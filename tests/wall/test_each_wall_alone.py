@@ -16,7 +16,7 @@ from portal.activities import queries as activities
 from portal.activities.series import queries as activity_series
 from portal.cases import queries as cases
 from portal.consents.models import Consent
-from portal.db import db
+from portal.core.db import db
 from portal.disclosures import queries as lines
 from portal.meetings import item_visibility
 from portal.meetings.issues import queries as issue_queries

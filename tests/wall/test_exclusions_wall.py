@@ -8,12 +8,12 @@ import pytest
 from flask import Flask
 from sqlalchemy.exc import NoResultFound
 
-from portal.audit.outrunning import Outrun
-from portal.db import db
+from portal.audit.stale_read import Outrun
+from portal.core.db import db
+from portal.core.policy import Role
 from portal.disclosures import exclusions
 from portal.disclosures import services as disclosures
 from portal.exclusions.models import Conflict
-from portal.policy import Role
 from portal.referrals import conversation
 from tests.browsers import Browser
 from tests.factories import Member, make_member, make_person, make_referral

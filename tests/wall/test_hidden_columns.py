@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.schema import CreateColumn
 
 from portal.accounts.models import Membership
-from portal.db import Base, db
+from portal.core.db import Base, db
 from portal.wall import columns
 from portal.wall import text as views
 from portal.wall.columns import SHOWN, shown

@@ -18,7 +18,7 @@ from uuid import uuid4
 import pytest
 from flask import Flask
 
-from portal.db import db
+from portal.core.db import db
 from tests.audit.worlds import World
 from tests.browsers import PASSWORD, Browser
 from tests.factories import make_case, make_member

@@ -9,15 +9,15 @@ from uuid import UUID
 import pytest
 from flask import Flask
 
-from portal.audit.outrunning import Outrun
-from portal.db import db
+from portal.audit.stale_read import Outrun
+from portal.core.db import db
+from portal.core.errors import Conflict, StaleForm
+from portal.core.policy import Role
 from portal.disclosures import services as disclosures
-from portal.errors import Conflict, StaleForm
 from portal.meetings.packets.services import open_packet
 from portal.meetings.schedule import services as meetings
 from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import MeetingAction
-from portal.policy import Role
 from tests.factories import Member, make_consent, make_member, make_person
 from tests.meeting_factories import make_item, make_meeting
 from tests.wall import oracle

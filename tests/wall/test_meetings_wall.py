@@ -16,12 +16,13 @@ from flask import Flask
 from sqlalchemy import Select, select
 from sqlalchemy.exc import NoResultFound
 
-from portal import clock
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.errors import Conflict, NotAllowed
+from portal.core.policy import Actor, Role
 from portal.disclosures import services as disclosures
-from portal.errors import Conflict, NotAllowed
 from portal.meetings import item_visibility
 from portal.meetings.agenda import queries as agenda_queries
 from portal.meetings.agenda.models import AgendaItem
@@ -30,7 +31,6 @@ from portal.meetings.packets import services as packet_services
 from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import MeetingKind
 from portal.people.models import Person
-from portal.policy import Actor, Role
 from portal.wall import predicates
 from tests.factories import Member
 from tests.meeting_factories import take_step

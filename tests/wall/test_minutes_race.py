@@ -6,14 +6,14 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from portal.db import db
-from portal.errors import StaleForm
+from portal.core.db import db
+from portal.core.errors import StaleForm
+from portal.core.policy import Role
 from portal.meetings.agenda.models import AgendaItem
 from portal.meetings.minutes.models import MinutesRevision
 from portal.meetings.minutes.services import write
 from portal.meetings.schedule import services as meetings
 from portal.meetings.states import MeetingAction
-from portal.policy import Role
 from tests.factories import make_member
 from tests.wall.test_meeting_races import make_table
 from tests.wall.test_races import TRIES, together

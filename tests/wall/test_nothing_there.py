@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from werkzeug.routing import Rule, UUIDConverter
 
-from portal.policy import Role
+from portal.core.policy import Role
 from tests.browsers import Browser
 from tests.wall.canaries import Eye
 from tests.wall.drawing import OPEN, Draw, is_there

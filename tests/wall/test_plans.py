@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 
-from portal.db import db
+from portal.core.db import db
 from tests.browsers import Browser
 from tests.factories import make_member, make_person, make_referral
 

@@ -13,9 +13,9 @@ from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.exc import NoResultFound
 
-from portal.db import db
-from portal.errors import Conflict, NotAllowed, PortalError
-from portal.policy import RULES, Actor, Permission, Role, can, require
+from portal.core.db import db
+from portal.core.errors import Conflict, NotAllowed, PortalError
+from portal.core.policy import RULES, Actor, Permission, Role, can, require
 from portal.referrals import queries, services
 from portal.referrals.models import Referral
 from portal.referrals.services import Answer

@@ -14,9 +14,9 @@ from flask import Flask
 from sqlalchemy import Engine, event, select
 
 from portal.audit.models import AuditEntry
-from portal.db import db
+from portal.core.db import db
+from portal.core.errors import Conflict, NoBasis, PortalError, StaleForm
 from portal.disclosures import services as disclosures
-from portal.errors import Conflict, NoBasis, PortalError, StaleForm
 from portal.people import services as people
 from portal.people.categories import Category
 from portal.people.models import Person

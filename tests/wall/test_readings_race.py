@@ -13,13 +13,13 @@ from sqlalchemy import select
 
 from portal.audit import services as audit
 from portal.audit.models import AuditEntry
-from portal.db import db
+from portal.core.db import db
+from portal.core.policy import Role
 from portal.disclosures import exclusions
 from portal.disclosures import services as disclosures
 from portal.exclusions.models import Conflict
 from portal.meetings.schedule import services as meetings
 from portal.meetings.states import MeetingAction
-from portal.policy import Role
 from tests.browsers import Browser
 from tests.factories import Member, make_consent, make_member, make_person, make_referral
 from tests.meeting_factories import make_item, make_meeting

@@ -13,9 +13,9 @@ import pytest
 from flask import Flask
 
 from portal.auditing import entries
+from portal.core.errors import Lack, NoBasis, NotAllowed, PortalError
+from portal.core.policy import Role
 from portal.disclosures.models import Basis
-from portal.errors import Lack, NoBasis, NotAllowed, PortalError
-from portal.policy import Role
 from tests.audit import denied
 from tests.browsers import Browser
 from tests.test_architecture import MODULES, name, parse

@@ -15,14 +15,14 @@ from sqlalchemy import insert, select
 from portal.agencies.models import Agency
 from portal.consents import queries as consent_queries
 from portal.consents.models import Consent, ConsentCategory, ConsentRecipient, Withdrawal
-from portal.db import db
+from portal.core.db import db
+from portal.core.policy import Role
 from portal.disclosures import rule
 from portal.disclosures.models import Basis, Disclosure, DisclosureCategory
 from portal.disclosures.queries import lives_for
 from portal.exclusions.models import Conflict, Exclusion
 from portal.people.categories import Category
 from portal.people.models import Person
-from portal.policy import Role
 from portal.wall import predicates
 from tests.factories import Member, make_member
 from tests.wall import oracle

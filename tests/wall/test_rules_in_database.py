@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from flask import Flask
 
-from portal.db import Database, db
+from portal.core.db import Database, db
 from portal.wall import postgresql
 from portal.wall.engines import install, look_before_serving
 from portal.wall.postgresql_session import OtherRules

@@ -24,12 +24,13 @@ from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, aliased
 
-from portal import clock
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.cases.models import Case, ProgressNote
 from portal.consents.models import Consent
-from portal.db import Base, db
+from portal.core import clock
+from portal.core.db import Base, db
+from portal.core.policy import Role
 from portal.disclosures import services as disclosures
 from portal.disclosures.models import Basis, Channel
 from portal.exclusions.models import Conflict, Exclusion
@@ -37,7 +38,6 @@ from portal.inspections.models import NameOpening
 from portal.people import services as people
 from portal.people.categories import Category
 from portal.people.models import Information, Person
-from portal.policy import Role
 from portal.referrals.models import Referral
 from portal.wall.engines import Refused
 from portal.wall.reader import NOBODY, Reader, read_as
@@ -610,8 +610,8 @@ def test_migrations_go_down_and_up_under_the_wall(app: Flask, database: Database
 # Who may look past it.
 
 LOOK_ACROSS = {
-    "portal/db.py",
-    "portal/audit/outrunning.py",  # says in which transactions a page has read
+    "portal/core/db.py",
+    "portal/audit/stale_read.py",  # says in which transactions a page has read
     "portal/meetings/agenda/queries.py",  # that there are closed items, for who arranges the agenda
     "portal/meetings/agenda/views.py",  # a share of items, for who arranges the agenda
     "portal/meetings/agenda/drafting.py",  # ids, days and counts: what belongs on an agenda
@@ -623,10 +623,10 @@ LOOK_ACROSS = {
     "portal/statistics/services.py",  # counts, the small ones of others hidden
     "portal/evaluations/counting.py",  # counts
     "portal/activities/queries.py",  # how many came, of an activity that the reader's agency held
-    "portal/auditing/watch.py",  # counts of readings by staff, for who sees no client
+    "portal/auditing/anomalies.py",  # counts of readings by staff, for who sees no client
     "portal/retention/queries.py",  # what is due to be erased, by number
     "portal/retention/services.py",
-    "portal/settings/services.py",  # who set what
+    "portal/configuration/services.py",  # who set what
 }
 
 

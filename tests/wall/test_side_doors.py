@@ -9,12 +9,12 @@ from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.exc import NoResultFound
 
-from portal import clock
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.errors import Conflict, Invalid, PortalError
 from portal.disclosures import services as disclosures
 from portal.disclosures.models import Basis
 from portal.disclosures.people import BasicView, Withheld
-from portal.errors import Conflict, Invalid, PortalError
 from portal.people import services as people
 from portal.people.categories import Category
 from portal.people.models import Person

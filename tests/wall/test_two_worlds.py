@@ -14,7 +14,7 @@ from uuid import UUID
 import pytest
 from flask import Flask
 
-from portal import clock
+from portal.core import clock
 from portal.disclosures import services as disclosures
 from portal.meetings.packets.services import open_packet
 from portal.people import services as people
@@ -162,7 +162,7 @@ class Town:
     world: World
 
     def enter(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(sys.modules["portal.db"], "uuid7", self.ids)
+        monkeypatch.setattr(sys.modules["portal.core.db"], "uuid7", self.ids)
         for module, serial in zip((factories, meeting_factories), self.serials, strict=True):
             monkeypatch.setattr(module, "serial", serial)
 

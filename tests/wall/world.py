@@ -6,19 +6,19 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from portal import clock
 from portal.agencies.models import AgencyKind
 from portal.cases import services as cases
 from portal.cases.codes import Domain, Method, Outcome
 from portal.consents.models import ConsentMethod
 from portal.consents.services import ConsentTerms
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.policy import Role
 from portal.disclosures import services as disclosures
 from portal.disclosures.models import Basis
 from portal.people import services as people
 from portal.people.categories import ASKED, FILED, Category, Relation
 from portal.people.services import Basics
-from portal.policy import Role
 from portal.referrals import conversation
 from portal.referrals.models import FollowUpKind
 from portal.referrals.states import ReferralAction

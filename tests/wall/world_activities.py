@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from portal import clock
 from portal.activities.kinds import OUTREACH, ActivityKind, Mode, Offer
 from portal.cases.codes import Milestone
+from portal.core import clock
 from portal.evaluations import services as closing
 from portal.evaluations.models import Part
 from tests.activity_factories import (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from portal import clock
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
 from portal.emergency import services
 from portal.emergency.models import Emergency, Finding
 from portal.emergency.search import Wanted

@@ -9,10 +9,10 @@ from itertools import cycle
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from portal import clock
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
 from portal.meetings.agenda import drafting
 from portal.meetings.agenda.models import AgendaItem
 from portal.meetings.minutes.models import Addendum, MinutesRevision

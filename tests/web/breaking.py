@@ -115,7 +115,7 @@ class BreakableFile(Breakable):
     def __init__(self, source: str, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.aside = folder, folder.with_name("aside")
-        self.file = folder / "portal.db"
+        self.file = folder / "portal.core.db"
         shutil.copyfile(make_url(source).database or "", self.file)
         self.url = f"sqlite:///{self.file}"
         self.is_limited = False
@@ -126,7 +126,7 @@ class BreakableFile(Breakable):
     def unwritable(self, server: Server) -> None:
         """No file of the workers may grow beyond what it has, as on a full disk."""
         self.is_limited = True
-        wal = self.file.with_name("portal.db-wal")
+        wal = self.file.with_name("portal.core.db-wal")
         room = min(wal.stat().st_size, 16384) if wal.exists() else 0
         for pid in server.workers():
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
@@ -138,7 +138,7 @@ class BreakableFile(Breakable):
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
     def written(self) -> int:
-        wal = self.file.with_name("portal.db-wal")
+        wal = self.file.with_name("portal.core.db-wal")
         return wal.stat().st_size if wal.exists() else 0
 
     def close(self) -> None:

@@ -19,8 +19,8 @@ import pytest
 from flask import Flask
 
 from config import TestConfig
-from portal.audit.keeping import keeping
-from portal.db import db
+from portal.audit.checkpoint_store import keeping
+from portal.core.db import db
 from portal.web.headers import HEADERS
 from tests.browsers import PASSWORD
 from tests.conftest import KINDS, NOWHERE

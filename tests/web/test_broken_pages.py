@@ -12,8 +12,8 @@ from sqlalchemy.exc import DBAPIError
 from werkzeug.test import TestResponse
 
 from portal.accounts.gate import public
-from portal.db import db
-from portal.faults import fault_of
+from portal.core.db import db
+from portal.core.faults import fault_of
 from portal.web.headers import HEADERS
 from tests.browsers import Browser
 from tests.factories import make_agency, make_case, make_member

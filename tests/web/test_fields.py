@@ -15,7 +15,7 @@ from werkzeug.datastructures import MultiDict
 from wtforms import BooleanField, IntegerField, SelectField, SelectMultipleField, StringField
 from wtforms.fields import SelectChoice
 
-from portal import clock
+from portal.core import clock
 from portal.web.base_form import BaseForm
 from portal.web.fields import (
     CleanString,

@@ -17,7 +17,7 @@ from jinja2 import StrictUndefined
 from jinja2.exceptions import UndefinedError
 from markupsafe import Markup
 
-from portal import clock
+from portal.core import clock
 from portal.web import formats
 
 pytestmark = pytest.mark.quick

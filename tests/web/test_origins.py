@@ -13,7 +13,7 @@ from sqlalchemy import select
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
 from portal.cases.models import ProgressNote
-from portal.db import db
+from portal.core.db import db
 from portal.web.origins import is_own
 from tests.browsers import Browser
 from tests.factories import make_case, make_member

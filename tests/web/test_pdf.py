@@ -14,7 +14,7 @@ from jinja2 import ChoiceLoader, DictLoader, FileSystemLoader
 from pypdf import PdfReader
 
 from portal.web import formats
-from portal.web.press import SHELF, NothingOutside, Shelf
+from portal.web.pdf import SHELF, NothingOutside, Shelf
 from portal.web.printer import pdf_response, render_pdf
 
 ROOT = Path(__file__).parents[2]

@@ -164,8 +164,7 @@ def test_no_worker_carries_the_press_and_the_press_carries_no_portal() -> None:
     carriers = [
         path.name
         for path in PORTAL.rglob("*.py")
-        if path != press
-        and any(name.startswith(("weasyprint", "portal.web.press")) for name in imported(path))
+        if path != press and any(name.startswith(("weasyprint", "portal.web.pdf")) for name in imported(path))
     ]
     assert carriers == []
 

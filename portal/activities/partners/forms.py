@@ -11,6 +11,7 @@ from portal.activities.kinds import Offer
 from portal.activities.partners.queries import AgreementState, Filter, PartnerView
 from portal.activities.partners.services import PartnerFacts
 from portal.agencies.forms import Ticks, is_mail, worded
+from portal.core.labels import Worded
 from portal.people.forms import differences
 from portal.web.base_form import BaseForm, VersionField
 from portal.web.fields import (
@@ -22,7 +23,6 @@ from portal.web.fields import (
     TelephoneField,
     not_after_today,
 )
-from portal.words import Worded
 
 LINE, TEXT = MaxLength(200), MaxLength(2000)
 Code = TypeVar("Code", bound=Worded)

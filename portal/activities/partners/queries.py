@@ -29,16 +29,16 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import ColumnElement
 
-from portal import clock
 from portal.activities.kinds import ActivityKind, Offer
 from portal.activities.models import Activity, ActivityAgency, ActivityAttendance, Agreement, Partner
 from portal.agencies.models import Agency
-from portal.disclosures.heading import label_columns, label_of
+from portal.core import clock
+from portal.core.labels import N_, Worded
+from portal.core.policy import Actor, Permission, can
+from portal.disclosures.person_header import label_columns, label_of
 from portal.people.categories import Category
 from portal.people.models import Person
-from portal.policy import Actor, Permission, can
 from portal.wall import predicates
-from portal.words import N_, Worded
 
 WARNED_BEFORE = timedelta(days=30)
 NO_END = date.max  # stands for an agreement without a last day

@@ -10,16 +10,16 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.activities.kinds import Offer
 from portal.activities.models import Agreement, Partner
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import db, new_id
-from portal.errors import Conflict, Invalid
-from portal.once import claim
-from portal.policy import Actor, Permission, require
-from portal.words import N_
+from portal.core import clock
+from portal.core.db import db, new_id
+from portal.core.errors import Conflict, Invalid
+from portal.core.idempotency import claim
+from portal.core.labels import N_
+from portal.core.policy import Actor, Permission, require
 
 
 @dataclass(frozen=True, slots=True)

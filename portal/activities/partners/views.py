@@ -9,7 +9,6 @@ from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from portal import clock
 from portal.accounts.gate import refusals, signed_in
 from portal.activities.blueprint import bp
 from portal.activities.models import Agreement
@@ -27,9 +26,10 @@ from portal.activities.partners.queries import PartnerView, Use
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.cases.views import day_and_id, place
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.policy import Actor, Permission, require
 from portal.people.categories import Category
-from portal.policy import Actor, Permission, require
 from portal.web.base_form import BaseForm
 from portal.web.pagination import after, page_of, page_size
 

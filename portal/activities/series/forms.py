@@ -7,12 +7,12 @@ from typing import Any
 from flask_babel import gettext, lazy_gettext
 from wtforms import SelectField
 
-from portal import clock
 from portal.activities.forms import LINE, Named, area_of, areas, mode_field, uuids, words
 from portal.activities.kinds import ActivityKind, Mode
 from portal.activities.queries import Filter, Show
 from portal.activities.series.services import SeriesFacts
 from portal.consents.forms import Ticks
+from portal.core import clock
 from portal.web.base_form import BaseForm, VersionField
 from portal.web.fields import CleanString, EraDateField, Required
 from portal.web.language import in_english

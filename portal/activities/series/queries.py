@@ -14,14 +14,14 @@ from sqlalchemy import Date, Row, Select, bindparam, exists, false, func, or_, s
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import ColumnElement
 
-from portal import clock
 from portal.activities import queries
 from portal.activities.models import Activity, ActivitySeries, ActivitySeriesAgency
 from portal.agencies.models import Agency
-from portal.errors import Conflict
-from portal.policy import Actor, Permission, can
+from portal.core import clock
+from portal.core.errors import Conflict
+from portal.core.labels import N_
+from portal.core.policy import Actor, Permission, can
 from portal.wall import predicates
-from portal.words import N_
 
 MONTHS, WEEK = 12, 7
 

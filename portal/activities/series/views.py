@@ -10,7 +10,6 @@ from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from portal import clock
 from portal.accounts.gate import refusals, signed_in
 from portal.activities import queries as activity_queries
 from portal.activities.blueprint import bp
@@ -21,8 +20,9 @@ from portal.activities.series.forms import EndForm, SeriesForm, fiscal_year_word
 from portal.activities.views import area_names, others
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import db
-from portal.policy import Actor, Permission, can, require
+from portal.core import clock
+from portal.core.db import db
+from portal.core.policy import Actor, Permission, can, require
 
 ONE = "/series/<uuid:activity_series_id>"
 

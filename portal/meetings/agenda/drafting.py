@@ -11,12 +11,13 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.agencies.models import Agency
 from portal.agencies.queries import opening_days_by_agency
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import among, db, keep_only, new_id
+from portal.core import clock
+from portal.core.db import among, db, keep_only, new_id
+from portal.core.policy import Actor, Permission, require
 from portal.disclosures import services as disclosures
 from portal.meetings.agenda.models import AgendaItem, ItemCategory
 from portal.meetings.agenda.sources import SOURCES, everything
@@ -24,7 +25,6 @@ from portal.meetings.schedule import queries, services
 from portal.meetings.schedule.models import Meeting
 from portal.meetings.schedule.queries import members_of
 from portal.meetings.states import HELD, ItemKind, MeetingKind, Source
-from portal.policy import Actor, Permission, require
 from portal.referrals.models import Referral
 
 WINDOW = timedelta(days=14)  # what is new to a meeting without a predecessor

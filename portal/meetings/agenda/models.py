@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.audit.models import Audited
-from portal.db import Base, Identified, Versioned
+from portal.core.db import Base, Identified, Versioned
 from portal.meetings.states import ItemKind, Source
 from portal.people.categories import Category
 

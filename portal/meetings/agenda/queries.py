@@ -15,10 +15,11 @@ from sqlalchemy.orm import Session, aliased
 
 from portal.agencies.models import Agency
 from portal.consents.models import Consent, ConsentCategory, ConsentRecipient
-from portal.db import among, db
-from portal.disclosures import heading
-from portal.disclosures.heading import Brief
+from portal.core.db import among, db
+from portal.core.policy import Actor, Permission, can
+from portal.disclosures import person_header
 from portal.disclosures.models import Basis
+from portal.disclosures.person_header import Brief
 from portal.disclosures.queries import consents_visible_to
 from portal.meetings import item_visibility
 from portal.meetings.agenda.models import AgendaItem, ItemCategory
@@ -39,7 +40,6 @@ from portal.meetings.states import (
 )
 from portal.people.categories import Category
 from portal.people.models import Person
-from portal.policy import Actor, Permission, can
 from portal.referrals.models import Referral
 from portal.referrals.states import ReferralKind, ReferralStatus
 from portal.wall import predicates
@@ -359,7 +359,7 @@ def load_items(
     rows: Sequence[Row[*tuple[Any, ...]]] = session.execute(items_statement(), values).all()
     if with_hidden:
         rows = with_closed(rows, values)
-    people = heading.briefs(
+    people = person_header.briefs(
         session,
         actor,
         [row.person_id for row in rows if row.person_id],

@@ -10,13 +10,16 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import db, keep_only, new_id
+from portal.core import clock
+from portal.core.db import db, keep_only, new_id
+from portal.core.errors import Conflict, Invalid, Lack, NotAllowed, NotOffered
+from portal.core.idempotency import claim
+from portal.core.labels import N_
+from portal.core.policy import Actor, Permission, can, require
 from portal.disclosures import services as disclosures
 from portal.disclosures.models import Basis
-from portal.errors import Conflict, Invalid, Lack, NotAllowed, NotOffered
 from portal.meetings import item_visibility
 from portal.meetings.agenda import queries
 from portal.meetings.agenda.drafting import GAP
@@ -26,13 +29,10 @@ from portal.meetings.schedule import queries as schedule_queries
 from portal.meetings.schedule import services
 from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import ItemKind, MeetingKind, Source
-from portal.once import claim
 from portal.people.categories import Category
-from portal.policy import Actor, Permission, can, require
 from portal.referrals import queries as referrals
 from portal.referrals.drafts import require_nameless
 from portal.referrals.models import Referral
-from portal.words import N_
 
 # These come of themselves; nobody types them.
 BY_THEMSELVES = frozenset({ItemKind.MINUTES, ItemKind.ACTION})

@@ -14,7 +14,8 @@ from sqlalchemy.types import TypeEngine
 from portal.cases.models import Case, CaseGoal
 from portal.consents.models import Consent, ConsentRecipient
 from portal.consents.queries import stands
-from portal.db import UTCDateTime, among
+from portal.core.db import UTCDateTime, among
+from portal.core.policy import Actor, Role
 from portal.meetings.agenda.models import AgendaItem
 from portal.meetings.issues.models import LocalIssue
 from portal.meetings.outcomes import queries as outcome_queries
@@ -29,7 +30,6 @@ from portal.meetings.states import (
     OutcomeKind,
     Source,
 )
-from portal.policy import Actor, Role
 from portal.referrals.models import FollowUp, FollowUpKind, Referral
 from portal.referrals.queries import is_stopped, is_unattended
 from portal.referrals.states import OPEN, ReferralStatus

@@ -9,16 +9,17 @@ from flask import abort, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from portal import clock
 from portal.accounts.gate import note_refusal, refusals, signed_in
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.errors import PortalError
+from portal.core.policy import Actor, Permission, require
 from portal.disclosures import people
 from portal.disclosures import services as disclosures
 from portal.disclosures.models import Basis
 from portal.disclosures.services import open_heading
-from portal.errors import PortalError
 from portal.meetings.agenda import drafting, queries, services
 from portal.meetings.agenda.drafting import usual_minutes
 from portal.meetings.agenda.forms import ArrangeForm, ItemForm, ShareForm, WhyForm, kinds_to_choose
@@ -27,7 +28,6 @@ from portal.meetings.blueprint import bp
 from portal.meetings.packets import services as packet_services
 from portal.meetings.states import FLOW, ItemKind, MeetingAction, MeetingKind, MeetingStatus, Source
 from portal.people.categories import Category
-from portal.policy import Actor, Permission, require
 from portal.referrals import reading as referral_reading
 from portal.referrals.forms import SearchForm, choices_of
 from portal.web.addresses import asked

@@ -15,14 +15,14 @@ from sqlalchemy.sql import ColumnElement
 
 from portal.accounts.models import Staff
 from portal.agencies.models import Agency
-from portal.db import UTCDateTime, among
+from portal.core.db import UTCDateTime, among
+from portal.core.policy import Actor, Permission, can
 from portal.meetings import item_visibility
 from portal.meetings.agenda.models import AgendaItem
 from portal.meetings.agenda.queries import shown
 from portal.meetings.issues.models import LocalIssue
 from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import HELD, OPENED, IssueStatus
-from portal.policy import Actor, Permission, can
 from portal.referrals.models import FollowUp, Referral
 from portal.referrals.queries import is_shut_out
 from portal.referrals.states import ReferralStatus, Refusal

@@ -7,21 +7,21 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import db, new_id
+from portal.core import clock
+from portal.core.db import db, new_id
+from portal.core.errors import Invalid
+from portal.core.idempotency import claim
+from portal.core.labels import N_
+from portal.core.policy import Actor, Permission, can, require
 from portal.disclosures.models import Basis
-from portal.errors import Invalid
 from portal.meetings.issues import queries
 from portal.meetings.issues.models import LocalIssue
 from portal.meetings.states import IssueStatus
-from portal.once import claim
-from portal.policy import Actor, Permission, can, require
 from portal.referrals import conversation
 from portal.referrals.drafts import require_nameless
 from portal.referrals.models import FollowUp, FollowUpKind, Referral
-from portal.words import N_
 
 NO_TEXT = N_("内容を入力してください。")
 

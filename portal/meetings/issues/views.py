@@ -8,17 +8,17 @@ from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from portal import clock
 from portal.accounts.gate import refusals, signed_in
-from portal.db import db
-from portal.errors import NotAllowed
+from portal.core import clock
+from portal.core.db import db
+from portal.core.errors import NotAllowed
+from portal.core.labels import N_
+from portal.core.policy import Permission, require
 from portal.meetings.blueprint import bp
 from portal.meetings.issues import queries, services
 from portal.meetings.issues.forms import IssueChangeForm, IssueForm
 from portal.meetings.states import IssueStatus
-from portal.policy import Permission, require
 from portal.web.pagination import after, page_of, page_size
-from portal.words import N_
 
 
 @bp.get("/local-issues")

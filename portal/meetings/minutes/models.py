@@ -8,7 +8,7 @@ from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.audit.models import Audited
-from portal.db import Base, Identified
+from portal.core.db import Base, Identified
 
 
 class MinutesRevision(Identified, Base):

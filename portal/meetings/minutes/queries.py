@@ -17,7 +17,8 @@ from portal.accounts.models import Membership, Staff
 from portal.agencies.models import Agency
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import among
+from portal.core.db import among
+from portal.core.policy import Actor, Role
 from portal.meetings import item_visibility
 from portal.meetings.agenda.models import AgendaItem
 from portal.meetings.minutes.models import Addendum, MinutesRevision
@@ -28,7 +29,6 @@ from portal.meetings.schedule.models import Meeting, MeetingMember
 from portal.meetings.states import HELD, ItemKind, MeetingKind, MeetingStatus
 from portal.people.categories import Category
 from portal.people.models import Person
-from portal.policy import Actor, Role
 from portal.wall import predicates
 
 

@@ -8,11 +8,14 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import db, new_id
-from portal.errors import Conflict, Invalid, Lack, NotAllowed, PortalError, StaleForm
+from portal.core import clock
+from portal.core.db import db, new_id
+from portal.core.errors import Conflict, Invalid, Lack, NotAllowed, PortalError, StaleForm
+from portal.core.idempotency import claim
+from portal.core.labels import N_
+from portal.core.policy import Actor, Permission, require
 from portal.meetings import item_visibility
 from portal.meetings.agenda.models import AgendaItem
 from portal.meetings.minutes.models import Addendum, MinutesRevision
@@ -20,9 +23,6 @@ from portal.meetings.schedule import queries
 from portal.meetings.schedule.models import Meeting
 from portal.meetings.schedule.services import locked
 from portal.meetings.states import MeetingStatus
-from portal.once import claim
-from portal.policy import Actor, Permission, require
-from portal.words import N_
 
 NOT_BEGUN = N_("会議がまだ始まっていないため、議事録は書けません。")
 ENDED = N_("入力している間に会議が終わりました。入力した文は下書きとして残しました。")

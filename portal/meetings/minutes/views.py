@@ -9,12 +9,14 @@ from flask import abort, flash, jsonify, redirect, render_template, request, url
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from portal import clock
 from portal.accounts.gate import note_refusal, refusals, signed_in
 from portal.audit.events import AuditEvent
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.errors import Conflict, Lack, NotAllowed, PortalError, StaleForm
+from portal.core.labels import N_
+from portal.core.policy import Actor, Permission, can, require
 from portal.disclosures.services import open_heading
-from portal.errors import Conflict, Lack, NotAllowed, PortalError, StaleForm
 from portal.meetings.agenda import queries as agenda_queries
 from portal.meetings.agenda.queries import ItemView, MeetingView
 from portal.meetings.agenda.views import name_of, reason_of
@@ -36,12 +38,10 @@ from portal.meetings.outcomes.forms import OutcomeForm
 from portal.meetings.packets import services as packet_services
 from portal.meetings.schedule import services as schedule_services
 from portal.meetings.states import FLOW, MeetingAction, MeetingStatus
-from portal.policy import Actor, Permission, can, require
 from portal.referrals.forms import uuid_or_none
 from portal.web.addresses import asking
 from portal.web.formats import era_datetime
 from portal.web.printer import pdf_response, render_pdf
-from portal.words import N_
 
 A, S = MeetingAction, MeetingStatus
 

@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.audit.models import Audited
-from portal.db import Base, Identified, Versioned
+from portal.core.db import Base, Identified, Versioned
 from portal.meetings.states import OutcomeKind
 from portal.referrals.states import ReferralAction
 

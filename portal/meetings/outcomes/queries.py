@@ -28,14 +28,15 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql import ColumnElement
 
-from portal import clock
 from portal.accounts.models import Staff
 from portal.agencies.calendar import OpeningDays
 from portal.agencies.models import Agency
 from portal.agencies.queries import opening_days_by_agency
-from portal.db import among
-from portal.disclosures.heading import label_of
+from portal.core import clock
+from portal.core.db import among
+from portal.core.policy import Actor, Permission, can
 from portal.disclosures.models import Disclosure
+from portal.disclosures.person_header import label_of
 from portal.meetings import item_visibility
 from portal.meetings.agenda.models import AgendaItem
 from portal.meetings.agenda.queries import shown
@@ -44,7 +45,6 @@ from portal.meetings.schedule import queries
 from portal.meetings.schedule.models import Meeting, MeetingMember
 from portal.meetings.states import HELD, OutcomeKind
 from portal.people.models import Person
-from portal.policy import Actor, Permission, can
 from portal.referrals.models import Referral, ReferralEvent
 from portal.referrals.states import ReferralAction, ReferralStatus
 from portal.wall import predicates

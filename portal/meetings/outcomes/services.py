@@ -10,13 +10,16 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.accounts.models import Membership, Staff
 from portal.agencies.models import Agency
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import db, new_id
-from portal.errors import Conflict, Invalid, NotOffered
+from portal.core import clock
+from portal.core.db import db, new_id
+from portal.core.errors import Conflict, Invalid, NotOffered
+from portal.core.idempotency import claim
+from portal.core.labels import N_
+from portal.core.policy import Actor, Permission, Role, require
 from portal.meetings import item_visibility
 from portal.meetings.agenda.models import AgendaItem
 from portal.meetings.minutes.services import held, require_hand
@@ -26,12 +29,9 @@ from portal.meetings.schedule.models import Meeting
 from portal.meetings.schedule.queries import members_of
 from portal.meetings.schedule.services import locked
 from portal.meetings.states import MeetingStatus, OutcomeKind
-from portal.once import claim
-from portal.policy import Actor, Permission, Role, require
 from portal.referrals.models import Referral
 from portal.referrals.states import FLOW, ReferralAction, ReferralStatus
 from portal.wall import predicates
-from portal.words import N_
 
 # Until the minutes are approved, what was written down wrongly is put right in place.
 CHANGEABLE = frozenset({MeetingStatus.IN_SESSION, MeetingStatus.MINUTED})

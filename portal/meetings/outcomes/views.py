@@ -8,13 +8,15 @@ from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from portal import clock
 from portal.accounts.gate import refusals, signed_in
 from portal.agencies.queries import listing
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import db
-from portal.errors import Conflict, NotAllowed
+from portal.core import clock
+from portal.core.db import db
+from portal.core.errors import Conflict, NotAllowed
+from portal.core.labels import N_
+from portal.core.policy import Actor, Permission, require
 from portal.meetings.agenda.queries import ItemView, MeetingView
 from portal.meetings.agenda.views import name_of
 from portal.meetings.blueprint import bp
@@ -27,9 +29,7 @@ from portal.meetings.outcomes.queries import OutcomeView, PromiseView, Show
 from portal.meetings.outcomes.services import CHANGEABLE, steps_to_come
 from portal.meetings.states import MeetingStatus
 from portal.people.categories import Category
-from portal.policy import Actor, Permission, require
 from portal.web.pagination import after, page_of, page_size
-from portal.words import N_
 
 NOT_YOURS = N_("決定や宿題を記録できるのは、会議を主催する機関の調整担当と、その議題を出した機関です。")
 

@@ -17,7 +17,9 @@ from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql import ColumnElement
 
 from portal.consents.models import Consent, ConsentCategory
-from portal.db import db
+from portal.core.db import db
+from portal.core.labels import N_, Worded
+from portal.core.policy import Actor, Role
 from portal.disclosures.models import Basis
 from portal.meetings import item_visibility
 from portal.meetings.agenda import queries as agenda_queries
@@ -28,9 +30,7 @@ from portal.meetings.schedule.models import Meeting, MeetingMember
 from portal.meetings.states import MeetingKind
 from portal.people.categories import Category
 from portal.people.models import Person
-from portal.policy import Actor, Role
 from portal.wall import predicates
-from portal.words import N_, Worded
 
 SEAT = aliased(MeetingMember, name="seat")
 

@@ -11,19 +11,21 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from portal import clock
 from portal.agencies.models import Agency
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.consents.models import Consent, ConsentCategory
 from portal.consents.queries import categories_of, covering
 from portal.consents.services import lock_person
-from portal.db import among, db
+from portal.core import clock
+from portal.core.db import among, db
+from portal.core.errors import Conflict, Lack, NotAllowed
+from portal.core.labels import N_
+from portal.core.policy import Actor, Permission, Role, require
 from portal.disclosures import services as disclosures
-from portal.disclosures.heading import label_columns
 from portal.disclosures.models import Basis, Channel, Disclosure
+from portal.disclosures.person_header import label_columns
 from portal.disclosures.queries import to_confirm
-from portal.errors import Conflict, Lack, NotAllowed
 from portal.meetings import item_visibility
 from portal.meetings.agenda import queries as agenda_queries
 from portal.meetings.agenda.models import AgendaItem, ItemCategory
@@ -33,9 +35,7 @@ from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import BASIS_OF, MeetingKind, MeetingStatus
 from portal.people.categories import Category
 from portal.people.models import Person
-from portal.policy import Actor, Permission, Role, require
 from portal.wall import predicates
-from portal.words import N_
 
 # What a 支援会議 told ends when its minutes are approved; if they never are, this long after the meeting.
 COUNCIL_LONGEST = timedelta(days=62)

@@ -9,12 +9,13 @@ from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from portal import clock
 from portal.accounts.gate import refusals, signed_in
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import db
-from portal.disclosures.heading import label_of
+from portal.core import clock
+from portal.core.db import db
+from portal.core.policy import Permission, require
+from portal.disclosures.person_header import label_of
 from portal.meetings.agenda import drafting
 from portal.meetings.agenda import queries as agenda_queries
 from portal.meetings.agenda.views import name_of, reason_of
@@ -24,7 +25,6 @@ from portal.meetings.packets.forms import AnnounceForm
 from portal.meetings.schedule import services as schedule_services
 from portal.meetings.states import MeetingAction, MeetingStatus
 from portal.people.categories import Category
-from portal.policy import Permission, require
 from portal.web.printer import pdf_response, render_pdf
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.audit.models import Audited
-from portal.db import Base, Identified
+from portal.core.db import Base, Identified
 
 
 class Attendance(Identified, Audited, Base):

@@ -7,22 +7,22 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.accounts.models import Membership, Staff
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import db, new_id
+from portal.core import clock
+from portal.core.db import db, new_id
+from portal.core.errors import Conflict, Invalid, NotAllowed, NotOffered
+from portal.core.idempotency import claim
+from portal.core.labels import N_
+from portal.core.policy import Actor, Permission, Role, can, require
 from portal.disclosures.models import Basis, Disclosure
-from portal.errors import Conflict, Invalid, NotAllowed, NotOffered
 from portal.meetings.agenda.models import AgendaItem
 from portal.meetings.roster.models import Attendance
 from portal.meetings.schedule.models import Meeting
 from portal.meetings.schedule.queries import members_of
 from portal.meetings.schedule.services import locked
 from portal.meetings.states import HELD, MeetingKind, MeetingStatus
-from portal.once import claim
-from portal.policy import Actor, Permission, Role, can, require
-from portal.words import N_
 
 ATTENDED = frozenset({MeetingStatus.IN_SESSION, MeetingStatus.MINUTED})
 

@@ -11,12 +11,14 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from sqlalchemy import select
 
-from portal import clock
 from portal.accounts.gate import refusals, signed_in
 from portal.accounts.models import Membership, Staff
 from portal.agencies.models import Agency
-from portal.db import db
-from portal.errors import NotAllowed
+from portal.core import clock
+from portal.core.db import db
+from portal.core.errors import NotAllowed
+from portal.core.labels import N_
+from portal.core.policy import Actor, Permission, Role, require
 from portal.meetings.agenda import queries as agenda_queries
 from portal.meetings.agenda.queries import MeetingView
 from portal.meetings.blueprint import bp
@@ -24,9 +26,7 @@ from portal.meetings.roster import services
 from portal.meetings.roster.forms import AttendanceForm, GuestForm, MemberForm, OathForm
 from portal.meetings.roster.models import Attendance
 from portal.meetings.states import MeetingKind
-from portal.policy import Actor, Permission, Role, require
 from portal.web.base_form import BaseForm
-from portal.words import N_
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,15 +13,15 @@ from icalendar import Calendar, Event, Timezone, TimezoneStandard, vDatetime, vT
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.accounts.models import Membership, Staff
 from portal.agencies.models import Agency
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.policy import Actor, Permission, Role, require
 from portal.meetings.schedule.models import CalendarLink
 from portal.meetings.states import MeetingStatus
-from portal.policy import Actor, Permission, Role, require
 
 ZONE = "Asia/Tokyo"
 MAKER = "-//Tsunagu//Meetings//JA"

@@ -12,7 +12,8 @@ from wtforms import RadioField, SelectField, SelectMultipleField
 from wtforms.validators import ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
 
-from portal import clock
+from portal.core import clock
+from portal.core.labels import Worded
 from portal.meetings.schedule import rules
 from portal.meetings.schedule.rules import DAY_WORDS, LAST, NTHS, Frequency, Rule
 from portal.meetings.schedule.services import MeetingFacts, SeriesFacts
@@ -29,7 +30,6 @@ from portal.web.fields import (
     Required,
     bare_minutes,
 )
-from portal.words import Worded
 
 SHORT, LONG = MaxLength(200), MaxLength(2000)
 

@@ -9,8 +9,8 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, synonym
 
 from portal.audit.models import Audited
-from portal.clock import now
-from portal.db import Base, Identified, Versioned
+from portal.core.clock import now
+from portal.core.db import Base, Identified, Versioned
 from portal.disclosures.models import Basis
 from portal.meetings.states import BASIS_OF, COMING, ClosedDay, MeetingKind, MeetingStatus
 

@@ -12,12 +12,12 @@ from sqlalchemy import Row, Select, and_, exists, false, func, select, tuple_
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import ColumnElement
 
-from portal import clock
 from portal.agencies.models import Agency
-from portal.db import among
+from portal.core import clock
+from portal.core.db import among
+from portal.core.policy import Actor, Permission, can
 from portal.meetings.schedule.models import Meeting, MeetingMember, MeetingSeries, SeriesMember
 from portal.meetings.states import COMING, MeetingStatus
-from portal.policy import Actor, Permission, can
 from portal.wall import meetings as rules
 from portal.wall import predicates
 

@@ -10,9 +10,9 @@ from datetime import date, datetime, time, timedelta
 from dateutil.rrule import MONTHLY, WEEKLY, rrule, weekday
 
 from portal.agencies.calendar import OpeningDays
-from portal.errors import Invalid
+from portal.core.errors import Invalid
+from portal.core.labels import N_, Worded
 from portal.meetings.states import ClosedDay
-from portal.words import N_, Worded
 
 DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")  # RFC 5545's names, Monday first as Python counts
 DAY_WORDS = (

@@ -11,14 +11,17 @@ from uuid import UUID
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.agencies.models import Agency
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import db, new_id
+from portal.core import clock
+from portal.core.db import db, new_id
+from portal.core.errors import Conflict, Invalid, NotOffered
+from portal.core.idempotency import claim
+from portal.core.labels import N_
+from portal.core.policy import Actor, Permission, require
 from portal.disclosures import services as disclosures
 from portal.disclosures.models import Basis, Disclosure
-from portal.errors import Conflict, Invalid, NotOffered
 from portal.meetings.agenda.models import AgendaItem
 from portal.meetings.roster.models import Attendance
 from portal.meetings.schedule import queries, rules
@@ -26,9 +29,6 @@ from portal.meetings.schedule import slots as schedule_slots
 from portal.meetings.schedule.models import Meeting, MeetingMember, MeetingSeries, SeriesMember
 from portal.meetings.schedule.slots import fill, held_series, starting
 from portal.meetings.states import COMING, FLOW, ClosedDay, MeetingAction, MeetingKind, MeetingStatus
-from portal.once import claim
-from portal.policy import Actor, Permission, require
-from portal.words import N_
 
 # After these a series has one coming meeting less.
 USES_UP = frozenset({MeetingAction.BEGIN, MeetingAction.CLOSE, MeetingAction.CANCEL})

@@ -9,18 +9,18 @@ from uuid import UUID
 from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
-from portal import clock
 from portal.agencies.models import Agency
 from portal.agencies.queries import opening_days
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import db, new_id
-from portal.errors import Invalid
+from portal.core import clock
+from portal.core.db import db, new_id
+from portal.core.errors import Invalid
+from portal.core.labels import N_
+from portal.core.policy import Actor, Permission, require
 from portal.meetings.schedule import queries, rules
 from portal.meetings.schedule.models import Meeting, MeetingMember, MeetingSeries, SeriesMember
 from portal.meetings.states import COMING
-from portal.policy import Actor, Permission, require
-from portal.words import N_
 
 AHEAD = 6  # coming meetings that always exist
 NO_SUCH_DATE = N_("この日は、この定例会議の日ではありません。")

@@ -12,13 +12,14 @@ from flask_babel import gettext
 from sqlalchemy import select
 from sqlalchemy.exc import NoResultFound
 
-from portal import clock
 from portal.accounts.gate import public, refusals, signed_in
 from portal.agencies import queries as agencies
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
-from portal.db import db
-from portal.errors import Conflict
+from portal.core import clock
+from portal.core.db import db
+from portal.core.errors import Conflict
+from portal.core.policy import Actor, Permission, can, require
 from portal.meetings.agenda import queries as agenda_queries
 from portal.meetings.agenda.queries import MeetingView
 from portal.meetings.blueprint import bp
@@ -28,7 +29,6 @@ from portal.meetings.schedule.forms import CancelForm, EndForm, MeetingForm, Ser
 from portal.meetings.schedule.models import CalendarLink
 from portal.meetings.schedule.queries import Show
 from portal.meetings.states import MeetingAction
-from portal.policy import Actor, Permission, can, require
 from portal.wall.reader import Reader, read_as, show_token
 from portal.web.base_form import BaseForm
 from portal.web.pagination import after, page_of, page_size

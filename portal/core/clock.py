@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from enum import StrEnum
 
-from portal.words import N_
+from portal.core.labels import N_
 
 # Fixed, so that no time zone database is needed: Japan has kept +09:00 without summer time since 1952.
 JAPAN = timezone(timedelta(hours=9), "JST")

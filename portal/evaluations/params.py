@@ -7,13 +7,13 @@ from typing import Any
 from flask import request, url_for
 from werkzeug.exceptions import NotFound
 
-from portal import clock
 from portal.agencies.models import Agency
-from portal.db import db
+from portal.core import clock
+from portal.core.db import db
+from portal.core.policy import Actor, Permission, require
 from portal.evaluations import programmes
 from portal.evaluations.catalogue import AREAS, MATTERS, PERSONS, TIMES
 from portal.evaluations.models import Part
-from portal.policy import Actor, Permission, require
 from portal.referrals.forms import uuid_or_none
 from portal.web.addresses import asking
 from portal.web.formats import t

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from portal.words import N_
+from portal.core.labels import N_
 
 
 @dataclass(frozen=True, slots=True)

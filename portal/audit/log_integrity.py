@@ -10,13 +10,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.audit import checkpoints, jumps, notes
+from portal.audit.checkpoint_store import keeping
 from portal.audit.checkpoints import head_of, newest, public_keys, roots
 from portal.audit.events import AuditEvent
-from portal.audit.keeping import keeping
 from portal.audit.models import AuditCheckpoint, AuditEntry, AuditHead, SubjectKey
 from portal.audit.notes import PUT_BACK, RESTORED, BadNote, Contradiction, Halted, Head
 from portal.audit.vault import vault
-from portal.words import N_
+from portal.core.labels import N_
 
 # What may still be written into a log that is not trusted: who comes and goes, and what two people say about it.
 WHILE_HALTED = frozenset(

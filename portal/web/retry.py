@@ -8,9 +8,9 @@ from flask import Flask, g, request
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
-from portal.audit.outrunning import Outrun
-from portal.db import db
-from portal.errors import refusal_page
+from portal.audit.stale_read import Outrun
+from portal.core.db import db
+from portal.core.errors import refusal_page
 
 TRIES = 3
 

@@ -12,7 +12,7 @@ from pysqlite3 import dbapi2 as sound_sqlite
 from sqlalchemy import URL, Engine, event
 from sqlalchemy.exc import DisconnectionError
 
-from portal.faults import CANNOT_OPEN
+from portal.core.faults import CANNOT_OPEN
 
 # What SQLite lays beside a database: it gives each the permissions of the database as it makes it.
 BESIDE = ("", "-wal", "-shm", "-journal")

@@ -6,9 +6,9 @@ import logging
 import re
 from pathlib import Path
 
-from portal import clock
 from portal.audit.notes import Head
 from portal.audit.vault import create
+from portal.core import clock
 
 log = logging.getLogger(__name__)
 

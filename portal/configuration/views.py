@@ -12,13 +12,13 @@ from sqlalchemy import select
 
 from portal.accounts.gate import refusals, signed_in
 from portal.accounts.models import Staff
-from portal.db import db
-from portal.policy import Permission, require
-from portal.settings import queries, services
-from portal.settings.catalogue import BY_KEY, SPECS, Spec
-from portal.settings.forms import SettingForm
-from portal.settings.models import Setting
-from portal.settings.services import Change
+from portal.configuration import queries, services
+from portal.configuration.catalogue import BY_KEY, SPECS, Spec
+from portal.configuration.forms import SettingForm
+from portal.configuration.models import Setting
+from portal.configuration.services import Change
+from portal.core.db import db
+from portal.core.policy import Permission, require
 
 bp = Blueprint("settings", __name__, url_prefix="/settings")
 

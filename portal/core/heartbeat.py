@@ -13,8 +13,8 @@ from urllib.parse import quote
 from pysqlite3 import dbapi2 as sound_sqlite
 from sqlalchemy import URL, Engine, NullPool, create_engine
 
-from portal.db import db
-from portal.faults import words_of
+from portal.core.db import db
+from portal.core.faults import words_of
 
 log = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ from sqlalchemy.orm import Session
 
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry, AuditHead
-from portal.db import db
-from portal.errors import Conflict
-from portal.words import N_
+from portal.core.db import db
+from portal.core.errors import Conflict
+from portal.core.labels import N_
 
 # After each of these somebody may see less than before. Too many cost a page made twice, one too few a broken promise.
 ENDINGS = (

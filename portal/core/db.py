@@ -42,10 +42,10 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 from uuid_utils.compat import uuid7
 
-from portal import clock, faults
-from portal.database_file import stay_with_the_file
-from portal.errors import StaleForm
-from portal.words import N_
+from portal.core import clock, faults
+from portal.core.database_file import stay_with_the_file
+from portal.core.errors import StaleForm
+from portal.core.labels import N_
 
 if TYPE_CHECKING:
     from flask import Flask

@@ -13,12 +13,12 @@ from sqlalchemy import Select, and_, bindparam, case, null, or_, select
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import ColumnElement
 
-from portal import clock
 from portal.agencies.models import Agency
+from portal.core import clock
+from portal.core.policy import Actor
 from portal.disclosures.queries import legal_basis
 from portal.people.categories import FILED, Category
 from portal.people.models import Information, Person
-from portal.policy import Actor
 from portal.wall import predicates
 
 

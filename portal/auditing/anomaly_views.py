@@ -9,9 +9,9 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from portal.accounts.gate import signed_in
-from portal.auditing import watch
-from portal.auditing.watch import PERIODS, Rule
-from portal.policy import Permission, can
+from portal.auditing import anomalies
+from portal.auditing.anomalies import PERIODS, Rule
+from portal.core.policy import Permission, can
 
 bp = Blueprint("watch", __name__, url_prefix="/audit/watch")
 
@@ -24,7 +24,7 @@ def days_asked() -> int:
 @bp.get("/")
 def index() -> ResponseReturnValue:
     actor = signed_in()
-    found = watch.look(actor, days_asked())
+    found = anomalies.look(actor, days_asked())
     tabs = [
         {
             "url": url_for(".index", days=days),
@@ -50,13 +50,13 @@ def behind(staff_id: UUID) -> ResponseReturnValue:
         abort(404)
     if rule is None or agency_id is None:
         abort(404)
-    found, hit, readings = watch.behind(actor, staff_id, agency_id, rule, days_asked())
+    found, hit, readings = anomalies.behind(actor, staff_id, agency_id, rule, days_asked())
     return render_template(
         "audit/watch_behind.html",
         watch=found,
         hit=hit,
         readings=readings,
         rules=Rule,
-        most=watch.SHOWN,
+        most=anomalies.SHOWN,
         audits=can(actor, Permission.AUDIT_READ),
     )

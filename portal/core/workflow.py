@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from portal.audit.events import AuditEvent
-from portal.errors import Conflict
-from portal.policy import Permission
-from portal.words import N_, Worded
+from portal.core.errors import Conflict
+from portal.core.labels import N_, Worded
+from portal.core.policy import Permission
 
 State = TypeVar("State", bound=Worded)
 Action = TypeVar("Action", bound=Worded)

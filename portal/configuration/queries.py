@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal.settings.catalogue import BY_KEY
-from portal.settings.models import Setting
+from portal.configuration.catalogue import BY_KEY
+from portal.configuration.models import Setting
 
 
 def value(session: Session, key: str) -> int:

@@ -12,12 +12,12 @@ from sqlalchemy import select
 import portal
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
-from portal.db import db
-from portal.errors import Invalid, NotAllowed, StaleForm
-from portal.policy import Role
-from portal.settings import queries, services
-from portal.settings.catalogue import SPECS
-from portal.settings.models import Setting
+from portal.configuration import queries, services
+from portal.configuration.catalogue import SPECS
+from portal.configuration.models import Setting
+from portal.core.db import db
+from portal.core.errors import Invalid, NotAllowed, StaleForm
+from portal.core.policy import Role
 from tests.browsers import Browser
 from tests.factories import Member, make_agency, make_member
 

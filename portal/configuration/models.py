@@ -6,7 +6,7 @@ from sqlalchemy import UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.audit.models import Audited
-from portal.db import Base, Identified, Versioned
+from portal.core.db import Base, Identified, Versioned
 
 
 class Setting(Identified, Versioned, Audited, Base):

@@ -6,10 +6,10 @@ from typing import Any
 
 from flask import Flask, request
 
-from portal.audit import jumps, soundness
-from portal.audit.keeping import keeping
-from portal.db import db
-from portal.faults import ERRORS, fault_of
+from portal.audit import jumps, log_integrity
+from portal.audit.checkpoint_store import keeping
+from portal.core.db import db
+from portal.core.faults import ERRORS, fault_of
 
 # They answer whatever the log is like: one is no page, the other tells a monitor that the database answers.
 INDIFFERENT = {"static", "web.healthz"}
@@ -21,7 +21,7 @@ def init_app(app: Flask) -> None:
         """Before a worker's first page, and again while something is wrong; later every entry looks by itself."""
         if request.endpoint in INDIFFERENT:
             return
-        looks = ((soundness.watch, soundness.present), (jumps.watch, jumps.present))
+        looks = ((log_integrity.watch, log_integrity.present), (jumps.watch, jumps.present))
         for watch, present in looks:
             if watch.is_to_look():
                 try:
@@ -35,6 +35,6 @@ def init_app(app: Flask) -> None:
     @app.context_processor
     def halted() -> dict[str, Any]:
         return {
-            "log_halted": soundness.watch.contradiction if keeping.folder else None,
+            "log_halted": log_integrity.watch.contradiction if keeping.folder else None,
             "clock_behind": jumps.watch.step is not None,
         }

@@ -15,12 +15,12 @@ from sqlalchemy.orm import Session
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditDetail, AuditEntry
-from portal.db import db, new_id
-from portal.errors import Invalid, StaleForm
-from portal.policy import Actor, Permission, require
-from portal.settings.catalogue import BY_KEY, Spec
-from portal.settings.models import Setting
-from portal.words import N_
+from portal.configuration.catalogue import BY_KEY, Spec
+from portal.configuration.models import Setting
+from portal.core.db import db, new_id
+from portal.core.errors import Invalid, StaleForm
+from portal.core.labels import N_
+from portal.core.policy import Actor, Permission, require
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from flask_babel import gettext
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
-from portal.words import N_, Worded
+from portal.core.labels import N_, Worded
 
 # Never shown or sent on: the safety marks are made anew, and no password is ever echoed.
 PLUMBING = {"csrf_token", "acting", "password"}

@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql import ColumnElement
 from sqlalchemy.sql.functions import FunctionElement
 
-from portal import clock
 from portal.accounts.models import Staff
 from portal.agencies.calendar import OpeningDays
 from portal.agencies.models import Agency, Closure
@@ -25,14 +24,15 @@ from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
 from portal.auditing import entries
 from portal.cases.models import Case
-from portal.db import JapanDay, db
-from portal.errors import Lack
+from portal.configuration import queries as settings
+from portal.core import clock
+from portal.core.db import JapanDay, db
+from portal.core.errors import Lack
+from portal.core.labels import N_, Worded
+from portal.core.policy import Actor, Permission, Role, require
 from portal.people.models import Person
 from portal.people.names import LIKE_ESCAPE, like_pattern, search_key
-from portal.policy import Actor, Permission, Role, require
 from portal.referrals.models import Referral
-from portal.settings import queries as settings
-from portal.words import N_, Worded
 
 Rows = Sequence[Row[*tuple[Any, ...]]]
 

@@ -8,8 +8,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from portal.errors import NotAllowed
-from portal.words import N_, Worded
+from portal.core.errors import NotAllowed
+from portal.core.labels import N_, Worded
 
 
 class Role(Worded):

@@ -9,9 +9,9 @@ from sqlalchemy import ForeignKey, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from portal.clock import now
-from portal.db import Base, db
-from portal.policy import Actor
+from portal.core.clock import now
+from portal.core.db import Base, db
+from portal.core.policy import Actor
 
 
 class FormKey(Base):

@@ -1,0 +1,1 @@
+"""What every feature stands on: database, clock, errors, labels, permissions, and forms that are sent twice."""

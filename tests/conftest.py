@@ -270,7 +270,7 @@ def look_at_everything() -> None:
 
     def bind(session: Any, *given: Any, **more: Any) -> Any:
         outside = db.reader.get() is None and not has_request_context()
-        return db.across_engine if outside else walled(session, *given, **more)
+        return db.unrestricted_engine if outside else walled(session, *given, **more)
 
     db.read.session_factory.class_.get_bind = bind
 

@@ -8,7 +8,7 @@ from sqlalchemy import URL, Engine, event, make_url
 
 from portal.core.db import Database
 
-NAMES = ("engine", "read_engine", "across_engine")
+NAMES = ("engine", "read_engine", "unrestricted_engine")
 
 
 class KeptEngines:

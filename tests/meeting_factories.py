@@ -129,14 +129,14 @@ def make_item(
     return item.id
 
 
-def name_member(convener: Member, meeting_id: UUID, member: Member, *, sworn: bool = False) -> UUID:
-    """On the roster; `sworn` when he has acknowledged the duty of secrecy."""
+def name_member(convener: Member, meeting_id: UUID, member: Member, *, agreed: bool = False) -> UUID:
+    """On the roster; `agreed` when he has acknowledged the duty of secrecy."""
     with db.transaction() as session:
         attendance = Attendance(
             meeting_id=meeting_id,
             agency_id=member.agency_id,
             staff_id=member.staff_id,
-            secrecy_at=clock.now() if sworn else None,
+            secrecy_at=clock.now() if agreed else None,
         )
         session.add(attendance)
         audit.record(AuditEvent.ROSTER_CHANGED, attendance, actor=convener.actor)

@@ -29,7 +29,7 @@ from portal.disclosures.queries import lives_for
 from portal.people.categories import Category
 from portal.people.models import Person
 from portal.referrals import queries
-from portal.referrals.models import Happening, Referral, ReferralCategory, ReferralEvent
+from portal.referrals.models import Referral, ReferralCategory, ReferralEvent, TimelineEvent
 from portal.referrals.states import FLOW, OPEN, ReferralAction, ReferralKind, ReferralStatus
 from portal.wall import predicates
 from tests import factories
@@ -150,12 +150,12 @@ def test_each_timeline_is_a_walk_through_the_flow(seeded: list[str]) -> None:
         lines[line.referral_id].append(line)
     for key, referral in referrals.items():
         mine = lines[key]
-        assert mine[0].what is Happening.DRAFTED
+        assert mine[0].what is TimelineEvent.DRAFTED
         assert all(a.created_at <= b.created_at for a, b in pairwise(mine)), "ids do not follow the time"
         assert mine[-1].created_at <= clock.now()
         status, version = ReferralStatus.DRAFT, 1
         for line in mine:
-            version += line.what.value in ACTIONS or line.what is Happening.ASSIGNED
+            version += line.what.value in ACTIONS or line.what is TimelineEvent.ASSIGNED
             if line.what.value in ACTIONS:
                 status = FLOW.check(ReferralAction(line.what.value), status).target
         assert (referral.status, referral.version) == (status, version)
@@ -168,7 +168,7 @@ def test_steps_that_need_a_basis_were_taken_on_a_live_one(seeded: list[str]) -> 
         told[line.source_id].append(line)
     steps = db.read.execute(
         select(ReferralEvent.referral_id, ReferralEvent.created_at, ReferralEvent.what).where(
-            ReferralEvent.what.in_([Happening(value) for value in (*needing, "message")])
+            ReferralEvent.what.in_([TimelineEvent(value) for value in (*needing, "message")])
         )
     ).all()
     assert len(steps) > SIZE

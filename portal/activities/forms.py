@@ -25,7 +25,7 @@ from portal.audit.events import AuditEvent
 from portal.consents.forms import Ticks
 from portal.core import clock
 from portal.core.db import db
-from portal.core.labels import Worded
+from portal.core.labels import Labelled
 from portal.core.policy import Actor
 from portal.evaluations import programmes
 from portal.evaluations.catalogue import AREAS, Area
@@ -152,7 +152,7 @@ def area_of(kind: ActivityKind) -> str:
     return next((area.code for area in known if kind in area.kinds), known[0].code)
 
 
-def words(members: Iterable[Worded]) -> list[tuple[str, str]]:
+def words(members: Iterable[Labelled]) -> list[tuple[str, str]]:
     return [(member.value, gettext(member.word)) for member in members]
 
 

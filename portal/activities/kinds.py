@@ -1,9 +1,9 @@
 """The codes of activities: what they are, in which way people met, and what a partner offers."""
 
-from portal.core.labels import N_, Worded
+from portal.core.labels import N_, Labelled
 
 
-class ActivityKind(Worded):
+class ActivityKind(Labelled):
     """What was done. Which area of the yearly evaluation it counts for is the programme's own data."""
 
     CAFE = "cafe", N_("カフェ（居場所）")
@@ -23,7 +23,7 @@ class ActivityKind(Worded):
     OTHER = "other", N_("その他の活動")
 
 
-class Mode(Worded):
+class Mode(Labelled):
     """In which way people met. 対面 of a home visit means that the door was opened."""
 
     IN_PERSON = "in_person", N_("対面")
@@ -55,7 +55,7 @@ def modes_of(kind: ActivityKind) -> tuple[Mode, ...]:
     return VISIT_MODES if kind is ActivityKind.HOME_VISIT else GATHERING_MODES
 
 
-class Offer(Worded):
+class Offer(Labelled):
     """What a partner (協力企業・協力先) offers."""
 
     VOLUNTEERING = "volunteering", N_("ボランティア")

@@ -293,7 +293,7 @@ def nameable(reader: Actor, now: datetime, person: type[Person] = Person) -> Col
         predicates.tells(told, reader, Category.BASIC, now),
     )
     return and_(
-        ~predicates.is_shut_out(reader, person.id),
+        ~predicates.is_excluded(reader, person.id),
         person.erased_at.is_(None),
         or_(person.home_agency_id == reader.agency_id, on_consent),
     )
@@ -302,7 +302,7 @@ def nameable(reader: Actor, now: datetime, person: type[Person] = Person) -> Col
 def of_own_agency(reader: Actor) -> ColumnElement[bool]:
     """Rows that the reader's agency wrote, of nobody from whose affairs he is shut out."""
     free = or_(
-        ActivityAttendance.person_id.is_(None), ~predicates.is_shut_out(reader, ActivityAttendance.person_id)
+        ActivityAttendance.person_id.is_(None), ~predicates.is_excluded(reader, ActivityAttendance.person_id)
     )
     return and_(
         ActivityAttendance.agency_id == reader.agency_id, ActivityAttendance.struck_at.is_(None), free
@@ -516,7 +516,7 @@ def own_names(activity_id: UUID) -> Select[*tuple[Any, ...]]:
 
 def of_activities(activity_ids: Collection[UUID]) -> Mapping[UUID, Heads]:
     """Who held an activity knows how many came, and by name only whom it noted itself."""
-    return heads(db.across(), activity_ids)
+    return heads(db.unrestricted(), activity_ids)
 
 
 def of_activity(activity_id: UUID) -> Heads:

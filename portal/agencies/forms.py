@@ -15,7 +15,7 @@ from wtforms.widgets import CheckboxInput, ListWidget
 from portal.accounts.signing_in import is_address
 from portal.agencies.models import Agency, AgencyKind, Room
 from portal.agencies.services import LONGEST_SHORT_NAME, AgencyFacts, facts_of
-from portal.core.labels import N_, Worded
+from portal.core.labels import N_, Labelled
 from portal.web.base_form import BaseForm, VersionField
 from portal.web.fields import CleanString, CleanText, EraDateField, MaxLength, Required, TelephoneField
 
@@ -23,7 +23,7 @@ LINE, TEXT = MaxLength(200), MaxLength(2000)
 WEEKDAYS = (N_("月曜日"), N_("火曜日"), N_("水曜日"), N_("木曜日"), N_("金曜日"), N_("土曜日"), N_("日曜日"))
 
 
-def worded(members: type[Worded]) -> list[Any]:
+def worded(members: type[Labelled]) -> list[Any]:
     return [SelectChoice(member.value, gettext(member.word)) for member in members]
 
 

@@ -10,10 +10,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.audit.models import Audited
 from portal.core.db import Base, Identified, Versioned
-from portal.core.labels import N_, Worded
+from portal.core.labels import N_, Labelled
 
 
-class AgencyKind(Worded):
+class AgencyKind(Labelled):
     """What a kind adds is wording and defaults only: every kind may send and receive."""
 
     SELF_RELIANCE = "self_reliance", N_("自立相談支援")
@@ -31,7 +31,7 @@ class AgencyKind(Worded):
     OTHER = "other", N_("その他")
 
 
-class Room(Worded):
+class Room(Labelled):
     """Whether a service can take somebody now."""
 
     OPEN = "open", N_("受入できます")

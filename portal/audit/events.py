@@ -1,9 +1,9 @@
 """The vocabulary of the audit log, in the past tense."""
 
-from portal.core.labels import N_, Worded
+from portal.core.labels import N_, Labelled
 
 
-class AuditEvent(Worded):
+class AuditEvent(Labelled):
     """Named `<object>:<what happened>`; never rename one, entries outlive the code."""
 
     ACCESS_REFUSED = "access:refused", N_("閲覧または操作を拒否")

@@ -262,7 +262,7 @@ def record_reading(what: AuditEvent, subject: Any = None, *, actor: Actor, **mor
     The reader session stays open: the entry commits first, and when it cannot, no page is shown.
 
     Raises:
-        Outrun: what was read is not to be shown any more; the web asks for it again.
+        StaleRead: what was read is not to be shown any more; the web asks for it again.
     """
     before = stale_read.seen()
     with db.transaction(keep_reader=True) as session:

@@ -39,7 +39,7 @@ ENDED = (
 )
 
 
-class Outrun(Conflict):
+class StaleRead(Conflict):
     """Somebody's ground ended between the reading and its entry; nothing of what was read may be shown."""
 
 
@@ -52,7 +52,7 @@ def seen() -> int | None:
         return None
     if (noted := db.log_length.get()) is not None:
         return noted
-    reading = [one for one in (db.read, db.across) if one.registry.has() and one().in_transaction()]
+    reading = [one for one in (db.read, db.unrestricted) if one.registry.has() and one().in_transaction()]
     lengths = [one.scalar(LENGTH) for one in reading]
     return min((length for length in lengths if length is not None), default=None)
 
@@ -61,9 +61,9 @@ def check(session: Session, before: int | None, seq: int) -> None:
     """Within the transaction that holds the log's head; `seq` is the number of the reading's own entry.
 
     Raises:
-        Outrun: somebody may see less now than when the log was `before` entries long.
+        StaleRead: somebody may see less now than when the log was `before` entries long.
     """
     if before is not None and seq - 1 > before and session.scalar(ENDED, {"seen": before}):
-        raise Outrun(
+        raise StaleRead(
             N_("表示している間に、同意の撤回などで、見られる範囲が変わりました。もう一度開いてください。")
         )

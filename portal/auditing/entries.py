@@ -18,7 +18,7 @@ from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
 from portal.cases.models import Case
 from portal.core.errors import Lack
-from portal.core.labels import N_, Worded
+from portal.core.labels import N_, Labelled
 from portal.core.policy import Role
 from portal.disclosures.models import Basis, Channel
 from portal.meetings.agenda.models import AgendaItem
@@ -120,7 +120,7 @@ THINGS = {
 }
 
 
-def word_of(members: type[Worded], code: str | None) -> str:
+def word_of(members: type[Labelled], code: str | None) -> str:
     """The word of a code; a code that the program has forgotten stays as it is."""
     return next((member.word for member in members if member.value == code), code or "")
 

@@ -35,7 +35,7 @@ from portal.inspections.names import OpenName
 from portal.meetings.agenda.models import AgendaItem
 from portal.meetings.outcomes.models import MeetingOutcome
 from portal.people.categories import Category
-from portal.referrals.models import FollowUp, Happening, Referral, ReferralEvent, ReferralGoal
+from portal.referrals.models import FollowUp, Referral, ReferralEvent, ReferralGoal, TimelineEvent
 from portal.referrals.states import ReferralKind, ReferralStatus, Refusal
 
 # Of a meeting at which the referral was an item: who opened its papers.
@@ -49,7 +49,7 @@ class Step:
     at: datetime
     agency: str
     who: str
-    what: Happening
+    what: TimelineEvent
     code: str
 
 

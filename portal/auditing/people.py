@@ -81,7 +81,7 @@ class Seer:
 
 @dataclass(frozen=True, slots=True)
 class AsOf:
-    """Who could see what of a person at a moment. `shut_out` are pairs of agency and member of staff."""
+    """Who could see what of a person at a moment. `excluded` are pairs of agency and member of staff."""
 
     person_id: UUID
     number: str
@@ -89,7 +89,7 @@ class AsOf:
     moment: datetime
     is_known: bool
     seers: tuple[Seer, ...]
-    shut_out: tuple[tuple[str, str], ...]
+    excluded: tuple[tuple[str, str], ...]
 
 
 def read(
@@ -203,7 +203,7 @@ def stand(actor: Actor, person_id: UUID, moment: datetime) -> AsOf:
 
 
 def in_words(session: Session, past: Past, moment: datetime, number: str, name: OpenName | None) -> AsOf:
-    sights, shut = past.sights(moment), past.shut_out_at(moment)
+    sights, shut = past.sights(moment), past.excluded_at(moment)
     at_work: list[Sight | Shutting] = [*sights, *shut]
     agencies = entries.names(session, Agency.id, Agency.name, [one.agency_id for one in at_work])
     staff = entries.names(session, Staff.id, Staff.name, [one.staff_id for one in at_work])
@@ -224,5 +224,5 @@ def in_words(session: Session, past: Past, moment: datetime, number: str, name: 
         moment=moment,
         is_known=past.home_at(moment) is not None,
         seers=tuple(Seer(*each) for each in seers),
-        shut_out=tuple((agencies.get(one.agency_id, ""), staff.get(one.staff_id, "")) for one in shut),
+        excluded=tuple((agencies.get(one.agency_id, ""), staff.get(one.staff_id, "")) for one in shut),
     )

@@ -1,9 +1,9 @@
 """The codes of casework: how contact was made, the domains of goals, scores and outcomes."""
 
-from portal.core.labels import N_, Worded
+from portal.core.labels import N_, Labelled
 
 
-class Method(Worded):
+class Method(Labelled):
     """How a contact took place."""
 
     OFFICE = "office", N_("来所")
@@ -15,7 +15,7 @@ class Method(Worded):
     MAIL = "mail", N_("メール")
 
 
-class Domain(Worded):
+class Domain(Labelled):
     """The three domains of independence that goals are set in."""
 
     DAILY = "daily", N_("日常生活自立")
@@ -23,7 +23,7 @@ class Domain(Worded):
     EMPLOYMENT = "employment", N_("就労自立")
 
 
-class Score(Worded):
+class Score(Labelled):
     """What became of a goal."""
 
     ACHIEVED = "achieved", N_("達成")
@@ -31,7 +31,7 @@ class Score(Worded):
     NOT_ACHIEVED = "not", N_("未達成")
 
 
-class Outcome(Worded):
+class Outcome(Labelled):
     """What came of support; of a referral as of a case."""
 
     JOINED_PROGRAMME = "joined_programme", N_("事業の利用開始")
@@ -48,7 +48,7 @@ class Outcome(Worded):
     OTHER = "other", N_("その他")
 
 
-class HeardBy(Worded):
+class HeardBy(Labelled):
     """By what somebody came to ask for help (きっかけ)."""
 
     LEAFLET = "leaflet", N_("チラシ・リーフレット")
@@ -62,7 +62,7 @@ class HeardBy(Worded):
     OTHER = "other", N_("その他")
 
 
-class Milestone(Worded):
+class Milestone(Labelled):
     """A step of support that the national statistics count, while the case goes on (節目)."""
 
     PLAN_MADE = "plan_made", N_("プラン作成")

@@ -13,7 +13,7 @@ from wtforms import BooleanField, RadioField, SelectField
 from wtforms.validators import ValidationError
 
 from portal.cases.codes import Domain, HeardBy, Method, Milestone, Outcome, Score
-from portal.core.labels import Worded
+from portal.core.labels import Labelled
 from portal.people.categories import Category
 from portal.people.forms import Chosen
 from portal.web.base_form import BaseForm, VersionField
@@ -22,7 +22,7 @@ from portal.web.fields import CleanString, CleanText, EraDateField, MaxLength, R
 TEXT = MaxLength(100_000)
 
 
-def words(members: Iterable[Worded]) -> list[tuple[str, str]]:
+def words(members: Iterable[Labelled]) -> list[tuple[str, str]]:
     return [(member.value, gettext(member.word)) for member in members]
 
 

@@ -35,7 +35,7 @@ class Show(StrEnum):
 def visible_to(actor: Actor) -> ColumnElement[bool]:
     if actor.agency_id is None or not can(actor, Permission.CASEWORK):
         return false()
-    return and_(Case.agency_id == actor.agency_id, ~predicates.is_shut_out(actor, Case.person_id))
+    return and_(Case.agency_id == actor.agency_id, ~predicates.is_excluded(actor, Case.person_id))
 
 
 def listing(actor: Actor) -> Select[Case]:
@@ -96,7 +96,7 @@ def columns() -> Select[*tuple[Any, ...]]:
             Case.closed_on,
             Case.outcome,
             worker.name.label("worker_name"),
-            predicates.is_out(Case.worker_id, Case.person_id).label("worker_is_out"),
+            predicates.is_staff_excluded(Case.worker_id, Case.person_id).label("worker_is_excluded"),
             last_note.label("last_note_on"),
             *label_columns(predicates.sees(predicates.READER, Category.BASIC, predicates.NOW, Person)),
         )
@@ -216,7 +216,7 @@ def colleagues(actor: Actor, person_id: UUID) -> Select[UUID, str]:
             Membership.ended_at.is_(None),
             Membership.role.in_([Role.STAFF, Role.COORDINATOR]),
             Staff.disabled_at.is_(None),
-            ~predicates.is_out(Staff.id, person_id),
+            ~predicates.is_staff_excluded(Staff.id, person_id),
         )
         .order_by(Staff.name, Staff.id)
     )

@@ -58,7 +58,7 @@ def require_colleague(session: Session, actor: Actor, worker_id: UUID | None, pe
         Membership.ended_at.is_(None),
     )
     if person_id:
-        here = here.where(~predicates.is_out(Membership.staff_id, person_id))
+        here = here.where(~predicates.is_staff_excluded(Membership.staff_id, person_id))
     if session.scalar(here) is None:
         message, about = N_("担当者は自分の機関の職員から選んでください。"), ("staff", worker_id)
         raise NotOffered(message, field="worker", about=about, person_id=person_id)

@@ -52,11 +52,11 @@ def place(day: Any, row_id: UUID) -> After:
     return clock.start_of_day(day), row_id
 
 
-def own_case(actor: Actor, case_id: UUID) -> tuple[Any, person_header.Glimpse]:
+def own_case(actor: Actor, case_id: UUID) -> tuple[Any, person_header.PersonBanner]:
     """The case and what may be said of its person; the reading is logged."""
     now = clock.now()
     case = queries.detail(db.read(), actor, case_id, now)
-    person = person_header.glimpse(db.read(), actor, case.person_id, now)
+    person = person_header.banner(db.read(), actor, case.person_id, now)
     audit.record_reading(
         AuditEvent.CASE_READ,
         ("support_case", case_id),

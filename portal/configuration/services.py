@@ -88,7 +88,7 @@ def history(actor: Actor, *, key: str | None = None, size: int = 50) -> list[Cha
         NotAllowed: the role has nothing to do with it.
     """
     require(actor, Permission.SETTING_CHANGE)
-    rows = db.across().execute(
+    rows = db.unrestricted().execute(
         select(AuditEntry.at, AuditEntry.staff_id, AuditDetail.details)
         .join(AuditDetail, AuditDetail.seq == AuditEntry.seq)
         .where(AuditEntry.event == AuditEvent.SETTING_CHANGED.value)

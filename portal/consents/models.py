@@ -11,11 +11,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 from portal.audit.models import Audited
 from portal.core.clock import now
 from portal.core.db import Base, Identified
-from portal.core.labels import N_, Worded
+from portal.core.labels import N_, Labelled
 from portal.people.categories import Category
 
 
-class ConsentMethod(Worded):
+class ConsentMethod(Labelled):
     WRITTEN = "written", N_("書面")
     ORAL = "oral", N_("口頭（立会人あり）")
     ELECTRONIC = "electronic", N_("電子")

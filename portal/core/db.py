@@ -265,14 +265,14 @@ class Database:
     metadata = Base.metadata
     engine: Engine
     read_engine: Engine
-    across_engine: Engine
+    unrestricted_engine: Engine
     install_views: Callable[[Engine], None] | None = None
     turn: AbstractContextManager[Any] = nullcontext()
 
     def __init__(self) -> None:
         self.session = scoped_session(sessionmaker(expire_on_commit=False))
         self.read = scoped_session(sessionmaker(expire_on_commit=False, autoflush=False))
-        self.across = scoped_session(sessionmaker(expire_on_commit=False, autoflush=False))
+        self.unrestricted = scoped_session(sessionmaker(expire_on_commit=False, autoflush=False))
         self.reader: ContextVar[Any] = ContextVar("reader", default=None)
         # How long the log was when the reading began, at the latest: `audit.outrunning` says what for.
         self.log_length: ContextVar[int | None] = ContextVar("log_length", default=None)
@@ -286,7 +286,7 @@ class Database:
         self.dispose()
         self.engine = make_engine(url, readonly=False)
         self.read_engine = make_engine(reader_url or url, readonly=True)
-        self.across_engine = make_engine(url, readonly=True)
+        self.unrestricted_engine = make_engine(url, readonly=True)
         if self.install_views:
             self.install_views(self.read_engine)
         self.use_engines()
@@ -294,7 +294,7 @@ class Database:
     def use_engines(self) -> None:
         self.session.configure(bind=self.engine)
         self.read.configure(bind=self.read_engine)
-        self.across.configure(bind=self.across_engine)
+        self.unrestricted.configure(bind=self.unrestricted_engine)
         # SQLite lets one writer in and makes the others poll; threads of one process rather stand in line.
         self.turn = RLock() if self.engine.dialect.name == "sqlite" else nullcontext()
 
@@ -312,12 +312,12 @@ class Database:
 
     def stop_reading(self) -> None:
         self.log_length.set(None)
-        for reading in (self.read, self.across):
+        for reading in (self.read, self.unrestricted):
             close_reading(reading)
 
     def dispose(self) -> None:
         self.end()
-        for name in ("engine", "read_engine", "across_engine"):
+        for name in ("engine", "read_engine", "unrestricted_engine"):
             if hasattr(self, name):
                 getattr(self, name).dispose()
 

@@ -12,13 +12,13 @@ from flask_babel import gettext
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
-from portal.core.labels import N_, Worded
+from portal.core.labels import N_, Labelled
 
 # Never shown or sent on: the safety marks are made anew, and no password is ever echoed.
 PLUMBING = {"csrf_token", "acting", "password"}
 
 
-class Lack(Worded):
+class Lack(Labelled):
     """What an act or a reader had not, so that the portal denied it. The codes stand in the audit log: never rename one."""
 
     CONSENT = "no-consent", N_("同意なし")
@@ -78,7 +78,7 @@ class PortalError(Exception):
 
     def text(self) -> str:
         """The message in the reader's language; an enum among the values is printed by its word."""
-        values = {k: gettext(v.word) if isinstance(v, Worded) else v for k, v in self.values.items()}
+        values = {k: gettext(v.word) if isinstance(v, Labelled) else v for k, v in self.values.items()}
         return gettext(self.message, **values) if self.message else ""
 
 

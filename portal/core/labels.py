@@ -11,7 +11,7 @@ def N_(message: str) -> str:  # noqa: N802
     return message
 
 
-class Worded(StrEnum):
+class Labelled(StrEnum):
     """An enum whose members have a stored code and a Japanese word: `BASIC = "basic", N_("基本情報")`."""
 
     word: str

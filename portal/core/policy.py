@@ -9,10 +9,10 @@ from typing import Any
 from uuid import UUID
 
 from portal.core.errors import NotAllowed
-from portal.core.labels import N_, Worded
+from portal.core.labels import N_, Labelled
 
 
-class Role(Worded):
+class Role(Labelled):
     """What a member of staff does; see the table of people in the documentation."""
 
     STAFF = "staff", N_("相談支援員")

@@ -8,11 +8,11 @@ from typing import Generic, TypeVar
 
 from portal.audit.events import AuditEvent
 from portal.core.errors import Conflict
-from portal.core.labels import N_, Worded
+from portal.core.labels import N_, Labelled
 from portal.core.policy import Permission
 
-State = TypeVar("State", bound=Worded)
-Action = TypeVar("Action", bound=Worded)
+State = TypeVar("State", bound=Labelled)
+Action = TypeVar("Action", bound=Labelled)
 
 
 class IllegalStep(Conflict):

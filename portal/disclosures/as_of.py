@@ -15,7 +15,7 @@ from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
 from portal.consents.models import Consent, ConsentCategory, ConsentRecipient, Withdrawal
 from portal.core import clock
-from portal.core.labels import N_, Worded
+from portal.core.labels import N_, Labelled
 from portal.disclosures import rule
 from portal.disclosures.models import Basis, Channel, Disclosure, DisclosureCategory
 from portal.disclosures.rule import ConsentFacts, DisclosureFacts
@@ -24,7 +24,7 @@ from portal.people.categories import Category
 from portal.people.models import Person
 
 
-class Gone(Worded):
+class Gone(Labelled):
     """What had ended a ground by then."""
 
     WITHDRAWN = "withdrawn", N_("同意の撤回")
@@ -35,7 +35,7 @@ class Gone(Worded):
     GIVEN_BACK = "given_back", N_("緊急閲覧の終了")
 
 
-class Standing(Worded):
+class Standing(Labelled):
     """How a consent stood at a moment."""
 
     NOT_YET = "not_yet", N_("開始前")
@@ -200,10 +200,10 @@ class Past:
             [telling.at(moment) for telling in self.tellings],
             category,
             moment,
-            is_shut_out=any(one.staff_id == staff_id and one.holds(moment) for one in self.shuttings),
+            is_excluded=any(one.staff_id == staff_id and one.holds(moment) for one in self.shuttings),
         )
 
-    def shut_out_at(self, moment: datetime) -> list[Shutting]:
+    def excluded_at(self, moment: datetime) -> list[Shutting]:
         return [one for one in self.shuttings if one.holds(moment)]
 
     def sights(self, moment: datetime) -> list[Sight]:

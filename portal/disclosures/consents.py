@@ -19,7 +19,7 @@ from portal.agencies.models import Agency
 from portal.consents.models import Consent, ConsentMethod, ConsentRecipient, Withdrawal
 from portal.consents.queries import categories_of, stands
 from portal.core import clock
-from portal.core.labels import N_, Worded
+from portal.core.labels import N_, Labelled
 from portal.core.policy import Actor
 from portal.disclosures import queries
 from portal.disclosures.person_header import label_columns, label_of
@@ -43,7 +43,7 @@ class Show(StrEnum):
         return int(self.value) if self.value.isdigit() else None
 
 
-class ConsentState(Worded):
+class ConsentState(Labelled):
     LIVE = "live", N_("有効")
     PARTLY = "partly", N_("一部撤回")
     WITHDRAWN = "withdrawn", N_("撤回")
@@ -82,7 +82,7 @@ def within(show: Show) -> list[ColumnElement[bool]]:
 
 def ids(*tests: ColumnElement[bool]) -> Any:
     """The ids of `queries.consents_visible_to`, as two selections that an index serves each."""
-    tests = (*tests, ~predicates.is_shut_out(predicates.READER, Consent.person_id))
+    tests = (*tests, ~predicates.is_excluded(predicates.READER, Consent.person_id))
     kept_here = (
         select(Consent.id)
         .join(Person, Person.id == Consent.person_id)

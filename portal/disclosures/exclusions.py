@@ -98,7 +98,7 @@ def is_somebody_left(row: type[Exclusion]) -> ColumnElement[bool]:
             place.role.in_(CASEWORKERS),
             who.id == place.staff_id,
             who.disabled_at.is_(None),
-            ~predicates.is_out(place.staff_id, row.person_id),
+            ~predicates.is_staff_excluded(place.staff_id, row.person_id),
         )
         .correlate_except(place, who)
     )
@@ -199,7 +199,7 @@ def candidates(session: Session, actor: Actor, person_id: UUID, now: datetime) -
         select(Staff.id, Staff.name, Membership.agency_id, Agency.name.label("agency_name"))
         .join(Membership, Membership.staff_id == Staff.id)
         .join(Agency, Agency.id == Membership.agency_id)
-        .where(*working(), wanted, ~predicates.is_out(Staff.id, person_id))
+        .where(*working(), wanted, ~predicates.is_staff_excluded(Staff.id, person_id))
         .order_by(Membership.agency_id != actor.agency_id, Agency.name, Staff.name, Staff.id)
     ).all()
     left: dict[UUID, int] = {}
@@ -245,7 +245,7 @@ def note(actor: Actor, person_id: UUID | None, rows: Sequence[ExclusionView]) ->
 # Shutting a member of staff out of one person's affairs (利益相反), and letting him in again.
 
 
-def shut_out(
+def exclude(
     actor: Actor,
     person_id: UUID,
     staff_id: UUID,

@@ -10,11 +10,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.audit.models import Audited
 from portal.core.db import Base, Identified
-from portal.core.labels import N_, Worded
+from portal.core.labels import N_, Labelled
 from portal.people.categories import Category
 
 
-class Basis(Worded):
+class Basis(Labelled):
     """The legal basis of telling (提供根拠)."""
 
     CONSENT = "consent", N_("本人の同意")
@@ -27,7 +27,7 @@ class Basis(Worded):
 PERSONAL = (Basis.COUNCIL, Basis.EMERGENCY)
 
 
-class Channel(Worded):
+class Channel(Labelled):
     """How it was told."""
 
     REFERRAL = "referral", N_("つなぎ")

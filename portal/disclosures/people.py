@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from portal.agencies.models import Agency
 from portal.core import clock
-from portal.core.labels import N_, Worded
+from portal.core.labels import N_, Labelled
 from portal.core.policy import Actor
 from portal.core.text import LONGEST_QUERY
 from portal.disclosures.models import Basis, Disclosure, DisclosureCategory
@@ -28,7 +28,7 @@ from portal.people.names import LIKE_ESCAPE, like_pattern, search_key
 from portal.wall import predicates
 
 
-class Withheld(Worded):
+class Withheld(Labelled):
     """Why a category is not shown. Says nothing of whether anything is on file in it."""
 
     NOT_TOLD = "not_told", N_("提供を受けていない区分です")
@@ -325,10 +325,10 @@ def keys(wanted: Wanted, *, is_first: bool) -> Select[*tuple[Any, ...]]:
     agency something. Nothing begins with all people, and no OR joins the two.
     """
     at_home = Person.home_agency_id == predicates.READER.agency_id
-    own: Any = select(Person.id).where(at_home, ~predicates.is_shut_out(predicates.READER, Person.id))
+    own: Any = select(Person.id).where(at_home, ~predicates.is_excluded(predicates.READER, Person.id))
     told: Any = select(Disclosure.person_id.label("id")).where(
         predicates.tells(Disclosure, predicates.READER, Category.BASIC, predicates.NOW),
-        ~predicates.is_shut_out(predicates.READER, Disclosure.person_id),
+        ~predicates.is_excluded(predicates.READER, Disclosure.person_id),
     )
     walks = [(own, Person.id), (told.distinct(), Disclosure.person_id)]
     if wanted is not Wanted.ALL:

@@ -23,7 +23,7 @@ from portal.wall import predicates
 
 
 @dataclass(frozen=True, slots=True)
-class PersonHeading:
+class PersonHeader:
     """`label` and `kana` are empty where this reader may not see basic information; `number` outside the home."""
 
     id: UUID
@@ -55,7 +55,7 @@ def label_of(row: Any) -> str:
     return f"{row.family or ''} {row.given or ''}".strip() or (row.pseudonym or "")
 
 
-def load(session: Session, actor: Actor, person_id: UUID, now: datetime) -> PersonHeading:
+def load(session: Session, actor: Actor, person_id: UUID, now: datetime) -> PersonHeader:
     """The heading of this person's pages for this reader.
 
     Raises:
@@ -78,7 +78,7 @@ def load(session: Session, actor: Actor, person_id: UUID, now: datetime) -> Pers
         .where(Person.id == person_id, predicates.present(actor, now, Person))
     ).one()
     is_home = row.home_agency_id == actor.agency_id
-    return PersonHeading(
+    return PersonHeader(
         id=row.id,
         label=label_of(row),
         kana=f"{row.family_kana or ''} {row.given_kana or ''}".strip(),
@@ -95,7 +95,7 @@ def load(session: Session, actor: Actor, person_id: UUID, now: datetime) -> Pers
 
 
 @dataclass(frozen=True, slots=True)
-class Glimpse:
+class PersonBanner:
     """`label` is empty where the name may not be seen; nobody who is not `present` has a page to go to."""
 
     person_id: UUID
@@ -111,7 +111,7 @@ class Glimpse:
 
 
 @cache
-def glimpsing() -> Select[*tuple[Any, ...]]:
+def banner_statement() -> Select[*tuple[Any, ...]]:
     """Built once; `load` runs it."""
     return select(
         Person.contact_prohibited,
@@ -122,19 +122,19 @@ def glimpsing() -> Select[*tuple[Any, ...]]:
     )
 
 
-def glimpse(session: Session, actor: Actor, person_id: UUID, now: datetime) -> Glimpse:
+def banner(session: Session, actor: Actor, person_id: UUID, now: datetime) -> PersonBanner:
     """The person as the pages of this agency's own case show him; work stays one's own when its basis has ended."""
-    row = session.execute(glimpsing(), predicates.bound(actor, now, person_id=person_id)).one_or_none()
+    row = session.execute(banner_statement(), predicates.bound(actor, now, person_id=person_id)).one_or_none()
     if row is None:
-        return Glimpse(person_id)
-    return Glimpse(person_id, True, label_of(row), row.contact_prohibited, row.contact_prohibited_reason)
+        return PersonBanner(person_id)
+    return PersonBanner(person_id, True, label_of(row), row.contact_prohibited, row.contact_prohibited_reason)
 
 
 # Several people at once, within the wall: what an agenda, a packet or a sheet says of each, in two statements.
 
 
 @dataclass(frozen=True, slots=True)
-class Brief:
+class PersonSummary:
     """A person in a few words; made only of those whose basic information this reader may see now.
 
     `information` holds the text of each filed category that he may see and that has one. `age` is in years,
@@ -201,9 +201,9 @@ def filed() -> Select[*tuple[Any, ...]]:
     )
 
 
-def briefs(
+def summaries(
     session: Session, actor: Actor, people: Collection[UUID], now: datetime, *, with_information: bool = False
-) -> dict[UUID, Brief]:
+) -> dict[UUID, PersonSummary]:
     """Those of these people whom this reader may name, by id."""
     if not people:
         return {}
@@ -215,7 +215,7 @@ def briefs(
                 texts.setdefault(row.person_id, {})[row.category] = row.text
     today = clock.japan_date(now)
     return {
-        row.id: Brief(
+        row.id: PersonSummary(
             id=row.id,
             label=label_of(row),
             kana=f"{row.family_kana} {row.given_kana}".strip(),

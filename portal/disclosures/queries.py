@@ -16,7 +16,7 @@ from portal.accounts.models import Staff
 from portal.agencies.models import Agency
 from portal.consents.models import Consent, Withdrawal
 from portal.core import clock
-from portal.core.labels import N_, Worded
+from portal.core.labels import N_, Labelled
 from portal.core.policy import Actor, Permission, can
 from portal.disclosures.models import Basis, Channel, Disclosure, DisclosureCategory, StopConfirmation
 from portal.people.categories import Category
@@ -45,7 +45,7 @@ def visible_to(actor: Actor) -> ColumnElement[bool]:
         return false()
     kept_here = exists().where(Person.id == Disclosure.person_id, Person.home_agency_id == actor.agency_id)
     return and_(
-        ~predicates.is_shut_out(actor, Disclosure.person_id),
+        ~predicates.is_excluded(actor, Disclosure.person_id),
         or_(
             kept_here,
             Disclosure.from_agency_id == actor.agency_id,
@@ -75,7 +75,7 @@ def consents_visible_to(actor: Actor) -> Select[Consent]:
         .correlate_except(Person)
     )
     return statement.where(
-        ~predicates.is_shut_out(actor, Consent.person_id),
+        ~predicates.is_excluded(actor, Consent.person_id),
         or_(kept_here, Consent.agency_id == actor.agency_id),
     )
 
@@ -107,7 +107,7 @@ def to_confirm(actor: Actor, now: datetime) -> Select[Disclosure]:
         .where(
             Disclosure.to_agency_id == actor.agency_id,
             Disclosure.basis == Basis.CONSENT,
-            ~predicates.is_shut_out(actor, Disclosure.person_id),
+            ~predicates.is_excluded(actor, Disclosure.person_id),
             or_(
                 and_(Disclosure.ended_at.is_(None), ~predicates.disclosure_lives(Disclosure, now)), taken_back
             ),
@@ -138,7 +138,7 @@ def legal_basis(actor: Actor, now: datetime) -> ScalarSelect[Basis | None]:
 # The ledger as it is read (開示先一覧): who was told what, on which basis, and whether that still stands.
 
 
-class Ending(Worded):
+class Ending(Labelled):
     """Why a line of the ledger is no longer alive."""
 
     WITHDRAWN = "withdrawn", N_("同意の撤回")

@@ -72,10 +72,10 @@ def is_visible(
     category: Category,
     now: datetime,
     *,
-    is_shut_out: bool = False,
+    is_excluded: bool = False,
 ) -> bool:
     """Whether a caseworker of this agency may see this category of the person at this moment."""
-    if agency_id is None or is_shut_out:
+    if agency_id is None or is_excluded:
         return False
     return agency_id == home_agency_id or any(
         d.is_for(agency_id, staff_id) and d.tells(category, now) for d in disclosures

@@ -29,7 +29,7 @@ from portal.disclosures import people, person_header, queries
 from portal.disclosures.consents import ConsentRow, ConsentView, Show
 from portal.disclosures.models import Basis, Channel, Disclosure, DisclosureCategory, StopConfirmation
 from portal.disclosures.people import PersonView
-from portal.disclosures.person_header import PersonHeading
+from portal.disclosures.person_header import PersonHeader
 from portal.disclosures.queries import LedgerLine
 from portal.people.categories import Category
 from portal.people.models import Person
@@ -292,7 +292,7 @@ def confirm_stop(actor: Actor, line: Disclosure, *, note: str = "") -> None:
 # Readings of consents and of the ledger: found through the wall, and logged before the page is answered.
 
 
-def open_heading(actor: Actor, person_id: UUID, *, channel: str = "portal") -> PersonHeading:
+def open_heading(actor: Actor, person_id: UUID, *, channel: str = "portal") -> PersonHeader:
     """Whom a page is about.
 
     Raises:
@@ -313,7 +313,7 @@ def open_heading(actor: Actor, person_id: UUID, *, channel: str = "portal") -> P
 
 def open_ledger(
     actor: Actor, person_id: UUID, *, channel: str = "portal"
-) -> tuple[PersonHeading, list[LedgerLine]]:
+) -> tuple[PersonHeader, list[LedgerLine]]:
     """The ledger of one person, as far as this reader may see it (開示先一覧).
 
     Raises:

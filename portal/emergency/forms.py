@@ -14,7 +14,7 @@ from wtforms.validators import ValidationError
 from portal.consents.forms import Ticks, categories, named
 from portal.core import clock
 from portal.core.clock import DateProblem
-from portal.core.labels import Worded
+from portal.core.labels import Labelled
 from portal.emergency.models import Emergency, Finding
 from portal.emergency.search import Wanted
 from portal.emergency.services import LONGEST_TEXT, Wish
@@ -37,7 +37,7 @@ def uuid_of(text: str | None) -> UUID:
 class Coded(RadioField):
     """One of the codes of an enum, each with its word."""
 
-    def __init__(self, label: Any, codes: type[Worded], missing: Any, **more: Any) -> None:
+    def __init__(self, label: Any, codes: type[Labelled], missing: Any, **more: Any) -> None:
         choices = [SelectChoice(code.value, lazy_gettext(code.word)) for code in codes]
         super().__init__(label, [Required(missing)], choices=choices, validate_choice=False, **more)
         self.codes = codes

@@ -10,10 +10,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.audit.models import Audited
 from portal.core.db import Base, Identified, Versioned
-from portal.core.labels import N_, Worded
+from portal.core.labels import N_, Labelled
 
 
-class Emergency(Worded):
+class Emergency(Labelled):
     """Why it could not wait for consent (人の生命、身体又は財産の保護のために必要がある場合)."""
 
     LIFE = "life", N_("生命の危険（自殺のおそれを含む）")
@@ -24,7 +24,7 @@ class Emergency(Worded):
     PROPERTY = "property", N_("財産の保護")
 
 
-class Finding(Worded):
+class Finding(Labelled):
     """What the second person found afterwards."""
 
     JUSTIFIED = "justified", N_("適切")

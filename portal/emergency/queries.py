@@ -114,7 +114,7 @@ def was_told_to(actor: Actor) -> ColumnElement[bool]:
 def visible_to(actor: Actor) -> ColumnElement[bool]:
     """Uses that this reader may know of; never one about somebody from whose affairs he is shut out."""
     return and_(
-        ~predicates.is_shut_out(actor, EmergencyAccess.person_id),
+        ~predicates.is_excluded(actor, EmergencyAccess.person_id),
         or_(is_mine(actor), is_seconded_by(actor), is_reviewed_by(actor), was_told_to(actor)),
     )
 
@@ -340,7 +340,7 @@ def running() -> Select[*tuple[Any, ...]]:
             EmergencyAccess.starts_at <= predicates.NOW,
             EmergencyAccess.ends_at > predicates.NOW,
             EmergencyAccess.ended_at.is_(None),
-            ~predicates.is_shut_out(reader, EmergencyAccess.person_id),
+            ~predicates.is_excluded(reader, EmergencyAccess.person_id),
         )
         .order_by(EmergencyAccess.ends_at, EmergencyAccess.id)
     )

@@ -48,14 +48,14 @@ class Wanted:
 class Match:
     """A person who fits, of whom no more is told than who keeps the record.
 
-    `is_known`: this member may see him anyway; `sees_all`: with nothing withheld; `is_shut_out`: not for him at all.
+    `is_known`: this member may see him anyway; `sees_all`: with nothing withheld; `is_excluded`: not for him at all.
     """
 
     person_id: UUID
     agency_name: str
     is_known: bool
     sees_all: bool
-    is_shut_out: bool = False
+    is_excluded: bool = False
 
 
 class NoMoreTries(NotAllowed):
@@ -77,7 +77,7 @@ def find(actor: Actor, wanted: Wanted) -> list[Match]:
     with db.transaction() as session:
         check_tries(session, actor)
         fit = all_matches(session, actor, wanted)
-        found = [match for match in fit if not match.is_shut_out]
+        found = [match for match in fit if not match.is_excluded]
         if not found:
             note_miss(actor, wanted, fit)
         for match in found:
@@ -102,7 +102,7 @@ def check(actor: Actor, wanted: Wanted, person_id: UUID) -> Match | None:
         check_tries(session, actor)
         fit = all_matches(session, actor, wanted)
         for match in fit:
-            if match.person_id == person_id and not match.is_shut_out:
+            if match.person_id == person_id and not match.is_excluded:
                 return match
         note_miss(actor, wanted, [one for one in fit if one.person_id == person_id], asked=person_id)
     return None
@@ -132,13 +132,13 @@ def hold_member(session: Session, staff_id: UUID) -> None:
 
 
 def note_miss(
-    actor: Actor, wanted: Wanted, shut_out: Sequence[Match] = (), *, asked: UUID | None = None
+    actor: Actor, wanted: Wanted, excluded: Sequence[Match] = (), *, asked: UUID | None = None
 ) -> None:
     """Nobody fits: what was typed is kept nowhere. To who is shut out from the one who fits it is the same miss.
 
     `asked` is the id that a later page sent, as it was sent.
     """
-    found = shut_out[0].person_id if shut_out else None
+    found = excluded[0].person_id if excluded else None
     audit.record(
         AuditEvent.EMERGENCY_MISSED,
         ("emergency", found or asked),
@@ -151,7 +151,7 @@ def note_miss(
 
 def matches(session: Session, actor: Actor, wanted: Wanted) -> list[Match]:
     """Who fits, and is not one from whom this member is shut out."""
-    return [match for match in all_matches(session, actor, wanted) if not match.is_shut_out]
+    return [match for match in all_matches(session, actor, wanted) if not match.is_excluded]
 
 
 def all_matches(session: Session, actor: Actor, wanted: Wanted) -> list[Match]:
@@ -169,7 +169,7 @@ def all_matches(session: Session, actor: Actor, wanted: Wanted) -> list[Match]:
             Person.given_kana,
             Agency.name.label("agency_name"),
             predicates.present(actor, now, Person).label("is_known"),
-            predicates.is_shut_out(actor, Person.id).label("is_shut_out"),
+            predicates.is_excluded(actor, Person.id).label("is_excluded"),
             *seen,
         )
         .order_by(Agency.name, Person.id)
@@ -180,7 +180,7 @@ def all_matches(session: Session, actor: Actor, wanted: Wanted) -> list[Match]:
             row.agency_name,
             is_known=row.is_known,
             sees_all=all(getattr(row, category.value) for category in Category),
-            is_shut_out=row.is_shut_out,
+            is_excluded=row.is_excluded,
         )
         for row in rows
         if wanted.by == "number" or is_called(row, wanted.name)

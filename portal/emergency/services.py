@@ -359,11 +359,11 @@ def check_asker(session: Session, access: EmergencyAccess, person: Person) -> No
             Staff.disabled_at.is_(None),
         )
     )
-    shut_out = session.scalar(select(predicates.is_out(access.staff_id, access.person_id)))
-    if session.scalar(works) is None or shut_out:
+    excluded = session.scalar(select(predicates.is_staff_excluded(access.staff_id, access.person_id)))
+    if session.scalar(works) is None or excluded:
         raise Conflict(
             N_("申請した人は、いまはこの人の情報を見られない立場です。承認できません。"),
-            lack=Lack.EXCLUDED if shut_out else Lack.PERMISSION,
+            lack=Lack.EXCLUDED if excluded else Lack.PERMISSION,
             about=("emergency_access", access.id),
             person_id=access.person_id,
         )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from portal.core.labels import N_, Worded
+from portal.core.labels import N_, Labelled
 
 LASTS = timedelta(minutes=60)
 WAITS = timedelta(hours=24)
 
 
-class State(Worded):
+class State(Labelled):
     """`PENDING` waits for a second person; `LAPSED` waited in vain."""
 
     PENDING = "pending", N_("二人目の承認待ち")

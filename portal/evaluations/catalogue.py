@@ -12,10 +12,10 @@ from sqlalchemy import Date, Uuid, bindparam
 from portal.activities.kinds import OUTREACH, ActivityKind
 from portal.core import clock
 from portal.core.db import UTCDateTime
-from portal.core.labels import N_, Worded
+from portal.core.labels import N_, Labelled
 
 
-class Count(Worded):
+class Count(Labelled):
     """What is counted of the activities of one kind in one area."""
 
     HELD = "held", N_("開催")
@@ -26,7 +26,7 @@ class Count(Worded):
     AUDIENCE = "audience", N_("参加・配布の数")
 
 
-class Measure(Worded):
+class Measure(Labelled):
     """A figure out of cases, referrals, partners or meetings; activities are counted by `Count`."""
 
     DOOR_OPENED = "door_opened", N_("ドア越しから対面になった人")

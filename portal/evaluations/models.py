@@ -11,10 +11,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.audit.models import Audited
 from portal.core.db import Base, Identified, Versioned
-from portal.core.labels import N_, Worded
+from portal.core.labels import N_, Labelled
 
 
-class Part(Worded):
+class Part(Labelled):
     """A part of an area's row in the yearly table."""
 
     PLAN = "plan", N_("取組計画")

@@ -22,7 +22,7 @@ from portal.cases import queries as cases
 from portal.cases.codes import HeardBy, Milestone, Outcome
 from portal.cases.models import Case, CaseMilestone
 from portal.core.db import JapanDay
-from portal.core.labels import Worded
+from portal.core.labels import Labelled
 from portal.core.policy import Actor
 from portal.disclosures.person_header import label_columns, label_of
 from portal.evaluations import case_counts, counting
@@ -86,7 +86,7 @@ KINDS = {
     S.OPENED: R.CASE,
     S.MILESTONE: R.CASE,
 }
-CODES: dict[Source, type[Worded]] = {
+CODES: dict[Source, type[Labelled]] = {
     S.ACTIVITY: ActivityKind,
     S.MEETING: MeetingKind,
     S.COMPLETED: Outcome,
@@ -154,7 +154,7 @@ def visits() -> Select[Any]:
         head.id.in_(bindparam("ids", expanding=True, type_=Uuid())),
         Activity.id == head.activity_id,
         head.agency_id == READER.agency_id,
-        ~predicates.is_shut_out(READER, head.person_id),
+        ~predicates.is_excluded(READER, head.person_id),
         held.visible_to(READER),
     )
 
@@ -250,7 +250,7 @@ class Record:
     kind: RecordKind
     id: UUID
     mark: tuple[date, UUID]
-    what: Worded | None
+    what: Labelled | None
     label: str
     person_id: UUID | None
     name: str

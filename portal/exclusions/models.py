@@ -10,10 +10,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.audit.models import Audited
 from portal.core.db import Base, Identified
-from portal.core.labels import N_, Worded
+from portal.core.labels import N_, Labelled
 
 
-class Conflict(Worded):
+class Conflict(Labelled):
     """Why somebody must keep out of it."""
 
     RELATIVE = "relative", N_("親族")

@@ -56,7 +56,7 @@ def me(person_id: UUID) -> ResponseReturnValue:
     if form.validate_on_submit() and "checked" in request.form:
         with refusals(form):
             key = form.idempotency_key.data
-            exclusions.shut_out(
+            exclusions.exclude(
                 actor, person_id, actor.staff_id, form.why, form.reason.data or "", idempotency_key=key
             )
             flash(f"exclusion-{person_id}", "draft-clear")
@@ -80,7 +80,7 @@ def new(person_id: UUID) -> ResponseReturnValue:
     if form.validate_on_submit() and member and "checked" in request.form:
         with refusals(form):
             key = form.idempotency_key.data
-            exclusions.shut_out(
+            exclusions.exclude(
                 actor, person_id, member.id, form.why, form.reason.data or "", idempotency_key=key
             )
             flash(f"exclusion-{person_id}", "draft-clear")

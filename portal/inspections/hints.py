@@ -15,13 +15,13 @@ from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
 from portal.consents.models import Consent, ConsentCategory, ConsentRecipient, Withdrawal
 from portal.core import clock
-from portal.core.labels import N_, Worded
+from portal.core.labels import N_, Labelled
 from portal.disclosures.models import Basis, Disclosure, DisclosureCategory, StopConfirmation
 from portal.people.categories import Category
-from portal.referrals.models import FollowUp, Happening, Referral, ReferralCategory, ReferralEvent
+from portal.referrals.models import FollowUp, Referral, ReferralCategory, ReferralEvent, TimelineEvent
 
 
-class Check(Worded):
+class Check(Labelled):
     """The checklist (点検表), in the order of a referral's life."""
 
     CONSENT_COVERED = "consent_covered", N_("送った時点の同意が、相手の機関と送った情報の区分を含んでいた")
@@ -37,7 +37,7 @@ class Check(Worded):
     )
 
 
-class Verdict(Worded):
+class Verdict(Labelled):
     OK = "ok", N_("よい")
     NOT_OK = "not_ok", N_("問題あり")
     NOT_APPLICABLE = "not_applicable", N_("該当なし")
@@ -155,7 +155,7 @@ def in_time(done_at: datetime | None, due: date | None, referral: Referral, toda
 
 def refusal_followed(session: Session, referral: Referral) -> Hint:
     refused = select(ReferralEvent.code).where(
-        ReferralEvent.referral_id == referral.id, ReferralEvent.what == Happening.REJECT
+        ReferralEvent.referral_id == referral.id, ReferralEvent.what == TimelineEvent.REJECT
     )
     codes = session.scalars(refused).all()
     if not codes:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.audit.models import Audited
 from portal.core.db import Base, Identified, Versioned
-from portal.core.labels import N_, Worded
+from portal.core.labels import N_, Labelled
 
 
 class NameOpening(Identified, Audited, Base):
@@ -64,7 +64,7 @@ class SampleItem(Identified, Versioned, Audited, Base):
     checked_at: Mapped[datetime | None]
 
 
-class FindingKind(Worded):
+class FindingKind(Labelled):
     """How grave a finding is."""
 
     BREACH = "breach", N_("不適合（是正が必要）")

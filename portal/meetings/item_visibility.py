@@ -28,9 +28,9 @@ def asked(rule: str, reader: Actor, now: datetime | None = None, **rows: Any) ->
     return predicates.of_caseworkers(reader, condition(f"({rule})", reader, now, t=AgendaItem, **rows))
 
 
-def is_shut_out(reader: Actor) -> ColumnElement[bool]:
+def is_excluded(reader: Actor) -> ColumnElement[bool]:
     """Of the affairs of the person it is about (利益相反): to them the item is closed, whatever else would open it."""
-    return predicates.is_shut_out(reader, AgendaItem.person_id)
+    return predicates.is_excluded(reader, AgendaItem.person_id)
 
 
 def is_own(reader: Actor) -> ColumnElement[bool]:
@@ -48,14 +48,14 @@ def is_told(reader: Actor, now: datetime) -> ColumnElement[bool]:
     return asked(rules.told("t"), reader, now)
 
 
-def is_party(reader: Actor) -> ColumnElement[bool]:
+def is_referral_party(reader: Actor) -> ColumnElement[bool]:
     """One of the two sides of the item's referral; a draft has one side only."""
-    return asked(f"{free('t.person_id')} AND {rules.party('t', living=False)}", reader)
+    return asked(f"{free('t.person_id')} AND {rules.referral_party('t', living=False)}", reader)
 
 
-def is_live_party(reader: Actor, now: datetime) -> ColumnElement[bool]:
+def is_live_referral_party(reader: Actor, now: datetime) -> ColumnElement[bool]:
     """A side of the referral that may still read what it told."""
-    return asked(rules.party("t", living=True), reader, now)
+    return asked(rules.referral_party("t", living=True), reader, now)
 
 
 def present(reader: Actor, now: datetime) -> ColumnElement[bool]:

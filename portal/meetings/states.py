@@ -1,13 +1,13 @@
 """The life of a meeting, as a table, and the codes of series, agenda items and outcomes."""
 
 from portal.audit.events import AuditEvent
-from portal.core.labels import N_, Worded
+from portal.core.labels import N_, Labelled
 from portal.core.policy import Permission
 from portal.core.workflow import Step, Workflow
 from portal.disclosures.models import Basis
 
 
-class MeetingKind(Worded):
+class MeetingKind(Labelled):
     """What sort of council it is: the law and the agenda differ by it (domain, "The law")."""
 
     WEEKLY = "weekly", N_("週次打合せ")
@@ -27,7 +27,7 @@ BASIS_OF = {
 }
 
 
-class ClosedDay(Worded):
+class ClosedDay(Labelled):
     """What becomes of a date of a series on which the convener is closed."""
 
     SKIP = "skip", N_("休みにする")
@@ -35,7 +35,7 @@ class ClosedDay(Worded):
     AFTER = "after", N_("次の開館日に延ばす")
 
 
-class MeetingStatus(Worded):
+class MeetingStatus(Labelled):
     DRAFT = "draft", N_("準備中")
     ANNOUNCED = "announced", N_("案内済み")
     IN_SESSION = "in_session", N_("開催中")
@@ -44,7 +44,7 @@ class MeetingStatus(Worded):
     CANCELLED = "cancelled", N_("中止")
 
 
-class MeetingAction(Worded):
+class MeetingAction(Labelled):
     ANNOUNCE = "announce", N_("案内する")
     BEGIN = "begin", N_("会議を始める")
     CLOSE = "close", N_("会議を終える")
@@ -53,7 +53,7 @@ class MeetingAction(Worded):
     CANCEL = "cancel", N_("中止する")
 
 
-class ItemKind(Worded):
+class ItemKind(Labelled):
     """What an agenda item is. The first four of a person are the jobs of a 支援調整会議."""
 
     MINUTES = "minutes", N_("前回議事録の承認")
@@ -69,7 +69,7 @@ class ItemKind(Worded):
     INFORMATION = "information", N_("情報共有・その他")
 
 
-class Source(Worded):
+class Source(Labelled):
     """Which part of the work put an item on the agenda; the words say why it is there."""
 
     HAND = "hand", N_("手入力")
@@ -88,13 +88,13 @@ class Source(Worded):
     LOCAL_ISSUE = "local_issue", N_("地域課題が記録されています")
 
 
-class OutcomeKind(Worded):
+class OutcomeKind(Labelled):
     INFORMATION = "information", N_("情報共有")
     DECISION = "decision", N_("決定事項")
     ACTION = "action", N_("宿題（対応事項）")
 
 
-class IssueStatus(Worded):
+class IssueStatus(Labelled):
     """Where a local issue (地域課題) stands."""
 
     OPEN = "open", N_("未検討")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from portal.core.labels import N_, Worded
+from portal.core.labels import N_, Labelled
 
 
-class Category(Worded):
+class Category(Labelled):
     """The six information categories (情報区分) of the national standard rules for these agencies."""
 
     BASIC = "basic", N_("基本情報")
@@ -23,7 +23,7 @@ class Category(Worded):
 FILED = tuple(category for category in Category if category is not Category.BASIC)
 
 
-class Relation(Worded):
+class Relation(Labelled):
     """What the relative is to the person (続柄)."""
 
     PARENT = "parent", N_("親")

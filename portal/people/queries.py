@@ -47,7 +47,7 @@ def own(actor: Actor) -> Select[*tuple[Any, ...]]:
             Person.given_kana,
             Person.birth,
         )
-        .where(mine, ~predicates.is_shut_out(actor, Person.id))
+        .where(mine, ~predicates.is_excluded(actor, Person.id))
         .order_by(Person.id.desc())
     )
 

@@ -116,7 +116,7 @@ def own_person(session: Session, actor: Actor, person_id: UUID) -> Person:
         NoResultFound: no such person on this agency's own record.
     """
     require(actor, Permission.CASEWORK)
-    mine = (Person.home_agency_id == actor.agency_id, ~predicates.is_shut_out(actor, Person.id))
+    mine = (Person.home_agency_id == actor.agency_id, ~predicates.is_excluded(actor, Person.id))
     statement = select(Person).where(Person.id == person_id, *mine)
     person = session.scalars(statement.with_for_update()).one()
     require(actor, Permission.PERSON_EDIT, person)
@@ -126,7 +126,7 @@ def own_person(session: Session, actor: Actor, person_id: UUID) -> Person:
 def require_not_excluded(session: Session, actor: Actor, person_id: UUID) -> None:
     """Raise `NoResultFound` for who is shut out of this person's affairs: for him there is nobody."""
     session.scalars(
-        select(Person.id).where(Person.id == person_id, ~predicates.is_shut_out(actor, Person.id))
+        select(Person.id).where(Person.id == person_id, ~predicates.is_excluded(actor, Person.id))
     ).one()
 
 

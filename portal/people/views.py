@@ -71,7 +71,7 @@ def note_list(actor: Actor, count: int, ground: str | None = None) -> None:
     )
 
 
-def alike(actor: Actor, found: list[OwnPerson], **page: Any) -> ResponseReturnValue:
+def possible_duplicates(actor: Actor, found: list[OwnPerson], **page: Any) -> ResponseReturnValue:
     """Is it one of these? Everything that was typed goes with the answer."""
     note_list(actor, len(found), "home")
     return render_template("people/duplicates.html", found=found, **page)
@@ -88,7 +88,7 @@ def new() -> ResponseReturnValue:
             # Sent twice, the person is no duplicate of himself.
             settled = "distinct" in request.form or made_by(db.read(), actor, key)
             if not settled and (found := queries.possible_duplicates(db.read(), actor, basics)):
-                return alike(actor, found, typed=basics)
+                return possible_duplicates(actor, found, typed=basics)
             person_id = services.register(actor, basics, idempotency_key=key)
             flash("person-new", "draft-clear")
             return redirect(url_for(".registered", person_id=person_id))
@@ -168,7 +168,7 @@ def identify(person_id: UUID) -> ResponseReturnValue:
             services.check(basics)
             found = queries.possible_duplicates(db.read(), actor, basics, but=person_id)
             if found and "distinct" not in request.form:
-                return alike(actor, found, typed=basics, view=view)
+                return possible_duplicates(actor, found, typed=basics, view=view)
             services.identify(
                 actor, person_id, basics, agreed=form.agreed.data or "", version=form.version.number
             )

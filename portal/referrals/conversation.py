@@ -22,7 +22,14 @@ from portal.disclosures.models import Basis, Disclosure
 from portal.disclosures.queries import to_confirm
 from portal.referrals import queries
 from portal.referrals.drafts import require_nameless
-from portal.referrals.models import FollowUp, FollowUpKind, Happening, Referral, ReferralEvent, ReferralNews
+from portal.referrals.models import (
+    FollowUp,
+    FollowUpKind,
+    Referral,
+    ReferralEvent,
+    ReferralNews,
+    TimelineEvent,
+)
 from portal.referrals.states import ENDED, ReferralStatus
 
 
@@ -30,7 +37,7 @@ def write_line(
     session: Session,
     actor: Actor,
     referral: Referral,
-    what: Happening,
+    what: TimelineEvent,
     *,
     code: str = "",
     text: str = "",
@@ -52,7 +59,7 @@ def write_line(
     return line.id
 
 
-def tell_other_side(session: Session, actor: Actor, referral: Referral, what: Happening) -> None:
+def tell_other_side(session: Session, actor: Actor, referral: Referral, what: TimelineEvent) -> None:
     """Put the referral among the other agency's news until it opens it."""
     other = referral.to_agency_id if actor.agency_id == referral.from_agency_id else referral.from_agency_id
     if not referral.is_sent:
@@ -87,8 +94,8 @@ def opened(actor: Actor, referral_id: UUID) -> None:
 
 def receive(session: Session, actor: Actor, referral: Referral) -> None:
     referral.received_at = clock.now()
-    write_line(session, actor, referral, Happening.RECEIVED)
-    tell_other_side(session, actor, referral, Happening.RECEIVED)
+    write_line(session, actor, referral, TimelineEvent.RECEIVED)
+    tell_other_side(session, actor, referral, TimelineEvent.RECEIVED)
     audit.record(
         AuditEvent.REFERRAL_RECEIVED,
         referral,
@@ -123,8 +130,8 @@ def send_message(actor: Actor, referral_id: UUID, text: str, *, idempotency_key:
             )
         if referral.basis is Basis.ANONYMOUS and actor.agency_id == referral.from_agency_id:
             require_nameless(session, actor, referral.person_id, text, field="text")
-        write_line(session, actor, referral, Happening.MESSAGE, text=text)
-        tell_other_side(session, actor, referral, Happening.MESSAGE)
+        write_line(session, actor, referral, TimelineEvent.MESSAGE, text=text)
+        tell_other_side(session, actor, referral, TimelineEvent.MESSAGE)
         audit.record(
             AuditEvent.MESSAGE_SENT,
             referral,
@@ -152,7 +159,7 @@ def assign_worker(
         cases.require_colleague(session, actor, worker_id, queries.named_to_recipient(referral))
         if changes := referral.apply(worker_id=worker_id):
             referral.advance(version)
-            write_line(session, actor, referral, Happening.ASSIGNED)
+            write_line(session, actor, referral, TimelineEvent.ASSIGNED)
             audit.record(
                 AuditEvent.REFERRAL_ASSIGNED,
                 referral,
@@ -227,8 +234,8 @@ def confirm_stop(actor: Actor, referral_id: UUID, *, note: str = "") -> None:
             raise Conflict(N_("確認が必要な停止はありません。"))
         for line in lines:
             disclosures.confirm_stop(actor, line, note=note)
-        write_line(session, actor, referral, Happening.STOP_CONFIRMED, text=note)
-        tell_other_side(session, actor, referral, Happening.STOP_CONFIRMED)
+        write_line(session, actor, referral, TimelineEvent.STOP_CONFIRMED, text=note)
+        tell_other_side(session, actor, referral, TimelineEvent.STOP_CONFIRMED)
         audit.record(
             AuditEvent.STOP_CONFIRMED,
             referral,

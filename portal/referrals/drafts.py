@@ -34,7 +34,7 @@ from portal.people.categories import Category
 from portal.people.models import Information, Person
 from portal.people.names import search_key
 from portal.referrals import queries
-from portal.referrals.models import Happening, Referral, ReferralCategory, ReferralEvent, ReferralGoal
+from portal.referrals.models import Referral, ReferralCategory, ReferralEvent, ReferralGoal, TimelineEvent
 from portal.referrals.states import ENDED, ReferralKind, ReferralStatus
 from portal.wall import predicates
 
@@ -219,7 +219,7 @@ def draft(actor: Actor, proposal: Proposal, *, idempotency_key: str | None = Non
                 referral_id=referral_id,
                 agency_id=actor.agency_id,
                 staff_id=actor.staff_id,
-                what=Happening.DRAFTED,
+                what=TimelineEvent.DRAFTED,
             )
         )
         audit.record(
@@ -383,7 +383,7 @@ def colleagues(session: Session, agency_id: UUID, person_id: UUID | None) -> Seq
             among(Membership.role, [Role.STAFF, Role.COORDINATOR]),
             Membership.ended_at.is_(None),
             Staff.disabled_at.is_(None),
-            ~predicates.is_out(Staff.id, person_id),
+            ~predicates.is_staff_excluded(Staff.id, person_id),
         )
         .order_by(Staff.name, Staff.id)
     )

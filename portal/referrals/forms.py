@@ -15,7 +15,7 @@ from wtforms.widgets import CheckboxInput, ListWidget
 from portal.agencies.models import Room
 from portal.cases.codes import Domain, Outcome, Score
 from portal.core.clock import AGE_BANDS
-from portal.core.labels import Worded
+from portal.core.labels import Labelled
 from portal.disclosures.models import Basis
 from portal.people.categories import Category
 from portal.referrals.drafts import Offer, Recipient
@@ -36,7 +36,7 @@ from portal.web.fields import (
 GOALS = 3
 
 
-def choices_of(words: Iterable[Worded]) -> list[SelectChoice]:
+def choices_of(words: Iterable[Labelled]) -> list[SelectChoice]:
     return [SelectChoice(word.value, lazy_gettext(word.word)) for word in words]
 
 

@@ -12,7 +12,7 @@ from portal.audit.models import Audited
 from portal.cases.codes import Domain, Outcome, Score
 from portal.core.clock import now
 from portal.core.db import Base, Identified, Versioned
-from portal.core.labels import N_, Worded
+from portal.core.labels import N_, Labelled
 from portal.disclosures.models import Basis
 from portal.people.categories import Category
 from portal.referrals.states import OPEN, ReferralKind, ReferralStatus, Refusal
@@ -105,7 +105,7 @@ class ReferralGoal(Identified, Audited, Base):
     score: Mapped[Score | None]
 
 
-class Happening(Worded):
+class TimelineEvent(Labelled):
     """What a line of the timeline tells, besides the steps of the flow."""
 
     DRAFTED = "drafted", N_("下書きを作成しました")
@@ -137,7 +137,7 @@ class ReferralEvent(Identified, Base):
     referral_id: Mapped[UUID] = mapped_column(ForeignKey("referral.id"))
     agency_id: Mapped[UUID] = mapped_column(ForeignKey("agency.id"))
     staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
-    what: Mapped[Happening]
+    what: Mapped[TimelineEvent]
     code: Mapped[str] = mapped_column(default="")  # refusal or outcome
     text: Mapped[str] = mapped_column(default="")
     sequel_id: Mapped[UUID | None] = mapped_column(ForeignKey("referral.id"))  # the referral it led to
@@ -151,11 +151,11 @@ class ReferralNews(Base):
 
     referral_id: Mapped[UUID] = mapped_column(ForeignKey("referral.id"), primary_key=True)
     agency_id: Mapped[UUID] = mapped_column(ForeignKey("agency.id"), primary_key=True)
-    what: Mapped[Happening]
+    what: Mapped[TimelineEvent]
     at: Mapped[datetime]
 
 
-class FollowUpKind(Worded):
+class FollowUpKind(Labelled):
     MEETING = "meeting", N_("次の会議で話す")
     LOCAL_ISSUE = "local_issue", N_("地域課題として残す")
 

@@ -97,7 +97,7 @@ def visible_to(actor: Actor) -> ColumnElement[bool]:
     if actor.agency_id is None or not can(actor, Permission.CASEWORK):
         return false()
     return and_(
-        ~is_shut_out(actor),
+        ~is_excluded(actor),
         or_(
             Referral.from_agency_id == actor.agency_id,
             and_(Referral.to_agency_id == actor.agency_id, Referral.sent_at.is_not(None)),
@@ -105,9 +105,9 @@ def visible_to(actor: Actor) -> ColumnElement[bool]:
     )
 
 
-def is_shut_out(actor: Actor) -> ColumnElement[bool]:
+def is_excluded(actor: Actor) -> ColumnElement[bool]:
     """Of the affairs of the person whom the referral is about, be he named in it or not."""
-    return predicates.is_shut_out(actor, Referral.person_id)
+    return predicates.is_excluded(actor, Referral.person_id)
 
 
 def visible(actor: Actor) -> Select[Referral]:
@@ -166,7 +166,7 @@ def is_named(reader: Actor, now: datetime) -> ColumnElement[bool]:
 
 
 def side(box: Box) -> list[ColumnElement[bool]]:
-    free = ~is_shut_out(predicates.READER)
+    free = ~is_excluded(predicates.READER)
     if box is Box.OUT:
         return [Referral.from_agency_id == predicates.READER.agency_id, free]
     return [Referral.to_agency_id == predicates.READER.agency_id, Referral.sent_at.is_not(None), free]
@@ -281,7 +281,7 @@ def open_twins(actor: Actor, person_id: UUID, to_agency_id: UUID) -> Select[Refe
         Referral.person_id == person_id,
         Referral.to_agency_id == to_agency_id,
         among(Referral.status, OPEN),
-        ~is_shut_out(actor),
+        ~is_excluded(actor),
     )
 
 
@@ -298,7 +298,7 @@ def is_unattended(actor: Actor) -> ColumnElement[bool]:
 
 def follow_ups(actor: Actor) -> Select[FollowUp]:
     closed = (
-        exists().where(Referral.id == FollowUp.referral_id, is_shut_out(actor)).correlate_except(Referral)
+        exists().where(Referral.id == FollowUp.referral_id, is_excluded(actor)).correlate_except(Referral)
     )
     statement = select(FollowUp).where(FollowUp.agency_id == actor.agency_id, ~closed)
     return statement.order_by(FollowUp.done_at.is_not(None), FollowUp.id.desc())
@@ -381,7 +381,7 @@ def page(
         .join(Staff, Staff.id == FollowUp.noted_by_id)
         .where(
             FollowUp.agency_id == actor.agency_id,
-            ~is_shut_out(actor),
+            ~is_excluded(actor),
             FollowUp.done_at.is_not(None) if done else FollowUp.done_at.is_(None),
         )
         .order_by(FollowUp.created_at.desc(), FollowUp.id.desc())

@@ -21,7 +21,7 @@ from portal.cases.codes import Domain, Outcome, Score
 from portal.consents.models import Consent, Withdrawal
 from portal.core import clock
 from portal.core.db import among, db
-from portal.core.labels import N_, Worded
+from portal.core.labels import N_, Labelled
 from portal.core.policy import Actor
 from portal.disclosures import people
 from portal.disclosures.models import Basis, Disclosure
@@ -30,19 +30,19 @@ from portal.disclosures.queries import lives_for, to_confirm
 from portal.people.categories import Category
 from portal.referrals import queries
 from portal.referrals.models import (
-    Happening,
     Referral,
     ReferralCategory,
     ReferralEvent,
     ReferralGoal,
     ReferralNews,
+    TimelineEvent,
 )
 from portal.referrals.queries import Filter
 from portal.referrals.states import OPEN, ReferralKind, ReferralStatus, Refusal
 from portal.wall import predicates
 
 
-class Stop(Worded):
+class Stop(Labelled):
     """Why a referral may only be ended: what became of the consent it rests on."""
 
     WITHDRAWN = "withdrawn", N_("同意撤回により停止")
@@ -66,7 +66,7 @@ class Line:
     who: str
     agency: str
     mine: bool
-    what: Happening
+    what: TimelineEvent
     code: Refusal | Outcome | None
     text: str | Withheld
     sequel_id: UUID | None
@@ -98,7 +98,7 @@ class ReferralView:
     service_name: str
     worker_id: UUID | None
     worker_name: str
-    worker_is_out: bool  # shut out of the person's affairs (利益相反): somebody else must take over
+    worker_is_excluded: bool  # shut out of the person's affairs (利益相反): somebody else must take over
     person: PersonView | None
     person_id: UUID | None
     consent_id: UUID | None
@@ -151,7 +151,7 @@ class ReferralView:
 # What a reader is shown of a referral: frozen views within the wall, and the reading logged.
 
 # What the sender does on its own side is no business of the recipient's.
-SENDERS_OWN = {Happening.DRAFTED, Happening.REROUTED}
+SENDERS_OWN = {TimelineEvent.DRAFTED, TimelineEvent.REROUTED}
 
 
 @cache
@@ -181,7 +181,7 @@ def header_statement() -> Select[*tuple[Any, ...]]:
             author.name.label("author_name"),
             Service.name.label("service_name"),
             Staff.name.label("worker_name"),
-            predicates.is_out(Referral.worker_id, Referral.person_id).label("worker_is_out"),
+            predicates.is_staff_excluded(Referral.worker_id, Referral.person_id).label("worker_is_excluded"),
             func.coalesce(renewed_until, Consent.valid_until).label("consent_until"),
             lives_for(Referral.id, Referral.to_agency_id, predicates.NOW).label("is_live"),
             waiting.exists().label("must_confirm"),
@@ -259,10 +259,10 @@ def timeline_of(session: Session, actor: Actor, row: Row[*tuple[Any, ...]], *, r
     ]
 
 
-def code_of(what: Happening, code: str) -> Refusal | Outcome | None:
+def code_of(what: TimelineEvent, code: str) -> Refusal | Outcome | None:
     if not code:
         return None
-    return Refusal(code) if what is Happening.REJECT else Outcome(code)
+    return Refusal(code) if what is TimelineEvent.REJECT else Outcome(code)
 
 
 def goals_of(session: Session, row: Row[*tuple[Any, ...]], *, readable: bool) -> list[GoalView]:
@@ -283,9 +283,9 @@ def end_of_consent(session: Session, row: Row[*tuple[Any, ...]], now: datetime) 
             or_(Withdrawal.recipient_id.is_(None), Withdrawal.recipient_id == row.to_agency_id),
         )
     )
-    what = Happening.CONSENT_WITHDRAWN
+    what = TimelineEvent.CONSENT_WITHDRAWN
     if at is None and row.consent_until is not None:
-        at, what = clock.end_of_day(row.consent_until), Happening.CONSENT_EXPIRED
+        at, what = clock.end_of_day(row.consent_until), TimelineEvent.CONSENT_EXPIRED
     if at is None or at > (row.ended_at or now):
         return None
     return Line(at, "", "", mine=False, what=what, code=None, text="", sequel_id=None)
@@ -294,7 +294,7 @@ def end_of_consent(session: Session, row: Row[*tuple[Any, ...]], now: datetime) 
 def stop_of(line: Line | None) -> Stop:
     if line is None:
         return Stop.CHANGED
-    return Stop.WITHDRAWN if line.what is Happening.CONSENT_WITHDRAWN else Stop.EXPIRED
+    return Stop.WITHDRAWN if line.what is TimelineEvent.CONSENT_WITHDRAWN else Stop.EXPIRED
 
 
 def load(actor: Actor, referral_id: UUID) -> tuple[ReferralView, Row[*tuple[Any, ...]]]:
@@ -332,7 +332,7 @@ def load(actor: Actor, referral_id: UUID) -> tuple[ReferralView, Row[*tuple[Any,
         service_name=row.service_name or "",
         worker_id=row.worker_id,
         worker_name=row.worker_name or "",
-        worker_is_out=bool(row.worker_is_out and person and not is_sender),
+        worker_is_excluded=bool(row.worker_is_excluded and person and not is_sender),
         person=person,
         person_id=person.id if person else None,
         consent_id=row.consent_id if is_sender else None,

@@ -30,7 +30,7 @@ from portal.people.models import Person
 from portal.referrals import queries
 from portal.referrals.conversation import tell_other_side, write_line
 from portal.referrals.drafts import check_anonymous_draft, check_tellable, standing_consent
-from portal.referrals.models import Happening, Referral, ReferralCategory
+from portal.referrals.models import Referral, ReferralCategory, TimelineEvent
 from portal.referrals.reading import ReferralView
 from portal.referrals.states import ENDED, FLOW, ReferralAction, ReferralKind, ReferralStatus, Refusal
 
@@ -97,8 +97,8 @@ def perform(
         note_answer(referral, action, answer)
         consequences(session, actor, action, referral, answer)
         code = answer.refusal or answer.outcome
-        write_line(session, actor, referral, Happening(action.value), code=code or "", text=answer.text)
-        tell_other_side(session, actor, referral, Happening(action.value))
+        write_line(session, actor, referral, TimelineEvent(action.value), code=code or "", text=answer.text)
+        tell_other_side(session, actor, referral, TimelineEvent(action.value))
         audit.record(
             step.event,
             referral,
@@ -179,7 +179,7 @@ def send(session: Session, actor: Actor, referral: Referral) -> None:
     )
     if referral.part_of_id:
         former = session.scalars(select(Referral).where(Referral.id == referral.part_of_id)).one()
-        write_line(session, actor, former, Happening.REROUTED, sequel_id=referral.id)
+        write_line(session, actor, former, TimelineEvent.REROUTED, sequel_id=referral.id)
 
 
 def note_answer(referral: Referral, action: ReferralAction, answer: Answer) -> None:

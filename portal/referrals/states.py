@@ -1,12 +1,12 @@
 """The life of a referral, as a table, and the codes that go with it."""
 
 from portal.audit.events import AuditEvent
-from portal.core.labels import N_, Worded
+from portal.core.labels import N_, Labelled
 from portal.core.policy import Permission
 from portal.core.workflow import Step, Workflow
 
 
-class ReferralStatus(Worded):
+class ReferralStatus(Labelled):
     """HL7 FHIR Task.status codes, as the Gravity SDOH Clinical Care guide uses them, stored unchanged."""
 
     DRAFT = "draft", N_("下書き")
@@ -21,7 +21,7 @@ class ReferralStatus(Worded):
     ENTERED_IN_ERROR = "entered_in_error", N_("誤登録")
 
 
-class ReferralAction(Worded):
+class ReferralAction(Labelled):
     SEND = "send", N_("送付する")
     ACCEPT = "accept", N_("受け入れる")
     REJECT = "reject", N_("受入不可と回答する")
@@ -33,14 +33,14 @@ class ReferralAction(Worded):
     CORRECT = "correct", N_("誤登録として取り消す")
 
 
-class ReferralKind(Worded):
+class ReferralKind(Labelled):
     REFERRAL = "referral", N_("紹介")
     TRANSFER = "transfer", N_("移管")
     JOINT_INTERVIEW = "joint_interview", N_("同席")
     ADVICE = "advice", N_("助言依頼")
 
 
-class Refusal(Worded):
+class Refusal(Labelled):
     """Why a recipient cannot take a referral."""
 
     NO_CAPACITY = "no_capacity", N_("受入の余裕がない")

@@ -34,7 +34,7 @@ from portal.referrals.forms import (
     WorkerForm,
     uuid_or_none,
 )
-from portal.referrals.models import FollowUp, FollowUpKind, Happening
+from portal.referrals.models import FollowUp, FollowUpKind, TimelineEvent
 from portal.referrals.queries import Box, Filter
 from portal.referrals.reading import Line, ReferralView
 from portal.referrals.states import ENDED, ReferralAction, ReferralKind, ReferralStatus
@@ -43,13 +43,13 @@ from portal.web.pagination import after, page_of, page_size
 from portal.web.printer import pdf_response, render_pdf
 
 STOPS = {
-    Happening.REJECT,
-    Happening.FAIL,
-    Happening.CANCEL,
-    Happening.CORRECT,
-    Happening.CONSENT_WITHDRAWN,
-    Happening.CONSENT_EXPIRED,
-    Happening.STOP_CONFIRMED,
+    TimelineEvent.REJECT,
+    TimelineEvent.FAIL,
+    TimelineEvent.CANCEL,
+    TimelineEvent.CORRECT,
+    TimelineEvent.CONSENT_WITHDRAWN,
+    TimelineEvent.CONSENT_EXPIRED,
+    TimelineEvent.STOP_CONFIRMED,
 }
 
 

@@ -18,7 +18,7 @@ from portal.cases.models import Case
 from portal.configuration import queries as setting_queries
 from portal.consents.models import Consent, ConsentRecipient, Withdrawal
 from portal.core import clock
-from portal.core.labels import N_, Worded
+from portal.core.labels import N_, Labelled
 from portal.disclosures.models import Basis, Disclosure
 from portal.emergency.models import EmergencyAccess
 from portal.emergency.states import WAITS
@@ -33,7 +33,7 @@ from portal.referrals.states import OPEN, ReferralStatus
 from portal.retention.models import ErasureGround
 
 
-class Kind(Worded):
+class Kind(Labelled):
     """The lists: people whose whole record is due, and what is over its period of each kind."""
 
     PEOPLE = "people", N_("相談者")
@@ -53,7 +53,7 @@ PERIOD_OF = {
 }
 
 
-class Reason(Worded):
+class Reason(Labelled):
     """Why a person's record may not be erased yet. The first ones are open work, the others periods."""
 
     CASE_OPEN = "case_open", N_("支援中のケースがあります")

@@ -10,10 +10,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.audit.models import Audited
 from portal.core.db import Base, Identified, Versioned
-from portal.core.labels import N_, Worded
+from portal.core.labels import N_, Labelled
 
 
-class ErasureGround(Worded):
+class ErasureGround(Labelled):
     """Why a person's record is erased."""
 
     PERIOD_OVER = "period_over", N_("保存期間の満了")

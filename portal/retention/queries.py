@@ -58,7 +58,7 @@ class Proposal:
 
 def is_known(actor: Actor, person: Any) -> ColumnElement[bool]:
     """Not somebody from whose affairs the reader is shut out."""
-    return ~predicates.is_shut_out(actor, person)
+    return ~predicates.is_excluded(actor, person)
 
 
 def names_of(session: Session, actor: Actor, people: Collection[UUID], now: datetime) -> dict[UUID, str]:
@@ -104,7 +104,7 @@ def proposals() -> Select[*tuple[Any, ...]]:
 
 def shown(session: Session, actor: Actor, rows: Sequence[Any], now: datetime) -> list[Proposal]:
     people = {row.Erasure.person_id for row in rows}
-    numbers = numbers_of(db.across(), people)
+    numbers = numbers_of(db.unrestricted(), people)
     names = names_of(session, actor, people, now)
     return [
         Proposal(
@@ -293,7 +293,7 @@ def page(session: Session, actor: Actor, kind: Kind, now: datetime, *, after: Af
     if after:
         mark = tuple_(literal(after[0], found.c.at.type), literal(after[1], found.c.id.type))
         wanted = wanted.where(tuple_(found.c.at, found.c.id) > mark)
-    everybody = db.across()
+    everybody = db.unrestricted()
     rows = everybody.execute(wanted).all()
     people = {row.person_id for row in rows if row.person_id}
     stands = kinds.of_people(everybody, people, now, ErasureGround.PERIOD_OVER)

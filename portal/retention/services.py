@@ -79,7 +79,7 @@ def show(actor: Actor, erasure_id: UUID) -> tuple[Proposal, list[Block]]:
     require(actor, Permission.RETENTION_READ)
     now = clock.now()
     proposal = queries.proposal(db.read(), actor, erasure_id, now)
-    found = standing(db.across(), proposal.person_id, proposal.ground, now) if proposal.is_open else []
+    found = standing(db.unrestricted(), proposal.person_id, proposal.ground, now) if proposal.is_open else []
     audit.record_reading(
         AuditEvent.RETENTION_LISTED,
         ("erasure", erasure_id),
@@ -98,7 +98,7 @@ def standing(session: Session, person_id: UUID, ground: ErasureGround, now: date
 def grounds_open(person_id: UUID) -> dict[ErasureGround, list[Block]]:
     """What stands in the way on each ground, for the page that asks for one; of a person the reader was shown."""
     now = clock.now()
-    return {ground: standing(db.across(), person_id, ground, now) for ground in ErasureGround}
+    return {ground: standing(db.unrestricted(), person_id, ground, now) for ground in ErasureGround}
 
 
 def propose(
@@ -249,8 +249,8 @@ def check_proposer(session: Session, erasure: Erasure) -> None:
             Staff.disabled_at.is_(None),
         )
     )
-    shut_out = select(predicates.is_out(erasure.proposed_by_id, erasure.person_id))
-    if session.scalar(works) is None or session.scalar(shut_out):
+    excluded = select(predicates.is_staff_excluded(erasure.proposed_by_id, erasure.person_id))
+    if session.scalar(works) is None or session.scalar(excluded):
         raise Conflict(
             N_("提案した人が担当を離れました。この提案を取りやめて、いまの担当者から提案し直してください。")
         )

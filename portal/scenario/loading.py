@@ -85,7 +85,7 @@ def load(path: Path, *, add: bool = False, random_passwords: bool = False) -> Lo
         if not add:
             require_empty()
         # A page that an event opens must show what the events before it have written.
-        for reading in (db.read, db.across):
+        for reading in (db.read, db.unrestricted):
             reading.remove()
             reading.registry.set(session)
         play = Play(session)

@@ -12,7 +12,7 @@ from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session
 
 from portal.core.errors import PortalError
-from portal.core.labels import Worded
+from portal.core.labels import Labelled
 from portal.core.policy import Actor
 from portal.scenario.shapes import Fields, Sort, wrong
 from portal.scenario.source import Table
@@ -81,7 +81,7 @@ def told_by_line(where: Table) -> Iterator[None]:
     try:
         yield
     except PortalError as error:
-        values = {k: v.word if isinstance(v, Worded) else v for k, v in error.values.items()}
+        values = {k: v.word if isinstance(v, Labelled) else v for k, v in error.values.items()}
         field = NAMES.get(error.field or "", error.field or "")
         raise wrong(
             where.line_of(field), error.message % values, f"refused: {type(error).__name__}"

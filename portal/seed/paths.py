@@ -8,7 +8,7 @@ from typing import Any
 from portal.audit.events import AuditEvent
 from portal.cases.codes import Method, Outcome, Score
 from portal.disclosures.models import Basis, Channel
-from portal.referrals.models import Happening
+from portal.referrals.models import TimelineEvent
 from portal.referrals.services import ACKNOWLEDGE_DAYS, RESPOND_DAYS
 from portal.referrals.states import ENDED, FLOW, OPEN, ReferralAction, ReferralKind, ReferralStatus, Refusal
 from portal.seed.bulk import Row, Who, dashed
@@ -118,7 +118,7 @@ def close_case(
 
 # A referral of a seeded world as rows: drafted, told, numbered, and a line for everything that happens to it.
 
-A, H = ReferralAction, Happening
+A, H = ReferralAction, TimelineEvent
 OPEN_CODES = {status.value for status in OPEN}
 
 
@@ -144,7 +144,7 @@ class Telling:
         self.dies = yes.last.dies_for(recipient) if yes else None
         self.goals: list[Row] = []
         self.line: Row = {}
-        self.latest: tuple[Happening, Who, datetime] | None = None
+        self.latest: tuple[TimelineEvent, Who, datetime] | None = None
         self.former, self.at = former, at
         self.id = self.bulk.ids.new(at)
         self.row = self.draft(at)
@@ -157,7 +157,7 @@ class Telling:
         more = {"ground": self.basis} | more
         self.bulk.record(self.at, what, kind, key, who, person=self.client.id, **more)
 
-    def happens(self, what: Happening, who: Who, *, code: str = "", text: str = "") -> Row:
+    def happens(self, what: TimelineEvent, who: Who, *, code: str = "", text: str = "") -> Row:
         if what not in {H.DRAFTED, H.ASSIGNED, H.REROUTED}:
             self.latest = (what, who, self.at)
         return self.bulk.add(

@@ -76,7 +76,7 @@ def read(actor: Actor, month: Month) -> Monthly:
     audit.record_reading(
         AuditEvent.AUDIT_READ, ("agency", actor.agency_id), actor=actor, figures=[month.first, month.last]
     )
-    session = db.across()
+    session = db.unrestricted()
     return Monthly(
         month=month,
         is_running=month.last >= clock.today(),

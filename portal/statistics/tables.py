@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from portal.agencies.calendar import OpeningDays
 from portal.cases.codes import Milestone, Outcome
 from portal.core import clock
-from portal.core.labels import N_, Worded
+from portal.core.labels import N_, Labelled
 from portal.referrals.states import Refusal
 from portal.statistics import queries, small_numbers
 from portal.statistics.figures import median
@@ -23,7 +23,7 @@ from portal.statistics.queries import Passed
 from portal.statistics.small_numbers import Shown, Table
 
 
-class Item(Worded):
+class Item(Labelled):
     """One number by agency and month."""
 
     OPENED = "opened", N_("新規相談受付")
@@ -89,7 +89,7 @@ class Period:
         return found.first, found.last
 
 
-class Band(Worded):
+class Band(Labelled):
     """A share told roughly, where the exact one would tell a small number."""
 
     MOST = "most", N_("8割以上")

@@ -117,9 +117,9 @@ def coming_statement() -> Select[*tuple[Any, ...]]:
             Meeting.status,
             Meeting.convener_id,
             named.label("is_named"),
-            queries.is_sworn(reader).label("is_sworn"),
+            queries.has_agreed(reader).label("has_agreed"),
         )
-        .where(queries.at_table(reader), or_(ahead, Meeting.status == MeetingStatus.IN_SESSION))
+        .where(queries.is_invited(reader), or_(ahead, Meeting.status == MeetingStatus.IN_SESSION))
         .order_by(Meeting.starts_at, Meeting.id)
         .limit(MOST_MEETINGS)
         .subquery()
@@ -150,7 +150,7 @@ def coming(session: Session, actor: Actor, now: datetime) -> tuple[int, list[Com
 
 def meeting_of(row: Any, actor: Actor) -> Coming:
     is_open = row.status is not MeetingStatus.DRAFT
-    needs_oath = row.kind is MeetingKind.STATUTORY and not row.is_sworn
+    needs_confidentiality = row.kind is MeetingKind.STATUTORY and not row.has_agreed
     return Coming(
         id=row.id,
         name=row.name,
@@ -159,8 +159,8 @@ def meeting_of(row: Any, actor: Actor) -> Coming:
         place=row.place,
         status=row.status,
         to_arrange=not is_open and can(actor, Permission.MEETING_ARRANGE, row),
-        to_swear=needs_oath and row.is_named,
-        may_open=is_open and not needs_oath,
+        to_swear=needs_confidentiality and row.is_named,
+        may_open=is_open and not needs_confidentiality,
     )
 
 

@@ -18,7 +18,7 @@ from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.core import clock
 from portal.core.db import UTCDateTime, among, db
-from portal.core.labels import N_, Worded
+from portal.core.labels import N_, Labelled
 from portal.core.policy import Actor, Permission, Role, require
 from portal.disclosures import consents
 from portal.disclosures.consents import Show
@@ -71,7 +71,7 @@ BATCHES: tuple[tuple[frozenset[ReferralStatus], tuple[Need, ...]], ...] = (
 )
 
 
-class Due(Worded):
+class Due(Labelled):
     OPEN_BY = "open_by", N_("届いたつなぎを開く")
     ANSWER_BY = "answer_by", N_("回答する")
     ANSWER_FROM = "answer_from", N_("回答が届く予定")
@@ -188,7 +188,7 @@ def due_soon() -> Select[*tuple[Any, ...]]:
         Referral.kind == ReferralKind.JOINT_INTERVIEW,
         Referral.appointment_at.between(now, bindparam("last_at", type_=UTCDateTime())),
     )
-    wanted = (among(Referral.status, OPEN), or_(asked, sits_in), ~queries.is_shut_out(reader))
+    wanted = (among(Referral.status, OPEN), or_(asked, sits_in), ~queries.is_excluded(reader))
     mine = union(
         select(Referral.id).where(Referral.to_agency_id == reader.agency_id, *wanted),
         select(Referral.id).where(Referral.from_agency_id == reader.agency_id, *wanted),

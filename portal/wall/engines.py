@@ -41,12 +41,12 @@ def look_before_serving(database: Database) -> None:
     if database.install_views is None or database.read_engine.dialect.name == "sqlite":
         return  # on SQLite each connection makes its own views
     try:
-        with database.across_engine.connect() as connection:
+        with database.unrestricted_engine.connect() as connection:
             mark = connection.exec_driver_sql(postgresql.STANDS).scalar_one()
     except faults.ERRORS:
         return
     finally:
-        database.across_engine.dispose()  # a server that forks after this must not share a connection
+        database.unrestricted_engine.dispose()  # a server that forks after this must not share a connection
     if mark != postgresql.mark_of_rules():
         raise OtherRules
 

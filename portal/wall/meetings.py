@@ -8,13 +8,13 @@ from portal.wall.rules import FOR_READER, LIVES, TELLS_BASIC, Rule, free, home, 
 
 AT_TABLE = "EXISTS (SELECT 1 FROM base.meeting_member s WHERE s.meeting_id = {} AND s.agency_id = @agency)"
 # On the roster of the meeting `m`, and bound to secrecy by their own word.
-SWORN = """EXISTS (SELECT 1 FROM base.attendance a
+AGREED = """EXISTS (SELECT 1 FROM base.attendance a
  WHERE a.meeting_id = m.id AND a.staff_id = @staff AND a.secrecy_at IS NOT NULL)"""
 # Of a 支援会議 only the named and sworn are shown anything (生活困窮者自立支援法, 支援会議の守秘義務).
-ENTERS = f"({AT_TABLE.format('m.id')} AND (m.kind <> 'statutory' OR {SWORN}))"
+ENTERS = f"({AT_TABLE.format('m.id')} AND (m.kind <> 'statutory' OR {AGREED}))"
 
 
-def party(item: str, *, living: bool) -> str:
+def referral_party(item: str, *, living: bool) -> str:
     """A side of the item's referral; `living`: one that may still read what it told."""
     told = line("l.source_id = r.id AND l.to_agency_id = r.to_agency_id", LIVES)
     received = "r.to_agency_id = @agency AND r.sent_at IS NOT NULL" + (f" AND {told}" if living else "")
@@ -34,7 +34,7 @@ def grounds(item: str, *, living: bool) -> str:
     """
     return f"""({item}.person_id IS NULL OR {free(f"{item}.person_id")} AND (m.kind = 'case_study'
  OR {item}.brought_by_id = @agency OR ({item}.shared AND {home(f"{item}.person_id")})
- OR {party(item, living=living)} OR {told(item)}))"""
+ OR {referral_party(item, living=living)} OR {told(item)}))"""
 
 
 def names(item: str) -> str:

@@ -28,7 +28,7 @@ KINDS = dict.fromkeys(("staff", "agency", "office", "admin", "convener"), "uuid"
     "token": "text",
 }
 FLAGS = ("auditor", "sysadmin")
-OUT = "coalesce(current_setting('tsunagu.shut_out', true), '')"
+OUT = "coalesce(current_setting('tsunagu.excluded', true), '')"
 PLAIN = re.compile(r"[0-9A-Za-z:. +-]*")
 # A page reads, in one statement, and says nothing about who it is.
 READING = re.compile(r"\s*(SELECT|WITH)\b", re.IGNORECASE)
@@ -48,7 +48,7 @@ def value(name: str, about: str) -> str:
     """How a view asks who reads; nothing where nobody said it."""
     if name == "unhindered":
         return f"{OUT} = ''"
-    if name == "shut_out":
+    if name == "excluded":
         return f"{about} = ANY (string_to_array({OUT}, ',')::uuid[])"
     if name in FLAGS:
         return f"coalesce(current_setting('tsunagu.{name}', true) = '1', false)"
@@ -67,7 +67,7 @@ def introduction(values: Mapping[str, Any], *, has_role: bool) -> str:
         text = "" if given is None else f"{given}+00" if name == "now" else str(given)
         assert PLAIN.fullmatch(text), name  # noqa: S101 - ids, dates and hashes
         said.append(f"SET LOCAL tsunagu.{name} TO '{text}'")
-    said.append(SHUT_OUT)  # asked once for all that follows
+    said.append(EXCLUDED_NOW)  # asked once for all that follows
     return "; ".join(said)
 
 
@@ -77,8 +77,8 @@ ADVICE = (
     " / The second wall lacks its role: have the administrator of the database run this, then flask db upgrade again.\n"
     '    CREATE ROLE {role} NOLOGIN; GRANT {role} TO "{me}";'
 )
-SHUT_OUT = f"""SELECT set_config('tsunagu.shut_out', coalesce((SELECT string_agg(person_id::text, ',')
- FROM exclusion e WHERE e.staff_id = {value("staff", "")} AND {rules.SHUT_OUT}), ''), true)"""
+EXCLUDED_NOW = f"""SELECT set_config('tsunagu.excluded', coalesce((SELECT string_agg(person_id::text, ',')
+ FROM exclusion e WHERE e.staff_id = {value("staff", "")} AND {rules.EXCLUDED_NOW}), ''), true)"""
 COLUMNS = """SELECT c.relname, a.attname, format_type(a.atttypid, NULL) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
  WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped"""
 STANDS = f"SELECT coalesce(obj_description(to_regnamespace('{SCHEMA}'), 'pg_namespace'), '')"

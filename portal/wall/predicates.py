@@ -89,20 +89,20 @@ def pieces_of(rule: str, rows: tuple[str, ...]) -> tuple[list[str], list[str]]:
     for row in rows:
         assert not re.search(rf"\bbase\.\w+ {row}\b", rule), f"{row} is another row within the rule"  # noqa: S101
     assert "wall." not in rule, "of another reader no view knows"  # noqa: S101
-    text = WHO.sub(shut_out, rule)
+    text = WHO.sub(excluded, rule)
     place = re.compile(rf"@\w+|\b(?:{'|'.join(rows)})\.\w+" if rows else r"@\w+")
     plain = [BASE.sub("", piece) for piece in place.split(text)]
     assert not any("%" in piece for piece in plain), "a driver would take it for a place of its own"  # noqa: S101
     return plain, place.findall(text)
 
 
-def shut_out(found: re.Match[str]) -> str:
+def excluded(found: re.Match[str]) -> str:
     """Of another reader than the session's own each person is asked about by itself."""
     if found[1] == "unhindered":
         return "1 = 0"
-    if found[1] != "shut_out":
+    if found[1] != "excluded":
         return found[0]
-    about = f"e.person_id = {found[2]} AND e.staff_id = @staff AND {rules.SHUT_OUT}"
+    about = f"e.person_id = {found[2]} AND e.staff_id = @staff AND {rules.EXCLUDED_NOW}"
     return f"EXISTS (SELECT 1 FROM base.exclusion e WHERE {about})"  # noqa: S608 - made of our own rules
 
 
@@ -197,14 +197,14 @@ def quoted(category: str) -> str:
 # People.
 
 
-def is_shut_out(actor: Actor, person_id: Any) -> ColumnElement[bool]:
+def is_excluded(actor: Actor, person_id: Any) -> ColumnElement[bool]:
     """This reader is shut out of the affairs of the person in this column (利益相反). It beats every other rule."""
-    return condition("(@shut_out(@person))", actor, person=person_id)
+    return condition("(@excluded(@person))", actor, person=person_id)
 
 
-def is_out(staff_id: Any, person_id: Any) -> ColumnElement[bool]:
+def is_staff_excluded(staff_id: Any, person_id: Any) -> ColumnElement[bool]:
     """The same of any member of staff; both may be columns."""
-    return condition("(@shut_out(@person))", person=person_id, staff=staff_id)
+    return condition("(@excluded(@person))", person=person_id, staff=staff_id)
 
 
 def sees(actor: Actor, category: str, now: datetime, person: Any) -> ColumnElement[bool]:

@@ -37,13 +37,13 @@ def open_because(why: str, **columns: str) -> Rule:
     return Rule(EVERYBODY, columns, open_because=why)
 
 
-# Whose affairs a member of staff is shut out of (利益相反), `e`. The views ask it once for each reading: `@shut_out`.
-SHUT_OUT = "e.lifted_at IS NULL"
+# Whose affairs a member of staff is shut out of (利益相反), `e`. The views ask it once for each reading: `@excluded`.
+EXCLUDED_NOW = "e.lifted_at IS NULL"
 
 
 def free(person: str) -> str:
     """Nobody shut the reader out of this person's affairs: it beats every other rule."""
-    return f"(@unhindered OR NOT @shut_out({person}))"
+    return f"(@unhindered OR NOT @excluded({person}))"
 
 
 def home(person: str) -> str:

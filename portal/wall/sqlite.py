@@ -18,7 +18,9 @@ from portal.wall.text import columns_of, tables_in, text_of
 ROUND = re.compile(r"\b(main|temp|attach|detach|pragma\w*|sqlite_\w+|load_extension)\b", re.IGNORECASE)
 HARMLESS = {sqlite.SQLITE_SELECT, sqlite.SQLITE_TRANSACTION, sqlite.SQLITE_RECURSIVE}
 DANGEROUS = {"load_extension", "fts3_tokenizer"}
-SHUT_OUT = f"SELECT e.person_id FROM exclusion e WHERE e.staff_id = reader_staff() AND {rules.SHUT_OUT}"  # noqa: S608
+EXCLUDED_NOW = (
+    f"SELECT e.person_id FROM exclusion e WHERE e.staff_id = reader_staff() AND {rules.EXCLUDED_NOW}"  # noqa: S608
+)
 
 
 def goes_round(statement: str) -> bool:
@@ -31,7 +33,7 @@ class Watch:
 
     def __init__(self) -> None:
         self.values: dict[str, Any] = {}
-        self.shut_out: frozenset[str] = frozenset()
+        self.excluded: frozenset[str] = frozenset()
         self.fix(NOBODY)
 
     def fix(self, reader: Reader) -> None:
@@ -41,7 +43,7 @@ class Watch:
     def open_for(self, reader: Reader, connection: Any) -> None:
         """Whose affairs the reader is shut out of is asked once for all that follows."""
         self.fix(reader)
-        self.shut_out = frozenset(person for (person,) in connection.execute(SHUT_OUT))
+        self.excluded = frozenset(person for (person,) in connection.execute(EXCLUDED_NOW))
 
 
 def install_views(engine: Engine, who: Callable[[], Reader]) -> None:
@@ -61,9 +63,9 @@ def install_views(engine: Engine, who: Callable[[], Reader]) -> None:
                 f"reader_{name}", 0, lambda name=name: watch.values[name], deterministic=True
             )
         connection.create_function(
-            "reader_shut_out", 1, lambda person: person in watch.shut_out, deterministic=True
+            "reader_excluded", 1, lambda person: person in watch.excluded, deterministic=True
         )
-        connection.create_function("reader_unhindered", 0, lambda: not watch.shut_out, deterministic=True)
+        connection.create_function("reader_unhindered", 0, lambda: not watch.excluded, deterministic=True)
         connection.execute("PRAGMA query_only=OFF")
         reads = {}
         for name, columns in columns_of().items():

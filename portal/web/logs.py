@@ -35,7 +35,7 @@ class Discreet(logging.Formatter):
         return name if self.is_brief else f"{name}\n{''.join(traceback.format_tb(trace))}".rstrip()
 
 
-class Brief(Discreet):
+class PersonSummary(Discreet):
     """The same in one line."""
 
     is_brief = True
@@ -53,7 +53,7 @@ def say_less(app: Flask) -> None:
     pool = logging.getLogger("sqlalchemy")  # names what the database answered when a connection is given up
     if not pool.handlers:
         handler = logging.StreamHandler()
-        handler.setFormatter(Brief("[%(asctime)s] %(levelname)s in %(name)s: %(message)s"))
+        handler.setFormatter(PersonSummary("[%(asctime)s] %(levelname)s in %(name)s: %(message)s"))
         pool.addHandler(handler)
 
 

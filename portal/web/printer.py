@@ -1,4 +1,4 @@
-"""Pages on paper: a template becomes a PDF by a press that is kept running beside a worker."""
+"""Pages on paper: a template becomes a PDF by a PDF process that is kept running beside a worker."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from portal.audit.services import request_id
 from portal.core.errors import PortalError
 from portal.core.labels import N_
 
-PRESS = Path(__file__).with_name("press.py")
+PROGRAM = Path(__file__).with_name("pdf.py")
 LENGTH = 8
 PRINTED = b"P"
-# A press is started anew after so many pages, and ends after so many seconds without one: starting it takes one second.
+# A PDF process is started anew after so many pages, and ends after so many seconds without one: starting it takes one second.
 PRINTS = 50
 IDLE = 120.0
 # Seconds for one page, with the wait for the pages before it; nginx gives up after 60.
 LONGEST = 45
-# What the libraries of the press need from the machine; no setting of the portal and no key is among them.
+# What the libraries of the PDF process need from the machine; no setting of the portal and no key is among them.
 PASSED_ON = (
     "PATH",
     "HOME",
@@ -44,30 +44,30 @@ PASSED_ON = (
 
 
 class NotPrinted(Exception):
-    """The press made no PDF of this page; says the kind of error, never what the page holds."""
+    """The PDF process made no PDF of this page; says the kind of error, never what the page holds."""
 
 
 class Gone(Exception):
-    """The press ended before it answered."""
+    """The PDF process ended before it answered."""
 
 
 @dataclass
-class Press:
-    """A running press and the line to it, which is its input and its output."""
+class PdfProcess:
+    """A running PDF process and the line to it, which is its input and its output."""
 
     process: subprocess.Popen[bytes]
     line: socket.socket
     folder: tempfile.TemporaryDirectory[str]
 
     @classmethod
-    def start(cls, prints: int, idle: float, longest: int) -> Press:
-        folder = tempfile.TemporaryDirectory(prefix="tsunagu-press-")
+    def start(cls, prints: int, idle: float, longest: int) -> PdfProcess:
+        folder = tempfile.TemporaryDirectory(prefix="tsunagu-pdf-")
         here, there = socket.socketpair()
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         with there:
-            # -I: nothing is imported from the folder the portal runs in, so no press carries the portal along.
+            # -I: nothing is imported from the folder the portal runs in, so no PDF process carries the portal along.
             process = subprocess.Popen(  # noqa: S603 - our own program, and no word of the page
-                (sys.executable, "-I", str(PRESS), str(prints), str(idle), str(longest)),
+                (sys.executable, "-I", str(PROGRAM), str(prints), str(idle), str(longest)),
                 stdin=there.fileno(),
                 stdout=there.fileno(),
                 stderr=subprocess.DEVNULL,  # its warnings repeat the page
@@ -117,12 +117,12 @@ def left_until(until: float) -> float:
 
 @dataclass
 class Printer:
-    """Prints with one press, one page after the other, from whichever thread of the worker."""
+    """Prints with one PDF process, one page after the other, from whichever thread of the worker."""
 
     prints: int = PRINTS
     idle: float = IDLE
     longest: int = LONGEST
-    press: Press | None = None
+    child: PdfProcess | None = None
     owner: int = 0
     turn: Lock = field(default_factory=Lock)
 
@@ -130,7 +130,7 @@ class Printer:
         """The page as a PDF.
 
         Raises:
-            NotPrinted: the press failed at it, twice ended over it, or took too long.
+            NotPrinted: the PDF process failed at it, twice ended over it, or took too long.
         """
         until = monotonic() + self.longest
         if not self.turn.acquire(timeout=self.longest):
@@ -144,7 +144,7 @@ class Printer:
         return answer[1:]
 
     def answer_to(self, page: bytes, until: float) -> bytes:
-        """The answer of the press, which may just have ended because it was idle: then another one is asked."""
+        """The answer of the PDF process, which may just have ended because it was idle: then another one is asked."""
         for _ in range(2):
             try:
                 return self.running().ask(page, until)
@@ -156,20 +156,20 @@ class Printer:
             except BaseException:
                 self.stop()  # a late answer must not be taken for that to the next page
                 raise
-        raise NotPrinted("the press ended")
+        raise NotPrinted("the PDF process ended")
 
-    def running(self) -> Press:
-        if self.press is not None and self.owner != os.getpid():
-            self.press = None  # of the process that this one was forked from
-        if self.press is None:
-            self.press, self.owner = Press.start(self.prints, self.idle, self.longest), os.getpid()
-        return self.press
+    def running(self) -> PdfProcess:
+        if self.child is not None and self.owner != os.getpid():
+            self.child = None  # of the process that this one was forked from
+        if self.child is None:
+            self.child, self.owner = PdfProcess.start(self.prints, self.idle, self.longest), os.getpid()
+        return self.child
 
     def stop(self) -> None:
-        """End the press, if there is one; the next page starts another."""
-        press, self.press = self.press, None
-        if press is not None and self.owner == os.getpid():
-            press.stop()
+        """End the PDF process, if there is one; the next page starts another."""
+        child, self.child = self.child, None
+        if child is not None and self.owner == os.getpid():
+            child.stop()
 
 
 printer = Printer()
@@ -193,7 +193,7 @@ def render_pdf(template: str, **context: Any) -> bytes:
     """The template, which extends `pdf/base.html`, as a tagged PDF; all that it says, dates included, is said here.
 
     Raises:
-        NoPaper: the press could not print it.
+        NoPaper: the PDF process could not print it.
     """
     html = render_template(template, **context)
     try:

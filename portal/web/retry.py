@@ -8,7 +8,7 @@ from flask import Flask, g, request
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
-from portal.audit.stale_read import Outrun
+from portal.audit.stale_read import StaleRead
 from portal.core.db import db
 from portal.core.errors import refusal_page
 
@@ -16,8 +16,8 @@ TRIES = 3
 
 
 def init_app(app: Flask) -> None:
-    @app.errorhandler(Outrun)
-    def again(error: Outrun) -> ResponseReturnValue:
+    @app.errorhandler(StaleRead)
+    def again(error: StaleRead) -> ResponseReturnValue:
         """Asked for once more by the portal itself; what a form sent is not repeated unasked."""
         tries = g.get("tries_again", 0)
         if request.method not in {"GET", "HEAD"} or tries >= TRIES:

@@ -452,11 +452,11 @@ def test_the_name_goes_with_its_basis_and_the_coming_stays(browser: Visit, membe
     assert b'"basic"' not in second.body
 
 
-def test_who_is_shut_out_does_not_learn_that_the_person_came(browser: Visit, member: Member) -> None:
+def test_who_is_excluded_does_not_learn_that_the_person_came(browser: Visit, member: Member) -> None:
     partner, colleague = make_partner(member), make_member(member.agency_id)
     person = make_person(member, family="仮名", given="一子")
     taken_in(member, partner, person, title="今日の見学")
-    exclusions.shut_out(member.actor, person, colleague.staff_id, Interest.RELATIVE, "見本の理由")
+    exclusions.exclude(member.actor, person, colleague.staff_id, Interest.RELATIVE, "見本の理由")
 
     page = browser(colleague).get(f"/activities/partners/{partner}").text
 

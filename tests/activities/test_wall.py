@@ -33,7 +33,7 @@ def member(app: Any, at: Callable[..., None]) -> Member:
 
 
 def exclude(member: Member, staff: Member, person_id: Any) -> None:
-    exclusions.shut_out(member.actor, person_id, staff.staff_id, Conflict.OTHER, "見本の理由")
+    exclusions.exclude(member.actor, person_id, staff.staff_id, Conflict.OTHER, "見本の理由")
 
 
 def test_a_third_agency_finds_nothing(browser: Visit, member: Member) -> None:
@@ -138,7 +138,7 @@ def test_a_name_goes_when_its_basis_goes(browser: Visit, member: Member, at: Cal
     assert "選べなくなったものが含まれています" in answer.text
 
 
-def test_who_is_shut_out_sees_nothing_of_this_person(browser: Visit, member: Member) -> None:
+def test_who_is_excluded_sees_nothing_of_this_person(browser: Visit, member: Member) -> None:
     colleague = make_member(member.agency_id)
     person, other = make_person(member, family="架空", given="二郎"), make_person(member)
     made = make_activity(member)

@@ -74,9 +74,9 @@ def findings_to_judge(world: World) -> None:
     assert agency_id
     for _one in range(4):
         due_on = clock.today() + timedelta(days=30)
-        said = Statement(agency_id, FindingKind.WEAKNESS, world.birds.word(), due_on)
+        said = Statement(agency_id, FindingKind.WEAKNESS, world.canaries.word(), due_on)
         finding = findings.state(world.members["auditor"].actor, said)
-        findings.answer(world.chair.actor, finding, world.birds.word())
+        findings.answer(world.chair.actor, finding, world.canaries.word())
 
 
 def meetings_to_arrange(world: World) -> None:
@@ -121,4 +121,4 @@ def heads_to_link(world: World) -> None:
 def erasures_to_agree(world: World) -> None:
     for n in range(4):
         person_id = world.person(f"to be erased {n}")
-        retention.propose(world.a.actor, person_id, ErasureGround.UNLAWFUL, world.birds.word())
+        retention.propose(world.a.actor, person_id, ErasureGround.UNLAWFUL, world.canaries.word())

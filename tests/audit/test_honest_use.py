@@ -58,7 +58,7 @@ UNPROVEN: set[Call] = {
     *((f"referrals.step {step}", "POST") for step in ("accept", "start", "hold", "fail")),
     *((f"referrals.step {step}", "GET") for step in ("start", "hold", "fail")),
     *(("activities.link", method) for method in ("GET", "POST")),
-    *(("calendar.feed", "GET"), ("meetings.oath", "POST"), ("accounts.sign_in", "POST")),
+    *(("calendar.feed", "GET"), ("meetings.confidentiality", "POST"), ("accounts.sign_in", "POST")),
 }
 UNPROVEN_EVENTS = {
     *("referral:accepted", "referral:started", "referral:held", "referral:failed", "person:moved"),

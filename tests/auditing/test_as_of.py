@@ -42,7 +42,7 @@ def said(readers: Iterable[Member], people: Iterable[UUID]) -> set[Answer]:
     found: set[Answer] = set()
     for reader in readers:
         for category in Category:
-            seen = db.across.scalars(
+            seen = db.unrestricted.scalars(
                 select(Person.id).where(predicates.sees(reader.actor, category, now, Person))
             )
             found |= {(reader.staff_id, person, category) for person in wanted & set(seen)}
@@ -51,7 +51,7 @@ def said(readers: Iterable[Member], people: Iterable[UUID]) -> set[Answer]:
 
 
 def history(people: Iterable[UUID]) -> dict[UUID, Past]:
-    found = {person: as_of.load(db.across(), person)[0] for person in people}
+    found = {person: as_of.load(db.unrestricted(), person)[0] for person in people}
     db.end()
     return found
 
@@ -77,9 +77,9 @@ def test_now_it_is_the_wall_on_every_ground(app: Flask, at: Clock) -> None:
     readers, people = caseworkers(town.readers.values()), set(town.people.values())
     for later in (timedelta(), timedelta(hours=14), timedelta(days=11), timedelta(days=200)):
         at(datetime(2026, 4, 6, 1, tzinfo=clock.JAPAN) + timedelta(hours=9) + later, tick=False)
-        wise = said(readers, people)
-        assert remembered(readers, history(people), clock.now()) == wise
-        assert wise
+        truth = said(readers, people)
+        assert remembered(readers, history(people), clock.now()) == truth
+        assert truth
 
 
 @dataclass
@@ -110,7 +110,7 @@ class Story:
         dice = random.Random(4)
         for act in (
             *(self.refer, self.renew, self.withdraw_for_one, self.withdraw, self.refuse, self.transfer),
-            *(self.council, self.emergency, self.shut_out, self.lift, self.close_council, self.idle),
+            *(self.council, self.emergency, self.excluded, self.lift, self.close_council, self.idle),
         ):
             act()
             self.ask()
@@ -165,7 +165,7 @@ class Story:
         self.meeting = make_meeting(
             self.home, [self.one], kind=MeetingKind.STATUTORY, starts_at=clock.now() + timedelta(days=90)
         )
-        name_member(self.home, self.meeting, self.colleague, sworn=True)
+        name_member(self.home, self.meeting, self.colleague, agreed=True)
         make_item(self.home, self.meeting, person_id=self.people[5], categories=("basic", "finances"))
         take_step(self.home, self.meeting, "announce")
         packet_services.open_packet(self.colleague.actor, self.meeting)
@@ -184,7 +184,7 @@ class Story:
                 until=clock.now() + timedelta(minutes=60),
             )
 
-    def shut_out(self) -> None:
+    def exclude(self) -> None:
         assert self.home.agency_id
         with db.transaction() as session:
             self.exclusion = Exclusion(
@@ -233,9 +233,9 @@ def story(app: Flask, at: Clock) -> Story:
 def test_then_it_is_what_the_wall_said_then(story: Story) -> None:
     pasts = history(story.people)
     answers = set()
-    for moment, wise in story.spoken:
-        assert remembered(story.readers, pasts, moment) == wise, moment
-        answers.add(frozenset(wise))
+    for moment, truth in story.spoken:
+        assert remembered(story.readers, pasts, moment) == truth, moment
+        answers.add(frozenset(truth))
     assert len(answers) >= 10, "a story in which nothing changes proves nothing"
 
 
@@ -253,7 +253,7 @@ def test_the_table_and_the_rule_say_the_same(story: Story) -> None:
         for past in pasts.values():
             seen = {(s.agency_id, s.staff_id, c) for s in past.sights(moment) for c in s.categories}
             for reader in story.readers:
-                if any(one.staff_id == reader.staff_id for one in past.shut_out_at(moment)):
+                if any(one.staff_id == reader.staff_id for one in past.excluded_at(moment)):
                     continue
                 for category in Category:
                     listed = {

@@ -317,7 +317,7 @@ class Log:
 
 
 def plan_of(wanted: AuditFilter, before: int | None = None) -> str:
-    session = db.across()
+    session = db.unrestricted()
     statement = auditing_queries.chosen(session, wanted)
     if before:
         statement = statement.where(AuditEntry.seq < before)

@@ -256,7 +256,7 @@ def test_as_many_statements_for_many_as_for_one_and_by_index(
     night_owls(at)
     db.end()
     with count_queries() as one:  # type: ignore[attr-defined]
-        anomalies.gather(db.across(), auditor, anomalies.period_of(7))
+        anomalies.gather(db.unrestricted(), auditor, anomalies.period_of(7))
     for _time in range(3):
         night_owls(at)
     db.end()
@@ -267,7 +267,7 @@ def test_as_many_statements_for_many_as_for_one_and_by_index(
 
     event.listen(Engine, "before_cursor_execute", note)
     with count_queries() as many:  # type: ignore[attr-defined]
-        found = anomalies.gather(db.across(), auditor, anomalies.period_of(7))
+        found = anomalies.gather(db.unrestricted(), auditor, anomalies.period_of(7))
     event.remove(Engine, "before_cursor_execute", note)
     assert len(found.hits) == 8
     assert len(many) == len(one) <= 10
@@ -276,7 +276,7 @@ def test_as_many_statements_for_many_as_for_one_and_by_index(
     for statement, given in asked:
         if "audit_entry" not in statement:
             continue
-        plan = db.across().connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", given)
+        plan = db.unrestricted().connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", given)
         steps = " ".join(row[3] for row in plan)
         assert "SEARCH audit_entry USING INDEX" in steps, steps
 

@@ -91,7 +91,7 @@ def heads(found: dict[Key, int]) -> int:
 
 
 def measure_figures(kind: str, url: str, rounds: int, report: Report) -> None:
-    programme = programmes.programmes(db.across())[0]
+    programme = programmes.programmes(db.unrestricted())[0]
     costs = {}
     figures(programme.id, years()[0])  # statements are built once
     for year in years():

@@ -27,7 +27,7 @@ def inspect(demo: Demo) -> None:
     coordinator, colleague, auditor = (demo.actor(name) for name in ("soudan", "madoguchi", "kansa"))
     member = Member(coordinator, "soudan@example.jp")
     kept_out_of, mistaken = make_person(member), make_person(member)
-    exclusions.shut_out(
+    exclusions.exclude(
         coordinator, kept_out_of, colleague.staff_id, Conflict.NEIGHBOUR, "同じ自治会の役員です。"
     )
     retention.propose(colleague, mistaken, ErasureGround.UNLAWFUL, "別の人の記録を誤って登録しました。")

@@ -171,14 +171,14 @@ def test_a_mistake_is_struck_out_once_and_stays_to_be_read(
     assert (entry.object_id, entry.person_id) == (one, all_of(Case)[0].person_id)
 
 
-def test_no_other_agency_and_nobody_shut_out_learns_of_a_milestone(
+def test_no_other_agency_and_nobody_excluded_learns_of_a_milestone(
     browser: Visit, member: Member, case_id: UUID
 ) -> None:
     one = make_milestone(member, case_id, text="よそには見えない")
     person = all_of(Case)[0].person_id
     recipient, colleague = make_member(), make_member(member.agency_id)
     make_referral(member, recipient, person_id=person)
-    exclusions.shut_out(member.actor, person, colleague.staff_id, Interest.RELATIVE, "見本の理由")
+    exclusions.exclude(member.actor, person, colleague.staff_id, Interest.RELATIVE, "見本の理由")
     paths = ("/milestones/new", f"/milestones/{one}/strike", "/heard-by")
 
     outsiders = (recipient, make_member(), colleague, make_member(role=Role.AUDITOR))

@@ -19,7 +19,7 @@ from tests.audit import denied
 from tests.browsers import Browser
 from tests.emergency import acts
 from tests.emergency.acts import BIRTHDAY, HANAKO
-from tests.emergency.test_second import answer, shut_out
+from tests.emergency.test_second import answer, exclude
 from tests.factories import Member, make_member, make_person
 from tests.wall.pages import blurred
 
@@ -38,10 +38,10 @@ def opened() -> int:
     return db.read().execute(select(func.count()).select_from(EmergencyAccess)).scalar_one()
 
 
-def test_a_miss_and_a_person_from_whom_one_is_shut_out_look_alike_and_the_log_tells_them_apart(
+def test_a_miss_and_a_person_from_whom_one_is_excluded_look_alike_and_the_log_tells_them_apart(
     browser: Visit, home: Member, asker: Member, hanako: UUID
 ) -> None:
-    shut_out(asker, hanako)
+    exclude(asker, hanako)
     visit = browser(asker)
     pages = []
     for name, lack, person in (("髙橋 花子", Lack.EXCLUDED, hanako), ("田中 一郎", Lack.HIDDEN, None)):
@@ -78,10 +78,10 @@ def test_a_forged_step(browser: Visit, home: Member, asker: Member, hanako: UUID
     assert opened() == 0
 
 
-def test_shut_out_between_two_steps(browser: Visit, home: Member, asker: Member, hanako: UUID) -> None:
+def test_excluded_between_two_steps(browser: Visit, home: Member, asker: Member, hanako: UUID) -> None:
     visit = browser(asker)
     checked = acts.to_check(visit, acts.start(visit, acts.find(visit)))
-    shut_out(asker, hanako)
+    exclude(asker, hanako)
     before = denied.length()
     assert acts.confirm(visit, checked).status_code == 404
     denied.one_of(
@@ -128,13 +128,13 @@ def test_a_strangers_delay_is_nobodys(browser: Visit, asker: Member) -> None:
     assert denied.length() == before
 
 
-def test_the_second_person_may_not_let_in_who_is_shut_out(
+def test_the_second_person_may_not_let_in_who_is_excluded(
     browser: Visit, home: Member, asker: Member
 ) -> None:
     chief = make_member(asker.agency_id, Role.COORDINATOR)
     who = make_person(home, **HANAKO, birth=BIRTHDAY, protected_address=True)
     access_id = acts.access_of(acts.use(browser(asker)))
-    shut_out(asker, who)
+    exclude(asker, who)
     before = denied.length()
     assert answer(browser(chief), access_id, "approve").status_code == 409
     denied.one_of(

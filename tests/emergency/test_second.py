@@ -59,7 +59,7 @@ def stored(access_id: UUID) -> EmergencyAccess:
     return db.read().get_one(EmergencyAccess, access_id)
 
 
-def shut_out(member: Member, person_id: UUID) -> None:
+def exclude(member: Member, person_id: UUID) -> None:
     with db.transaction() as session:
         row = Exclusion(
             person_id=person_id,
@@ -217,31 +217,31 @@ def test_how_many_uses_are_free_is_a_setting(home: Member, asker: Member) -> Non
     assert alone(asker, home, 1).needs_second
 
 
-def test_who_is_shut_out_finds_nothing_agrees_to_nothing_and_sees_no_trace(
+def test_who_is_excluded_finds_nothing_agrees_to_nothing_and_sees_no_trace(
     browser: Visit, home: Member, asker: Member, chief: Member, hidden: UUID, hanako: UUID
 ) -> None:
     relative = make_member(asker.agency_id)
-    shut_out(relative, hanako)
+    exclude(relative, hanako)
     missed = acts.find(browser(relative))
     assert "見つかりませんでした" in missed.text
     assert [one.staff_id for one in events("emergency:missed")] == [relative.staff_id]
 
     access_id = ask_for_hidden(browser(asker))
-    shut_out(chief, hidden)
+    exclude(chief, hidden)
     them = browser(chief)
     assert answer(them, access_id, "approve").status_code == 404
     assert them.get(f"/emergency/{access_id}").status_code == 404
     assert "承認を求められています" not in them.get("/").text
 
 
-def test_shut_out_while_it_is_open_or_waits_it_is_over(
+def test_excluded_while_it_is_open_or_waits_it_is_over(
     browser: Visit, asker: Member, chief: Member, hidden: UUID, hanako: UUID
 ) -> None:
     visit = browser(asker)
     acts.use(visit)
     access_id = ask_for_hidden(visit)
-    shut_out(asker, hanako)
-    shut_out(asker, hidden)
+    exclude(asker, hanako)
+    exclude(asker, hidden)
     assert visit.get(f"/people/{hanako}").status_code == 404
     assert "緊急閲覧中" not in visit.get("/").text
     refused = answer(browser(chief), access_id, "approve")

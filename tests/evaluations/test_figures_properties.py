@@ -34,7 +34,7 @@ def name_of(key: Key) -> str:
 
 def everything() -> oracle.Everything:
     try:
-        return oracle.Everything.read(db.across())
+        return oracle.Everything.read(db.unrestricted())
     finally:
         db.end()
 

@@ -159,7 +159,7 @@ def test_who_was_asked_about_anonymously_is_joined_to_nobody(it: Programme) -> N
     assert (theirs.person_id, theirs.name) == (person, "見本 花子")
 
 
-def test_who_is_shut_out_finds_nothing(it: Programme) -> None:
+def test_who_is_excluded_finds_nothing(it: Programme) -> None:
     who = it.person()
     it.close(it.case(who, "2020-05-01", heard_by=HeardBy.LEAFLET), "2020-07-01", Outcome.PLACE_TO_BELONG)
     it.visit("2020-03-01", Mode.THROUGH_DOOR, who)
@@ -167,7 +167,7 @@ def test_who_is_shut_out_finds_nothing(it: Programme) -> None:
     colleague = make_member(it.me.agency_id)
     wanted = (M.CAME_BY_LEAFLET, M.PLACE_TO_BELONG, M.DOOR_OPENED)
     assert [len(behind(it, what, colleague)) for what in wanted] == [1, 1, 2]
-    exclusions.shut_out(it.me.actor, who, colleague.staff_id, Conflict.RELATIVE, "いとこ")
+    exclusions.exclude(it.me.actor, who, colleague.staff_id, Conflict.RELATIVE, "いとこ")
     assert [len(behind(it, what, colleague)) for what in wanted] == [0, 0, 0]
     assert [len(behind(it, what)) for what in wanted] == [1, 1, 2]
 
@@ -216,7 +216,7 @@ def test_which_programme_is_meant(it: Programme) -> None:
 
     def meant(reader: Member, asked: UUID | None = None) -> UUID:
         try:
-            return programmes.chosen(db.across(), reader.actor, asked).id
+            return programmes.chosen(db.unrestricted(), reader.actor, asked).id
         finally:
             db.end()
 
@@ -234,5 +234,5 @@ def test_which_programme_is_meant(it: Programme) -> None:
 def test_there_is_no_programme(app: Flask) -> None:
     stranger = make_member().actor
     with pytest.raises(NoResultFound):
-        programmes.chosen(db.across(), stranger, None)
+        programmes.chosen(db.unrestricted(), stranger, None)
     db.end()

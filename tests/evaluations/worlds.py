@@ -102,7 +102,11 @@ class Programme:
     def cases(self) -> Sequence[Case]:
         """The programme's own; a referral that it accepts begins one."""
         try:
-            return db.across().scalars(select(Case).where(Case.agency_id == self.id).order_by(Case.id)).all()
+            return (
+                db.unrestricted()
+                .scalars(select(Case).where(Case.agency_id == self.id).order_by(Case.id))
+                .all()
+            )
         finally:
             db.end()
 

@@ -50,7 +50,7 @@ class Office:
         self.referral = make_referral(self.a, self.b, status=ReferralStatus.ACCEPTED, person_id=self.person)
 
     def shut(self, by: Member, whom: Member, **more: object) -> UUID:
-        return services.shut_out(by.actor, self.person, whom.staff_id, Why.RELATIVE, "いとこです。", **more)
+        return services.exclude(by.actor, self.person, whom.staff_id, Why.RELATIVE, "いとこです。", **more)
 
 
 @pytest.fixture
@@ -185,7 +185,7 @@ def test_it_beats_the_home_the_basis_and_the_case(office: Office, browser: SignI
         people.update_information(office.relative.actor, office.person, Category.HEALTH, text="書けないはず")
 
 
-def test_the_worker_who_is_shut_out_is_to_hand_over_and_not_offered_again(
+def test_the_worker_who_is_excluded_is_to_hand_over_and_not_offered_again(
     office: Office, browser: SignIn
 ) -> None:
     case = make_case(office.a, person_id=office.person, worker_id=office.relative.staff_id)
@@ -229,7 +229,7 @@ def test_only_another_lifts_it_with_a_reason(office: Office, browser: SignIn) ->
     assert not sees(office.neighbour, office.person)
 
 
-def test_a_coordinator_who_is_shut_out_himself_cannot_help_himself(office: Office, browser: SignIn) -> None:
+def test_a_coordinator_who_is_excluded_himself_cannot_help_himself(office: Office, browser: SignIn) -> None:
     own = office.shut(office.a, office.chief)
     client = browser(office.chief)
     assert client.get(f"/exclusions/{own}/lift").status_code == 404

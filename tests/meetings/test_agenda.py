@@ -248,7 +248,7 @@ def test_before_the_oath_nothing_of_a_support_council_is_shown(
     assert "守秘義務の確認が必要です" in page
     assert "会議の中身" not in page
     assert visit.get(f"/meetings/{meeting}/items/{item}").status_code == 404
-    name_member(convener, meeting, convener, sworn=True)
+    name_member(convener, meeting, convener, agreed=True)
     assert "会議の中身" in visit.get(f"/meetings/{meeting}").text
 
 

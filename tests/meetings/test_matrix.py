@@ -49,7 +49,7 @@ def test_matrix_agrees_with_packets(app: Flask, kind: MeetingKind, shared: bool,
     meeting_id = make_meeting(chair, [left, right], kind=kind)
     if kind is K.STATUTORY:
         for one in (chair, left):  # the third has not acknowledged
-            name_member(chair, meeting_id, one, sworn=True)
+            name_member(chair, meeting_id, one, agreed=True)
         name_member(chair, meeting_id, right)
     person_id = None if tie == "nobody" else make_person(chair)
     referral_id = None
@@ -74,7 +74,7 @@ def test_matrix_agrees_with_packets(app: Flask, kind: MeetingKind, shared: bool,
     for one in (chair, left, right):
         cell = said[item_id, one.agency_id]  # type: ignore[index]
         if kind is K.STATUTORY and one is right:
-            assert cell.why is Why.NOT_SWORN
+            assert cell.why is Why.NOT_AGREED
             continue
         assert cell.sees == (item_id in opened(one, meeting_id)), (one.actor.name, cell)
 

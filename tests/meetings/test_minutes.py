@@ -391,36 +391,36 @@ def test_a_correction_sent_twice_is_one(app: Flask) -> None:
 
 
 def sworn_table() -> tuple[Member, Member, Member, UUID, UUID]:
-    chair, sworn, other = make_member(role=Role.COORDINATOR), make_member(), make_member()
-    meeting_id = make_meeting(chair, [sworn, other], kind=MeetingKind.STATUTORY)
-    for member in (chair, sworn):
-        name_member(chair, meeting_id, member, sworn=True)
+    chair, agreed, other = make_member(role=Role.COORDINATOR), make_member(), make_member()
+    meeting_id = make_meeting(chair, [agreed, other], kind=MeetingKind.STATUTORY)
+    for member in (chair, agreed):
+        name_member(chair, meeting_id, member, agreed=True)
     person_id = make_person(chair, family="秘密野", given="見本子")
     item_id = make_item(chair, meeting_id, person_id=person_id, categories=[Category.BASIC])
     take_step(chair, meeting_id, A.ANNOUNCE)
-    packet_services.open_packet(sworn.actor, meeting_id)
+    packet_services.open_packet(agreed.actor, meeting_id)
     take_step(chair, meeting_id, A.BEGIN)
     minutes_services.write(chair.actor, item_id, "支援会議の話", version=None)
-    return chair, sworn, other, meeting_id, item_id
+    return chair, agreed, other, meeting_id, item_id
 
 
 def test_a_support_council_is_for_the_sworn_and_closes_at_approval(browser: Any, app: Flask) -> None:
-    chair, sworn, other, meeting_id, item_id = sworn_table()
-    assert "支援会議の話" in browser(sworn).get(f"/meetings/{meeting_id}/minutes").text
+    chair, agreed, other, meeting_id, item_id = sworn_table()
+    assert "支援会議の話" in browser(agreed).get(f"/meetings/{meeting_id}/minutes").text
     assert browser(other).get(f"/meetings/{meeting_id}/minutes").status_code == 403
     page = browser(other).get(f"/meetings/{meeting_id}/session").text
     assert "守秘義務の確認が必要です" in page
     assert "支援会議の話" not in page
     assert browser(other).get(f"/meetings/{meeting_id}/items/{item_id}/minutes").status_code == 404
     take_step(chair, meeting_id, A.CLOSE)
-    assert "支援会議の話" in browser(sworn).get(f"/meetings/{meeting_id}/minutes").text
+    assert "支援会議の話" in browser(agreed).get(f"/meetings/{meeting_id}/minutes").text
     take_step(chair, meeting_id, A.APPROVE)
-    after = browser(sworn).get(f"/meetings/{meeting_id}/minutes").text
+    after = browser(agreed).get(f"/meetings/{meeting_id}/minutes").text
     assert "支援会議の話" not in after
     assert "秘密野" not in after
     assert "支援会議の話" in browser(chair).get(f"/meetings/{meeting_id}/minutes").text, "its own matter"
-    packet_services.open_packet(sworn.actor, meeting_id)
-    assert "支援会議の話" not in browser(sworn).get(f"/meetings/{meeting_id}/minutes").text
+    packet_services.open_packet(agreed.actor, meeting_id)
+    assert "支援会議の話" not in browser(agreed).get(f"/meetings/{meeting_id}/minutes").text
 
 
 def test_an_unsworn_coordinator_still_takes_the_steps(browser: Any, app: Flask) -> None:

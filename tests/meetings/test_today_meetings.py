@@ -77,7 +77,7 @@ def test_the_oath_comes_before_the_packet(browser: Visit, convener: Member, part
 
 def test_a_sworn_member_opens_the_packet(browser: Visit, convener: Member, partner: Member) -> None:
     meeting_id = make_meeting(convener, [partner], kind="statutory", status="announced")
-    name_member(convener, meeting_id, partner, sworn=True)
+    name_member(convener, meeting_id, partner, agreed=True)
     page = browser(partner).get("/").text
     assert f"/meetings/{meeting_id}/packet" in page
     assert "守秘義務を確認する" not in page

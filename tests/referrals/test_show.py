@@ -16,7 +16,7 @@ from portal.core.policy import Role
 from portal.people import services as people
 from portal.people.categories import Category
 from portal.referrals import conversation
-from portal.referrals.models import Happening, Referral, ReferralEvent
+from portal.referrals.models import Referral, ReferralEvent, TimelineEvent
 from portal.referrals.states import ReferralStatus
 from tests.browsers import Browser
 from tests.factories import Member, make_consent, make_member, make_person, make_referral
@@ -39,7 +39,7 @@ def referral(key: UUID) -> Referral:
     return found
 
 
-def happened(key: UUID) -> list[Happening]:
+def happened(key: UUID) -> list[TimelineEvent]:
     db.end()
     statement = select(ReferralEvent.what).where(ReferralEvent.referral_id == key).order_by(ReferralEvent.id)
     found = list(db.read.scalars(statement))
@@ -58,7 +58,7 @@ def test_the_first_look_of_the_recipient_is_the_receipt(
     for _time in range(3):
         assert "受け取りました（初めて開きました）" in them.get(f"/referrals/{key}").text
     browser(make_member(theirs.agency_id)).get(f"/referrals/{key}")
-    assert happened(key).count(Happening.RECEIVED) == 1
+    assert happened(key).count(TimelineEvent.RECEIVED) == 1
     assert referral(key).version == 2  # a look makes nobody's form stale
 
 
@@ -71,7 +71,7 @@ def test_opening_the_sheet_or_a_form_first_is_a_receipt_too(
         key = make_referral(ours, theirs)
         assert them.get(f"/referrals/{key}{path}").status_code == 200
         assert referral(key).received_at
-        assert happened(key).count(Happening.RECEIVED) == 1
+        assert happened(key).count(TimelineEvent.RECEIVED) == 1
 
 
 def test_messages_go_both_ways_and_nowhere_else(sides: tuple[Member, Member], browser: Browsers) -> None:
@@ -88,7 +88,7 @@ def test_messages_go_both_ways_and_nowhere_else(sides: tuple[Member, Member], br
     long = us.post(f"/referrals/{key}/messages", data={"text": "長" * 4001})
     assert "1文字多いです" in long.text
     assert "長" * 4001 in long.text
-    assert happened(key).count(Happening.MESSAGE) == 2
+    assert happened(key).count(TimelineEvent.MESSAGE) == 2
 
 
 def test_a_draft_and_an_error_take_no_messages(sides: tuple[Member, Member], browser: Browsers) -> None:

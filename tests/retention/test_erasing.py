@@ -181,7 +181,7 @@ def test_every_canary_of_the_whole_world_is_gone(app: Flask) -> None:
         word = escaped.replace(b"\\\\u", b"\\u").decode("unicode_escape")
         found |= set(CANARY.findall(word))
     assert found - allowed == set()
-    assert len(allowed) < len(world.birds.word()[4:8]) * 100
+    assert len(allowed) < len(world.canaries.word()[4:8]) * 100
 
 
 def test_afterwards_pages_say_so(browser: Open, office: Office) -> None:

@@ -92,10 +92,10 @@ def test_the_other_agency_is_told_nothing_of_the_home_agencys_part(
     assert f"/retention/people/{who}" not in page
 
 
-def test_who_is_shut_out_sees_neither_line_nor_proposal(browser: Open, office: Office) -> None:
+def test_who_is_excluded_sees_neither_line_nor_proposal(browser: Open, office: Office) -> None:
     who = old_life(office)
     erasure_id = propose(office, who)
-    exclusions.shut_out(office.worker.actor, who, office.second.staff_id, Conflict.RELATIVE, "いとこ")
+    exclusions.exclude(office.worker.actor, who, office.second.staff_id, Conflict.RELATIVE, "いとこ")
     reader = browser(office.second)
     for kind in Kind:
         page = reader.get(f"/retention/?show={kind.value}").text

@@ -46,7 +46,7 @@ def test_how_soon_and_why_not(app: Flask, at: Clock) -> None:
     step(recipient, sent[1], "reject", refusal=Refusal.NO_CAPACITY)
     at("2026-11-27T10:00")
     step(recipient, sent[2], "reject", refusal=Refusal.NOT_ELIGIBLE)
-    found = {one.name: one for one in figures.count(db.across(), date(2026, 10, 1), date(2026, 10, 31))}
+    found = {one.name: one for one in figures.count(db.unrestricted(), date(2026, 10, 1), date(2026, 10, 31))}
     db.end()
     theirs = found["受け手"]
     assert (theirs.answered.asked, theirs.answered.done) == (4, 3)
@@ -56,7 +56,7 @@ def test_how_soon_and_why_not(app: Flask, at: Clock) -> None:
     assert theirs.refusals == {Refusal.NO_CAPACITY: 1, Refusal.NOT_ELIGIBLE: 1}
     assert found["送り手"].disclosures == {Basis.CONSENT: 4}
     assert found["送り手"].received.asked == 0
-    none = figures.count(db.across(), date(2026, 9, 1), date(2026, 9, 30))
+    none = figures.count(db.unrestricted(), date(2026, 9, 1), date(2026, 9, 30))
     assert all(one.answered.asked == one.refused == 0 for one in none)
 
 

@@ -56,7 +56,7 @@ class Aviary:
 
 
 @dataclass(frozen=True)
-class Perch:
+class Planted:
     """Where a canary sits."""
 
     table: str
@@ -68,10 +68,10 @@ class Perch:
 
 
 @dataclass
-class Eye:
+class ReadingRights:
     """One reader at one moment, with what the oracle knows."""
 
-    wise: Oracle
+    truth: Oracle
     role: Role | None
     agency: UUID | None
     now: datetime
@@ -84,57 +84,59 @@ class Eye:
         """The agency for which this reader does casework."""
         return self.agency if self.role in {Role.STAFF, Role.COORDINATOR} else None
 
-    def may_read(self, perch: Perch) -> bool:
-        if perch.table in EVALUATION and self.role in EVALUATION_READERS:
+    def may_read(self, planted: Planted) -> bool:
+        if planted.table in EVALUATION and self.role in EVALUATION_READERS:
             return True
         if self.role is Role.AUDITOR:
             # Who did what when, by number: no name and nothing that anybody typed.
-            return perch.column == "number" or (perch.table, perch.column) in AUDITORS_OWN
-        if self.role is Role.AGENCY_ADMIN and (perch.table, perch.column) == ("person", "number"):
-            return bool(perch.row["home_agency_id"] == self.agency)  # who of his staff read of it: by number
-        if self.role is Role.AGENCY_ADMIN and (perch.table, perch.column) in ADMINISTRATORS:
-            return RULES[perch.table, perch.column](self, perch.row)
-        if self.works is None or self.wise.is_out(self.staff, person_of(self, perch.table, perch.row)):
+            return planted.column == "number" or (planted.table, planted.column) in AUDITORS_OWN
+        if self.role is Role.AGENCY_ADMIN and (planted.table, planted.column) == ("person", "number"):
+            return bool(
+                planted.row["home_agency_id"] == self.agency
+            )  # who of his staff read of it: by number
+        if self.role is Role.AGENCY_ADMIN and (planted.table, planted.column) in ADMINISTRATORS:
+            return RULES[planted.table, planted.column](self, planted.row)
+        if self.works is None or self.truth.is_out(self.staff, person_of(self, planted.table, planted.row)):
             return False
-        return RULES[perch.table, perch.column](self, perch.row)
+        return RULES[planted.table, planted.column](self, planted.row)
 
     def sees(self, row: Row, category: str, person: str = "person_id") -> bool:
-        return self.wise.sees(self.works, row[person], category, self.now, self.staff)
+        return self.truth.sees(self.works, row[person], category, self.now, self.staff)
 
     def is_mine(self, row: Row) -> bool:
         return bool(row["agency_id"] == self.works)
 
 
-def basics(eye: Eye, row: Row) -> bool:
-    return eye.wise.sees(eye.works, row["id"], "basic", eye.now, eye.staff)
+def basics(rights: ReadingRights, row: Row) -> bool:
+    return rights.truth.sees(rights.works, row["id"], "basic", rights.now, rights.staff)
 
 
-def file(eye: Eye, row: Row) -> bool:
-    return eye.sees(row, row["category"])
+def file(rights: ReadingRights, row: Row) -> bool:
+    return rights.sees(row, row["category"])
 
 
-def consent(eye: Eye, row: Row) -> bool:
+def consent(rights: ReadingRights, row: Row) -> bool:
     """The agency that recorded it, and whoever keeps the record: a recipient learns what it was told, no more."""
-    return eye.is_mine(row) or eye.wise.homes[row["person_id"]] == eye.works
+    return rights.is_mine(row) or rights.truth.homes[row["person_id"]] == rights.works
 
 
-def case(eye: Eye, row: Row) -> bool:
-    return eye.is_mine(eye.tables["support_case"][row["case_id"]])
+def case(rights: ReadingRights, row: Row) -> bool:
+    return rights.is_mine(rights.tables["support_case"][row["case_id"]])
 
 
-def words(eye: Eye, row: Row) -> bool:
-    return eye.wise.reads_words(eye.works, row.get("referral_id", row["id"]), eye.now)
+def words(rights: ReadingRights, row: Row) -> bool:
+    return rights.truth.reads_words(rights.works, row.get("referral_id", row["id"]), rights.now)
 
 
-def stop(eye: Eye, row: Row) -> bool:
-    line = eye.tables["disclosure"][row["disclosure_id"]]
-    home = eye.wise.homes[line["person_id"]]
-    return eye.works in {row["agency_id"], line["from_agency_id"], home}
+def stop(rights: ReadingRights, row: Row) -> bool:
+    line = rights.tables["disclosure"][row["disclosure_id"]]
+    home = rights.truth.homes[line["person_id"]]
+    return rights.works in {row["agency_id"], line["from_agency_id"], home}
 
 
-Rule = Callable[[Eye, Row], bool]
+Rule = Callable[[ReadingRights, Row], bool]
 RULES: dict[tuple[str, str], Rule] = {
-    ("person", "number"): lambda eye, row: row["home_agency_id"] == eye.works,
+    ("person", "number"): lambda rights, row: row["home_agency_id"] == rights.works,
     **{
         ("person", column): basics
         for column in (
@@ -149,10 +151,14 @@ RULES: dict[tuple[str, str], Rule] = {
         )
     },
     ("person", "search_key"): basics,
-    ("person", "address"): lambda eye, row: eye.wise.sees_address(eye.works, row["id"], eye.now, eye.staff),
-    ("person", "telephone"): lambda eye, row: eye.wise.sees_address(eye.works, row["id"], eye.now, eye.staff),
-    ("person", "contact_prohibited_reason"): lambda eye, row: eye.wise.knows_of(
-        eye.works, row["id"], eye.now, eye.staff
+    ("person", "address"): lambda rights, row: rights.truth.sees_address(
+        rights.works, row["id"], rights.now, rights.staff
+    ),
+    ("person", "telephone"): lambda rights, row: rights.truth.sees_address(
+        rights.works, row["id"], rights.now, rights.staff
+    ),
+    ("person", "contact_prohibited_reason"): lambda rights, row: rights.truth.knows_of(
+        rights.works, row["id"], rights.now, rights.staff
     ),
     ("information", "text"): file,
     ("information", "fields"): file,
@@ -160,20 +166,20 @@ RULES: dict[tuple[str, str], Rule] = {
         ("consent", column): consent
         for column in ("purpose", "witness", "form_version", "kept_at", "given_by_name", "given_by_relation")
     },
-    ("withdrawal", "reason"): lambda eye, row: (
-        consent(eye, eye.tables["consent"][row["consent_id"]]) or eye.is_mine(row)
+    ("withdrawal", "reason"): lambda rights, row: (
+        consent(rights, rights.tables["consent"][row["consent_id"]]) or rights.is_mine(row)
     ),
-    ("support_case", "number"): Eye.is_mine,
-    ("support_case", "closing_text"): Eye.is_mine,
+    ("support_case", "number"): ReadingRights.is_mine,
+    ("support_case", "closing_text"): ReadingRights.is_mine,
     ("case_goal", "text"): case,
     ("progress_note", "text"): case,
-    ("referral", "number"): lambda eye, row: eye.wise.has_referral(eye.works, row["id"]),
+    ("referral", "number"): lambda rights, row: rights.truth.has_referral(rights.works, row["id"]),
     ("referral", "need"): words,
     ("referral", "appointment_place"): words,
     ("referral", "reason"): words,
     ("referral_goal", "text"): words,
-    ("referral_event", "text"): lambda eye, row: eye.is_mine(row) or words(eye, row),
-    ("follow_up", "text"): Eye.is_mine,
+    ("referral_event", "text"): lambda rights, row: rights.is_mine(row) or words(rights, row),
+    ("follow_up", "text"): ReadingRights.is_mine,
     ("stop_confirmation", "note"): stop,
     **RULES_OF_MEETINGS,
     **RULES_OF_EMERGENCIES,
@@ -230,16 +236,16 @@ def renderings(born: date) -> list[str]:
     ]
 
 
-def perches(tables: dict[str, dict[UUID, Row]]) -> dict[str, list[Perch]]:
+def planted_words(tables: dict[str, dict[UUID, Row]]) -> dict[str, list[Planted]]:
     """Where each canary sits; numbers and dates of birth are canaries too."""
-    found: dict[str, list[Perch]] = {}
+    found: dict[str, list[Planted]] = {}
     for table, rows in tables.items():
         if table in OPEN_TABLES:
             continue
         for row in rows.values():
             for column, value in row.items():
                 for word in canaries_in(table, column, value):
-                    found.setdefault(word, []).append(Perch(table, column, row))
+                    found.setdefault(word, []).append(Planted(table, column, row))
     return found
 
 

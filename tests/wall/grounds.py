@@ -127,11 +127,11 @@ class Town:
         """A meeting of the kind with an item of each ground."""
         meeting_id = make_meeting(self.convener, [self.m, self.n], kind=kind)
         for name in ("named", "sworn", "sworn staff of the convener", "sworn of the third"):
-            name_member(self.convener, meeting_id, self.readers[name], sworn=name != "named")
+            name_member(self.convener, meeting_id, self.readers[name], agreed=name != "named")
         # Whoever is sworn for one 支援会議 is not sworn for another.
         elsewhere = make_meeting(self.convener, [self.m], kind=MeetingKind.STATUTORY)
         for name in ("not named", "named", "coordinator of a member"):
-            name_member(self.convener, elsewhere, self.readers[name], sworn=True)
+            name_member(self.convener, elsewhere, self.readers[name], agreed=True)
         items = {}
         for ground, values in self.grounds().items():
             by = values.pop("by", self.convener)

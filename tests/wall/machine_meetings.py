@@ -97,9 +97,9 @@ class Convening(Referring):
     @rule(meeting=meetings_, who=who)
     def swear(self, meeting: UUID, who: int) -> None:
         one, member = self.model.meetings[meeting], self.members[who]
-        if member.staff_id not in one.sworn:
-            self.tried(True, lambda: name_member(self.members[0], meeting, member, sworn=True))
-            one.sworn.add(member.staff_id)
+        if member.staff_id not in one.agreed:
+            self.tried(True, lambda: name_member(self.members[0], meeting, member, agreed=True))
+            one.agreed.add(member.staff_id)
 
     @rule(meeting=meetings_, who=who)
     def open_packet(self, meeting: UUID, who: int) -> None:

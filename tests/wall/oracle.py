@@ -12,7 +12,17 @@ import psycopg
 from pysqlite3 import dbapi2 as sqlite
 from sqlalchemy import make_url
 
-from tests.wall.wisdom import CATEGORIES, EVERYONE, JAPAN, Consent, Item, Line, Meeting, Oracle, Referral
+from tests.wall.oracle_rules import (
+    CATEGORIES,
+    EVERYONE,
+    JAPAN,
+    Consent,
+    Item,
+    Line,
+    Meeting,
+    Oracle,
+    Referral,
+)
 
 __all__ = ["CATEGORIES", "EVERYONE", "JAPAN", "Consent", "Item", "Line", "Meeting", "Oracle", "Referral"]
 
@@ -123,7 +133,7 @@ def learn(rows: Rows) -> Oracle:
         },
         meetings=learn_meetings(rows),
         items=learn_items(rows),
-        shut_out={
+        excluded={
             (uid(staff), uid(person))
             for staff, person in rows("SELECT staff_id, person_id FROM exclusion WHERE lifted_at IS NULL")
         },
@@ -132,7 +142,7 @@ def learn(rows: Rows) -> Oracle:
 
 def learn_meetings(rows: Rows) -> dict[UUID, Meeting]:
     tables = gather(rows("SELECT meeting_id, agency_id FROM meeting_member"))
-    sworn = gather(
+    agreed = gather(
         rows(
             "SELECT meeting_id, staff_id FROM attendance"
             " WHERE staff_id IS NOT NULL AND secrecy_at IS NOT NULL"
@@ -144,7 +154,7 @@ def learn_meetings(rows: Rows) -> dict[UUID, Meeting]:
             convener=uid(convener),
             table={uid(one) for one in tables.get(uid(key), ())},
             status=status,
-            sworn={uid(one) for one in sworn.get(uid(key), ())},
+            agreed={uid(one) for one in agreed.get(uid(key), ())},
         )
         for key, kind, convener, status in rows("SELECT id, kind, convener_id, status FROM meeting")
     }

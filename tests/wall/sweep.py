@@ -21,7 +21,7 @@ from portal import URL_ENUMS
 from portal.configuration.catalogue import BY_KEY
 from portal.evaluations.catalogue import Measure
 from portal.evaluations.models import Part
-from tests.wall.canaries import CANARY, Perch, Row
+from tests.wall.canaries import CANARY, Planted, Row
 from tests.wall.pages import Page
 from tests.wall.world_activities import EVALUATION
 
@@ -142,8 +142,8 @@ NOBODYS = {"meeting", "meeting_series", "attendance", "local_issue", "activity",
 NOBODYS |= set(EVALUATION)
 
 
-def is_personal(perch: Perch) -> bool:
-    return perch.column != "number" and perch.table not in NOBODYS
+def is_personal(planted: Planted) -> bool:
+    return planted.column != "number" and planted.table not in NOBODYS
 
 
 @dataclass
@@ -152,7 +152,7 @@ class Sweep:
 
     app: Flask
     client: Any
-    known: dict[str, list[Perch]]
+    known: dict[str, list[Planted]]
     entries: Callable[[], int]
     some: int = SOME
     seen: dict[str, set[str]] = field(default_factory=dict)

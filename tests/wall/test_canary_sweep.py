@@ -22,7 +22,7 @@ from portal.web import pdf
 from tests.browsers import Browser
 from tests.factories import step
 from tests.wall import oracle, world_meetings
-from tests.wall.canaries import CANARY, CODES, OPEN_TABLES, Eye, Perch, perches, read_tables
+from tests.wall.canaries import CANARY, CODES, OPEN_TABLES, Planted, ReadingRights, planted_words, read_tables
 from tests.wall.canary_meetings import RULES_OF_MEETINGS, has_begun
 from tests.wall.drawing import Draw
 from tests.wall.pages import blurred
@@ -110,10 +110,10 @@ def light_paper(monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config) ->
     monkeypatch.setattr(pdf, "HTML", Paper)
 
 
-def eye_of(app: Flask, world: World, reader: str) -> Eye:
+def rights_of(app: Flask, world: World, reader: str) -> ReadingRights:
     member = world.members.get(reader)
-    return Eye(
-        wise=oracle.read(app.config["DATABASE_URL"]),
+    return ReadingRights(
+        truth=oracle.read(app.config["DATABASE_URL"]),
         role=member.actor.role if member else None,
         agency=member.agency_id if member else None,
         now=clock.now(),
@@ -125,43 +125,47 @@ def eye_of(app: Flask, world: World, reader: str) -> Eye:
 
 def start(
     app: Flask, browser: Callable[..., Browser], world: World, reader: str, rows: Any
-) -> tuple[Eye, Sweep]:
-    eye = eye_of(app, world, reader)
+) -> tuple[ReadingRights, Sweep]:
+    rights = rights_of(app, world, reader)
     client = browser(world.members.get(reader))
-    return eye, Sweep(app, client, perches(eye.tables), lambda: int(rows("SELECT seq FROM audit_head")[0][0]))
+    return rights, Sweep(
+        app, client, planted_words(rights.tables), lambda: int(rows("SELECT seq FROM audit_head")[0][0])
+    )
 
 
-def check(eye: Eye, sweep: Sweep, *, everything: bool = True) -> None:
+def check(rights: ReadingRights, sweep: Sweep, *, everything: bool = True) -> None:
     assert not sweep.errors
     for word, where in sweep.seen.items():
-        assert any(eye.may_read(perch) for perch in sweep.known[word]), (
+        assert any(rights.may_read(planted) for planted in sweep.known[word]), (
             f"{word} ({', '.join(map(str, sweep.known[word]))}) on {sorted(where)[:4]}"
         )
     assert not sweep.unlogged, "shown, and not a word of it in the log"
-    if not everything or eye.works is None:
+    if not everything or rights.works is None:
         return
     missed = [
-        (word, [str(perch) for perch in where])
+        (word, [str(planted) for planted in where])
         for word, where in sweep.known.items()
         if CANARY.fullmatch(word)
         and word not in sweep.seen
-        and any(eye.may_read(perch) and is_wanted(eye, perch) for perch in where)
+        and any(rights.may_read(planted) and is_wanted(rights, planted) for planted in where)
     ]
     assert not missed, "the oracle lets him read it, and no page shows it"
 
 
-def is_wanted(eye: Eye, perch: Perch) -> bool:
+def is_wanted(rights: ReadingRights, planted: Planted) -> bool:
     """Of a meeting not all that may be read must be: what fell out, and what was typed twice, need no page."""
-    if perch.table not in OF_MEETINGS:
+    if planted.table not in OF_MEETINGS:
         return True
-    return (perch.table, perch.column) in MUST_SHOW and has_begun(eye, perch.row)
+    return (planted.table, planted.column) in MUST_SHOW and has_begun(rights, planted.row)
 
 
 def test_every_field_holds_a_canary(app: Flask, copied: Callable[..., World]) -> None:
     """What nobody planted nobody would miss: a new column needs its place in the world, or among the codes."""
     copied(settled)
     tables = tables_of(app)
-    planted = {(perch.table, perch.column) for where in perches(tables).values() for perch in where}
+    planted = {
+        (planted.table, planted.column) for where in planted_words(tables).values() for planted in where
+    }
     typed = {
         (name, column.name)
         for name, table in db.metadata.tables.items()
@@ -185,13 +189,13 @@ def test_a_reader_reads_what_he_may_and_no_more(
 ) -> None:
     world = copied(settled)
     with oracle.reading(app.config["DATABASE_URL"]) as rows:
-        eye, sweep = start(app, browser, world, reader, rows)
+        rights, sweep = start(app, browser, world, reader, rows)
         is_second = app.config["DATABASE_URL"].startswith("postgresql")
         far = draw.is_long or (not is_second and reader == FAR[draw.seed % len(FAR)])
         far = far and reader in FAR
-        draw.sweep(sweep, eye, known=None if far else 2, hidden=1)
-        search(sweep, eye, most=None if draw.is_long else 3)
-        check(eye, sweep, everything=far)
+        draw.sweep(sweep, rights, known=None if far else 2, hidden=1)
+        search(sweep, rights, most=None if draw.is_long else 3)
+        check(rights, sweep, everything=far)
     assert (reader in READS_WORDS) == bool([word for word in sweep.seen if CANARY.fullmatch(word)])
     assert not [line for line in watched_log() if CANARY.search(line)]
 
@@ -204,17 +208,19 @@ def few_of(tables: Tables, most: int = 4) -> Tables:
     }
 
 
-def search(sweep: Sweep, eye: Eye, most: int | None = None) -> None:
+def search(sweep: Sweep, rights: ReadingRights, most: int | None = None) -> None:
     """By the names there are: what may not be seen is answered like what does not exist."""
     for path, field in (("/people/", "q"), ("/referrals/", "q")):
         nobody = sweep.post(path, {field: "カナリヤ9999番"})
-        assert nobody.status_code == 200 or not eye.works
-        for row in list(eye.tables["person"].values())[:most]:
+        assert nobody.status_code == 200 or not rights.works
+        for row in list(rights.tables["person"].values())[:most]:
             for column in ("family", "given_kana", "pseudonym", "number"):
                 if not row[column]:
                     continue
                 answer = sweep.post(path, {field: row[column]})
-                if not eye.works or not eye.wise.knows_of(eye.works, row["id"], eye.now, eye.staff):
+                if not rights.works or not rights.truth.knows_of(
+                    rights.works, row["id"], rights.now, rights.staff
+                ):
                     same = answer.get_data(as_text=True).replace(row[column], "カナリヤ9999番")
                     assert blurred(same) == blurred(nobody.get_data(as_text=True)), (path, column)
 
@@ -242,7 +248,9 @@ STORIES: dict[str, Callable[[World], object]] = {
         w.a.actor, w.consents["live"], recipients=[w.c.actor.agency_id or UUID(int=0)]
     ),
     "renew without health": lambda w: w.renew("live", w.b, told={"basic"}),
-    "withdraw": lambda w: disclosures.withdraw_consent(w.a.actor, w.consents["live"], reason=w.birds.word()),
+    "withdraw": lambda w: disclosures.withdraw_consent(
+        w.a.actor, w.consents["live"], reason=w.canaries.word()
+    ),
     "cancel": lambda w: step(w.b, w.referrals["passed on by b"], ReferralAction.CANCEL),
     "correct": lambda w: step(w.a, w.referrals["passed on"], ReferralAction.CORRECT),
 }
@@ -274,7 +282,7 @@ def test_what_happens_is_felt_at_once(
 
 
 def look(app: Flask, browser: Callable[..., Browser], world: World, reader: str, rows: Any) -> set[str]:
-    eye, sweep = start(app, browser, world, reader, rows)
+    rights, sweep = start(app, browser, world, reader, rows)
     for page in PAGES:
         kinds = {"person": world.people, "referral": world.referrals, "consent": world.consents}
         kind = next((kind for kind in kinds if f"{{{kind}}}" in page), None)
@@ -282,7 +290,7 @@ def look(app: Flask, browser: Callable[..., Browser], world: World, reader: str,
         chosen = [kinds[kind][name] for name in ABOUT if name in kinds[kind]] if kind else [None]
         for one in chosen:
             sweep.get(page.format(**{kind: one} if kind else {}), further=False)
-    check(eye, sweep, everything=False)
+    check(rights, sweep, everything=False)
     return set(sweep.seen)
 
 

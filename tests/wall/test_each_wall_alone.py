@@ -43,20 +43,22 @@ OPEN: dict[Any, Any] = {
     **dict.fromkeys((predicates.disclosure_lives, predicates.consent_lives), true()),
     **dict.fromkeys((cases.visible_to, lines.visible_to, lines.lives_for), true()),
     **dict.fromkeys((referrals.visible_to, referrals.may_name), true()),
-    **dict.fromkeys((meetings.visible_to, meetings.at_table, meetings.is_sworn, meetings.may_enter), true()),
+    **dict.fromkeys(
+        (meetings.visible_to, meetings.is_invited, meetings.has_agreed, meetings.may_enter), true()
+    ),
     **dict.fromkeys(
         (
             item_visibility.present,
             item_visibility.readable,
             item_visibility.named,
-            item_visibility.is_party,
+            item_visibility.is_referral_party,
             item_visibility.is_own,
         ),
         true(),
     ),
     **dict.fromkeys((activities.visible_to, activity_series.visible_to), true()),
     **dict.fromkeys((issue_queries.visible_to, outcome_queries.known_to), true()),
-    predicates.is_shut_out: ~true(),
+    predicates.is_excluded: ~true(),
     lines.consents_visible_to: select(Consent).order_by(Consent.valid_until.desc(), Consent.id.desc()),
     referrals.visible: select(Referral),
     meetings.visible: select(Meeting),
@@ -91,7 +93,9 @@ def no_first_wall(app: Flask) -> Iterator[Callable[[], None]]:
 @pytest.fixture
 def no_second_wall(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """The reader session asks the tables themselves."""
-    monkeypatch.setattr(db.read.session_factory.class_, "get_bind", lambda *_given, **_more: db.across_engine)
+    monkeypatch.setattr(
+        db.read.session_factory.class_, "get_bind", lambda *_given, **_more: db.unrestricted_engine
+    )
 
 
 @pytest.mark.drawn(2)
@@ -110,12 +114,14 @@ def test_the_second_wall_alone_shows_nobody_what_is_not_his(
     )  # a page may fail for want of what is not there
     world = copied(settled)
     with oracle.reading(app.config["DATABASE_URL"]) as rows:
-        eye, sweep = start(app, browser, world, reader, rows)
+        rights, sweep = start(app, browser, world, reader, rows)
         no_first_wall()
-        draw.sweep(sweep, eye, known=2, hidden=2)
-        leaks = found_behind(eye, sweep)
+        draw.sweep(sweep, rights, known=2, hidden=2)
+        leaks = found_behind(rights, sweep)
     assert not leaks, leaks
-    assert not eye.works or any(CANARY.fullmatch(word) for word in sweep.seen), "the sweep saw nothing at all"
+    assert not rights.works or any(CANARY.fullmatch(word) for word in sweep.seen), (
+        "the sweep saw nothing at all"
+    )
 
 
 @pytest.mark.drawn(1)
@@ -131,19 +137,21 @@ def test_the_first_wall_alone_shows_nobody_what_is_not_his(
     """Who was told nothing asks for most of what is hidden; the others go through everything in front of both walls."""
     world = copied(settled)
     with oracle.reading(app.config["DATABASE_URL"]) as rows:
-        eye, sweep = start(app, browser, world, reader, rows)
-        draw.sweep(sweep, eye, known=2, hidden=3 if reader == "c" else 1)
-        leaks = found_behind(eye, sweep)
+        rights, sweep = start(app, browser, world, reader, rows)
+        draw.sweep(sweep, rights, known=2, hidden=3 if reader == "c" else 1)
+        leaks = found_behind(rights, sweep)
     assert not leaks, leaks
     assert not sweep.errors
-    assert not eye.works or any(CANARY.fullmatch(word) for word in sweep.seen), "the sweep saw nothing at all"
+    assert not rights.works or any(CANARY.fullmatch(word) for word in sweep.seen), (
+        "the sweep saw nothing at all"
+    )
 
 
-def found_behind(eye: Any, sweep: Sweep) -> list[str]:
+def found_behind(rights: Any, sweep: Sweep) -> list[str]:
     return [
         f"{word} ({', '.join(map(str, sweep.known[word]))}) on {sorted(where)[:3]}"
         for word, where in sweep.seen.items()
-        if not any(eye.may_read(perch) for perch in sweep.known[word])
+        if not any(rights.may_read(planted) for planted in sweep.known[word])
     ]
 
 
@@ -158,7 +166,7 @@ def test_without_both_it_would_be_seen(
     world = settled()
     db.end()
     with oracle.reading(app.config["DATABASE_URL"]) as rows:
-        eye, sweep = start(app, browser, world, "c", rows)
+        rights, sweep = start(app, browser, world, "c", rows)
         no_first_wall()
-        draw.sweep(sweep, eye, known=2, hidden=2)
-        assert found_behind(eye, sweep)
+        draw.sweep(sweep, rights, known=2, hidden=2)
+        assert found_behind(rights, sweep)

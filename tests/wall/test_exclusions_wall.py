@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from sqlalchemy.exc import NoResultFound
 
-from portal.audit.stale_read import Outrun
+from portal.audit.stale_read import StaleRead
 from portal.core.db import db
 from portal.core.policy import Role
 from portal.disclosures import exclusions
@@ -32,8 +32,8 @@ __all__ = ["light_paper"]
 
 def keep_out(world: World, by: Member, whom: Member, *names: str) -> None:
     for name in names:
-        exclusions.shut_out(
-            by.actor, world.people[name], whom.staff_id, Conflict.NEIGHBOUR, world.birds.word()
+        exclusions.exclude(
+            by.actor, world.people[name], whom.staff_id, Conflict.NEIGHBOUR, world.canaries.word()
         )
     db.end()
 
@@ -49,16 +49,18 @@ def test_nothing_of_that_person_on_any_page(
     keep_out(world, world.a, world.members[reader], *names)
     out = {world.people[name] for name in names}
     with oracle.reading(app.config["DATABASE_URL"]) as rows:
-        eye, sweep = start(app, browser, world, reader, rows)
-        draw.sweep(sweep, eye, known=3, hidden=1)
-        search(sweep, eye, most=None if draw.is_long else 4)
-        check(eye, sweep, everything=False)
-    seen = {person_of(eye, perch.table, perch.row) for word in sweep.seen for perch in sweep.known[word]}
+        rights, sweep = start(app, browser, world, reader, rows)
+        draw.sweep(sweep, rights, known=3, hidden=1)
+        search(sweep, rights, most=None if draw.is_long else 4)
+        check(rights, sweep, everything=False)
+    seen = {
+        person_of(rights, planted.table, planted.row) for word in sweep.seen for planted in sweep.known[word]
+    }
     told = {
-        person_of(eye, perch.table, perch.row)
+        person_of(rights, planted.table, planted.row)
         for word in sweep.seen
         if CANARY.fullmatch(word)
-        for perch in sweep.known[word]
+        for planted in sweep.known[word]
     }
     assert not out & told
     # Of the others he goes on reading, so this is no empty page.
@@ -74,7 +76,7 @@ def test_a_reading_after_the_exclusion_is_acknowledged_shows_nothing(app: Flask,
     db.end()
 
     def shut() -> object:
-        return exclusions.shut_out(a.actor, person_id, out.staff_id, Conflict.RELATIVE, "親族です。")
+        return exclusions.exclude(a.actor, person_id, out.staff_id, Conflict.RELATIVE, "親族です。")
 
     with paused_at("INSERT INTO exclusion") as pause:
         excluder = Runner(pause.act(shut))
@@ -100,14 +102,14 @@ def test_a_reading_that_has_begun_is_in_the_log_before_the_exclusion_or_shows_no
         reader = Runner(pause.act(lambda: disclosures.show(out.actor, person_id)))
         assert pause.reached.wait(PATIENCE)
         excluder = Runner(
-            lambda: exclusions.shut_out(a.actor, person_id, out.staff_id, Conflict.RELATIVE, "親族です。")
+            lambda: exclusions.exclude(a.actor, person_id, out.staff_id, Conflict.RELATIVE, "親族です。")
         )
         excluder.join(0.3)
         pause.go_on.set()
         reader.finish()
         assert excluder.finish().error is None
     if reader.error:
-        assert isinstance(reader.error, Outrun)
+        assert isinstance(reader.error, StaleRead)
     else:
         assert last_of(app, "exclusion:made") > last_of(app, "person:read")
     again = Runner(lambda: disclosures.show(out.actor, person_id)).finish()

@@ -21,7 +21,7 @@ from tests.wall import oracle
 from tests.wall.drawing import Draw
 from tests.wall.pages import Form, Page
 from tests.wall.sweep import IDS, addresses
-from tests.wall.test_canary_sweep import eye_of, few_of
+from tests.wall.test_canary_sweep import few_of, rights_of
 from tests.wall.world import World
 
 pytestmark = pytest.mark.both_databases
@@ -161,9 +161,9 @@ def test_whatever_is_typed_the_portal_keeps_its_head(
     app.config["PROPAGATE_EXCEPTIONS"] = False
     try:
         world = copied(any_world)
-        eye = eye_of(app, world, reader)
+        rights = rights_of(app, world, reader)
         client = browser(world.members.get(reader))
-        few = few_of(eye.tables, 1)
+        few = few_of(rights.tables, 1)
         asked = [address for address in addresses(app, few) if not address.endswith(".pdf")]
         tried = answered = 0
         for form in list(forms_of(client, asked)):

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from flask import Flask
 
-from portal.audit.stale_read import Outrun
+from portal.audit.stale_read import StaleRead
 from portal.core.db import db
 from portal.core.errors import Conflict, StaleForm
 from portal.core.policy import Role
@@ -53,7 +53,7 @@ def test_a_packet_that_is_being_opened_tells_before_the_withdrawal_is_acknowledg
         pause.go_on.set()
         # The withdrawal may come between the disclosure and the reading: then nothing is shown, and the web asks again.
         error = reader.finish().error
-        assert error is None or isinstance(error, Outrun), error
+        assert error is None or isinstance(error, StaleRead), error
         assert withdrawer.finish().error is None
     assert last_of(app, "consent:withdrawn") > last_of(app, "disclosure:made")
     assert Runner(opening(b, meeting_id)).finish().result == []
@@ -70,8 +70,8 @@ def test_a_withdrawal_that_has_begun_closes_the_packet(app: Flask) -> None:
         pause.go_on.set()
         assert withdrawer.finish().error is None
         assert reader.finish().result == []
-    wise = oracle.read(app.config["DATABASE_URL"])
-    assert not [line for lines in wise.lines.values() for line in lines if line.source == item_id]
+    truth = oracle.read(app.config["DATABASE_URL"])
+    assert not [line for lines in truth.lines.values() for line in lines if line.source == item_id]
 
 
 def test_of_two_announcements_at_once_one_wins(app: Flask) -> None:

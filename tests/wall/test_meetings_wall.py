@@ -101,25 +101,25 @@ class Hearing:
         self.answers: Counter[tuple[str, str, str]] = Counter()
 
     def look(self, moment: str) -> None:
-        wise, now = oracle.read(self.url), clock.now()
+        truth, now = oracle.read(self.url), clock.now()
         for name, reader in self.town.readers.items():
-            self.look_as(name, reader, wise, now, moment)
+            self.look_as(name, reader, truth, now, moment)
         db.end()
 
-    def look_as(self, name: str, reader: Member, wise: Oracle, now: Any, moment: str) -> None:
+    def look_as(self, name: str, reader: Member, truth: Oracle, now: Any, moment: str) -> None:
         works = reader.agency_id if reader.actor.role in CASEWORK else None
         try:
             agenda_queries.load_meeting(db.read(), reader.actor, self.meeting_id, now)
-            assert wise.sits_at(works, self.meeting_id), name
+            assert truth.sits_at(works, self.meeting_id), name
         except NoResultFound:
-            assert not wise.sits_at(works, self.meeting_id), name
-        self.ask_plainly(reader, wise, now, (name, moment))
+            assert not truth.sits_at(works, self.meeting_id), name
+        self.ask_plainly(reader, truth, now, (name, moment))
         every = agenda_queries.load_items(
             db.read(), reader.actor, self.meeting_id, now, with_hidden=True, with_fallen=True
         )
         assert {view.id for view in every} == set(self.items)
         for view in every:
-            self.check(view, wise, (works, reader.staff_id, view.id, now), (name, moment))
+            self.check(view, truth, (works, reader.staff_id, view.id, now), (name, moment))
         plain = agenda_queries.load_items(db.read(), reader.actor, self.meeting_id, now)
         shown = [view.id for view in every if not view.is_hidden and view.stands]
         assert [view.id for view in plain] == shown, (name, moment)
@@ -127,12 +127,12 @@ class Hearing:
             "a gap tells of what is closed"
         )
 
-    def ask_plainly(self, reader: Member, wise: Oracle, now: Any, case: tuple[str, str]) -> None:
+    def ask_plainly(self, reader: Member, truth: Oracle, now: Any, case: tuple[str, str]) -> None:
         """Each predicate by itself, in a statement for this reader and in one built beforehand for any."""
         works = reader.agency_id if reader.actor.role in CASEWORK else None
         said = {item: (works, reader.staff_id, item, now) for item in self.items}
         wanted = {
-            item: (wise.has_item(*asked), wise.reads_item(*asked), wise.names_item(*asked))
+            item: (truth.has_item(*asked), truth.reads_item(*asked), truth.names_item(*asked))
             for item, asked in said.items()
         }
         ready = [(built(), predicates.bound(reader.actor, now))]
@@ -144,17 +144,17 @@ class Hearing:
             wrong = {self.items[i]: (found[i], wanted[i]) for i in found if found[i] != wanted[i]}
             assert not wrong, case
 
-    def check(self, view: ItemView, wise: Oracle, asked: Any, case: tuple[str, str]) -> None:
+    def check(self, view: ItemView, truth: Oracle, asked: Any, case: tuple[str, str]) -> None:
         ground = self.items[view.id]
-        has, reads, names = wise.has_item(*asked), wise.reads_item(*asked), wise.names_item(*asked)
+        has, reads, names = truth.has_item(*asked), truth.reads_item(*asked), truth.names_item(*asked)
         case = (ground, *case)
         assert view.is_hidden != has, case
         assert view.is_readable == reads, case
         texts = (view.title, view.text, view.minutes_text)
         assert texts == ((f"題{ground}", f"文{ground}", f"録{ground}") if reads else ("", "", "")), case
-        item = wise.items[view.id]
+        item = truth.items[view.id]
         assert view.person_id == (item.person if names else None), case
-        party = has and item.referral is not None and wise.has_referral(asked[0], item.referral)
+        party = has and item.referral is not None and truth.has_referral(asked[0], item.referral)
         assert (view.referral.id if view.referral else None) == (item.referral if party else None), case
         if not has:
             blank = ItemView(
@@ -167,26 +167,28 @@ class Hearing:
     def open(self) -> None:
         """Everyone tries to open the packet; the ledger then says what that told, and of nothing else."""
         for name, reader in self.town.readers.items():
-            wise, now = oracle.read(self.url), clock.now()
+            truth, now = oracle.read(self.url), clock.now()
             works, me = reader.agency_id if reader.actor.role in CASEWORK else None, reader.staff_id
-            due = {item: wise.is_due(works, me, item, now) for item in self.items}
-            before = {line.id for lines in wise.lines.values() for line in lines}
+            due = {item: truth.is_due(works, me, item, now) for item in self.items}
+            before = {line.id for lines in truth.lines.values() for line in lines}
             told_already = {
-                item: {line.source for line in wise.lines.get(wise.items[item].person, ())  # type: ignore[arg-type]
-                       if line.source == item and wise.is_for(line, works or me, me) and wise.is_alive(line, now)}
+                item: {line.source for line in truth.lines.get(truth.items[item].person, ())  # type: ignore[arg-type]
+                       if line.source == item and truth.is_for(line, works or me, me) and truth.is_alive(line, now)}
                 for item in self.items
             }  # fmt: skip
-            if not wise.opens_packet(works, me, self.meeting_id):
+            if not truth.opens_packet(works, me, self.meeting_id):
                 with pytest.raises((NoResultFound, Conflict, NotAllowed)) as error:
                     packet_services.open_packet(reader.actor, self.meeting_id)
-                assert (error.type is NoResultFound) == (not wise.sits_at(works, self.meeting_id)), name
+                assert (error.type is NoResultFound) == (not truth.sits_at(works, self.meeting_id)), name
                 due = {}
             else:
                 _meeting, views = packet_services.open_packet(reader.actor, self.meeting_id)
                 wise_after = oracle.read(self.url)
                 asked = (works, me)
                 then = clock.now()
-                may = {i for i in self.items if wise_after.has_item(*asked, i, then) and wise.items[i].stands}
+                may = {
+                    i for i in self.items if wise_after.has_item(*asked, i, then) and truth.items[i].stands
+                }
                 assert {view.id for view in views} == may, name
                 for view in views:
                     self.check(view, wise_after, (*asked, view.id, then), (name, "packet"))
@@ -202,11 +204,11 @@ class Hearing:
 
     def nothing_outlives(self, what: str) -> None:
         """Called off, a meeting leaves nothing told; nor does a 支援会議 whose minutes are approved."""
-        wise = oracle.read(self.url)
-        kind = wise.meetings[self.meeting_id].kind
+        truth = oracle.read(self.url)
+        kind = truth.meetings[self.meeting_id].kind
         if what == "cancel" or (what == "approve" and kind == "statutory"):
-            told = [line for lines in wise.lines.values() for line in lines if line.source in self.items]
-            assert not [line for line in told if wise.is_alive(line, clock.now())]
+            told = [line for lines in truth.lines.values() for line in lines if line.source in self.items]
+            assert not [line for line in told if truth.is_alive(line, clock.now())]
             assert told or kind in {"weekly", "other"}
 
     def mean_another(self) -> None:

@@ -13,10 +13,10 @@ from werkzeug.routing import Rule, UUIDConverter
 
 from portal.core.policy import Role
 from tests.browsers import Browser
-from tests.wall.canaries import Eye
+from tests.wall.canaries import ReadingRights
 from tests.wall.drawing import OPEN, Draw, is_there
 from tests.wall.sweep import Tables, table_of, values_of
-from tests.wall.test_canary_sweep import eye_of
+from tests.wall.test_canary_sweep import rights_of
 from tests.wall.world import World
 
 pytestmark = pytest.mark.both_databases
@@ -28,10 +28,10 @@ def at_ten() -> World:
     return World()
 
 
-def was_told(eye: Eye, item: UUID) -> bool:
+def was_told(rights: ReadingRights, item: UUID) -> bool:
     """Whoever was told owes the word that he stopped, long after the item is gone from his sight."""
-    lines = eye.tables["disclosure"].values()
-    return (item, eye.works) in {(line["source_id"], line["to_agency_id"]) for line in lines}
+    lines = rights.tables["disclosure"].values()
+    return (item, rights.works) in {(line["source_id"], line["to_agency_id"]) for line in lines}
 
 
 def asks(app: Flask) -> Iterator[tuple[Rule, str, str]]:
@@ -77,25 +77,25 @@ def test_what_may_not_be_known_answers_like_what_is_not_there(
 ) -> None:
     at("2026-11-23T10:00", tick=False)
     world = copied(at_ten)
-    eye = eye_of(app, world, reader)
+    rights = rights_of(app, world, reader)
     client = browser(world.members[reader])
     adapter = app.url_map.bind("localhost")
     compared = 0
     for rule, name, method in asks(app):
-        table = table_of(name, eye.tables)
+        table = table_of(name, rights.tables)
         if table in {"staff", "invitation", "sign_in_session"} | OPEN:
             continue
-        if rule.endpoint.startswith("audit.") and eye.role is Role.AUDITOR:
+        if rule.endpoint.startswith("audit.") and rights.role is Role.AUDITOR:
             continue
-        hidden = [key for key in eye.tables[table] if not is_there(eye, table, key)]
+        hidden = [key for key in rights.tables[table] if not is_there(rights, table, key)]
         if rule.endpoint == "meetings.stop_confirm":
-            hidden = [key for key in hidden if not was_told(eye, key)]
+            hidden = [key for key in hidden if not was_told(rights, key)]
         # Some of all, and some that name the reader's own agency: a draft that is not sent yet.
-        mine = [key for key in hidden if eye.works and eye.works in eye.tables[table][key].values()]
+        mine = [key for key in hidden if rights.works and rights.works in rights.tables[table][key].values()]
         chance, most = Random(f"{draw.seed} {rule.rule} {name} {reader}"), 4 if draw.is_long else 1
         some = (*chance.sample(hidden, min(most, len(hidden))), *chance.sample(mine, min(most, len(mine))))
         for one in dict.fromkeys(some):
-            filled = fillings(rule, name, eye.tables, one)
+            filled = fillings(rule, name, rights.tables, one)
             nobody = uuid4()
             unknown = adapter.build(rule.endpoint, {**filled, name: nobody})
             missing = answer(client, method, unknown, nobody)
@@ -113,15 +113,15 @@ def test_no_other_agency_s_account_is_there(
     """An administrator of one agency learns nothing of another's staff, invitations or sessions."""
     at("2026-11-23T10:00", tick=False)
     world = copied(at_ten)
-    eye = eye_of(app, world, "a's admin")
+    rights = rights_of(app, world, "a's admin")
     client = browser(world.members["a's admin"])
     adapter = app.url_map.bind("localhost")
     others = {
         "staff": [world.b.staff_id, world.members["auditor"].staff_id],
-        "sign_in_session": list(eye.tables["sign_in_session"]),
+        "sign_in_session": list(rights.tables["sign_in_session"]),
     }
     for rule, name, method in asks(app):
-        for one in others.get(table_of(name, eye.tables), []):
+        for one in others.get(table_of(name, rights.tables), []):
             nobody = uuid4()
             missing = answer(client, method, adapter.build(rule.endpoint, {name: nobody}), nobody)
             got = answer(client, method, adapter.build(rule.endpoint, {name: one}), one)

@@ -23,7 +23,7 @@ NOW = TOLD_AT + timedelta(days=3)
 
 
 @pytest.fixture
-def wise() -> Oracle:
+def truth() -> Oracle:
     """A person of `HOME`, told to `TOLD` (name and health) on a consent that names `OTHER` too."""
     consent = Consent(PERSON, {TOLD, OTHER}, {"basic", "health"}, date(2026, 6, 1), LAST_DAY, HOME)
     line = Line(
@@ -38,149 +38,149 @@ def wise() -> Oracle:
     )
 
 
-def reads(wise: Oracle, agency: UUID | None = TOLD, category: str = "health", now: datetime = NOW) -> bool:
-    return wise.sees(agency, PERSON, category, now)
+def reads(truth: Oracle, agency: UUID | None = TOLD, category: str = "health", now: datetime = NOW) -> bool:
+    return truth.sees(agency, PERSON, category, now)
 
 
-def test_the_home_agency_sees_all_and_a_stranger_nothing(wise: Oracle) -> None:
-    assert all(reads(wise, HOME, category) for category in oracle.CATEGORIES)
-    assert not any(reads(wise, OTHER, category) for category in oracle.CATEGORIES)
-    assert not any(reads(wise, None, category) for category in oracle.CATEGORIES)
-    assert not wise.knows_of(OTHER, PERSON, NOW)
+def test_the_home_agency_sees_all_and_a_stranger_nothing(truth: Oracle) -> None:
+    assert all(reads(truth, HOME, category) for category in oracle.CATEGORIES)
+    assert not any(reads(truth, OTHER, category) for category in oracle.CATEGORIES)
+    assert not any(reads(truth, None, category) for category in oracle.CATEGORIES)
+    assert not truth.knows_of(OTHER, PERSON, NOW)
 
 
-def test_who_was_told_sees_what_was_told_while_the_consent_runs(wise: Oracle) -> None:
-    assert reads(wise)
-    assert not reads(wise, category="finances")
-    assert not reads(wise, now=TOLD_AT - timedelta(seconds=1))
-    assert reads(wise, now=MIDNIGHT - timedelta(seconds=1))
-    assert not reads(wise, now=MIDNIGHT)
-    assert wise.knows_of(TOLD, PERSON, MIDNIGHT)
+def test_who_was_told_sees_what_was_told_while_the_consent_runs(truth: Oracle) -> None:
+    assert reads(truth)
+    assert not reads(truth, category="finances")
+    assert not reads(truth, now=TOLD_AT - timedelta(seconds=1))
+    assert reads(truth, now=MIDNIGHT - timedelta(seconds=1))
+    assert not reads(truth, now=MIDNIGHT)
+    assert truth.knows_of(TOLD, PERSON, MIDNIGHT)
 
 
-def test_a_withdrawal_acts_for_whom_it_names(wise: Oracle) -> None:
-    consent = wise.consents[CONSENT]
+def test_a_withdrawal_acts_for_whom_it_names(truth: Oracle) -> None:
+    consent = truth.consents[CONSENT]
     consent.withdrawn = {OTHER}
-    assert reads(wise)
+    assert reads(truth)
     for taken in ({TOLD}, {EVERYONE}):
         consent.withdrawn = taken  # type: ignore[assignment]
-        assert not reads(wise)
-        assert not wise.reads_words(TOLD, REFERRAL, NOW)
-        assert wise.knows_of(TOLD, PERSON, NOW)
-        assert wise.has_referral(TOLD, REFERRAL)
-    assert wise.reads_words(HOME, REFERRAL, NOW)
+        assert not reads(truth)
+        assert not truth.reads_words(TOLD, REFERRAL, NOW)
+        assert truth.knows_of(TOLD, PERSON, NOW)
+        assert truth.has_referral(TOLD, REFERRAL)
+    assert truth.reads_words(HOME, REFERRAL, NOW)
 
 
-def test_a_consent_renewed_or_narrower_than_the_telling_does_not_carry_it(wise: Oracle) -> None:
-    wise.consents[CONSENT].categories = {"basic"}
-    assert not reads(wise)
-    assert reads(wise, category="basic")
-    wise.consents[CONSENT].is_replaced = True
-    assert not reads(wise, category="basic")
+def test_a_consent_renewed_or_narrower_than_the_telling_does_not_carry_it(truth: Oracle) -> None:
+    truth.consents[CONSENT].categories = {"basic"}
+    assert not reads(truth)
+    assert reads(truth, category="basic")
+    truth.consents[CONSENT].is_replaced = True
+    assert not reads(truth, category="basic")
 
 
-def test_what_was_refused_was_never_known(wise: Oracle) -> None:
-    wise.lines[PERSON][0].was_ended = True
-    assert not reads(wise)
-    assert not wise.knows_of(TOLD, PERSON, NOW)
+def test_what_was_refused_was_never_known(truth: Oracle) -> None:
+    truth.lines[PERSON][0].was_ended = True
+    assert not reads(truth)
+    assert not truth.knows_of(TOLD, PERSON, NOW)
 
 
-def test_an_anonymous_question_tells_of_nobody(wise: Oracle) -> None:
-    line = wise.lines[PERSON][0]
+def test_an_anonymous_question_tells_of_nobody(truth: Oracle) -> None:
+    line = truth.lines[PERSON][0]
     line.basis, line.consent, line.ends = "anonymous", None, None
-    wise.referrals[REFERRAL].basis = "anonymous"
-    assert not reads(wise, category="basic")
-    assert not wise.knows_of(TOLD, PERSON, NOW)
-    assert wise.reads_words(TOLD, REFERRAL, NOW)
-    assert not wise.knows_whom(TOLD, REFERRAL, NOW)
-    assert wise.knows_whom(HOME, REFERRAL, NOW)
+    truth.referrals[REFERRAL].basis = "anonymous"
+    assert not reads(truth, category="basic")
+    assert not truth.knows_of(TOLD, PERSON, NOW)
+    assert truth.reads_words(TOLD, REFERRAL, NOW)
+    assert not truth.knows_whom(TOLD, REFERRAL, NOW)
+    assert truth.knows_whom(HOME, REFERRAL, NOW)
 
 
-def test_a_draft_is_the_sender_s_alone(wise: Oracle) -> None:
-    wise.referrals[REFERRAL].is_sent = False
-    assert not wise.has_referral(TOLD, REFERRAL)
-    assert wise.has_referral(HOME, REFERRAL)
+def test_a_draft_is_the_sender_s_alone(truth: Oracle) -> None:
+    truth.referrals[REFERRAL].is_sent = False
+    assert not truth.has_referral(TOLD, REFERRAL)
+    assert truth.has_referral(HOME, REFERRAL)
 
 
-def at_a_council(wise: Oracle, kind: str, **item: object) -> tuple[UUID, UUID]:
+def at_a_council(truth: Oracle, kind: str, **item: object) -> tuple[UUID, UUID]:
     """A meeting of all three, and an item of `HOME` about the person."""
     meeting, matter = uuid4(), uuid4()
-    wise.meetings[meeting] = Meeting(kind, HOME, {HOME, TOLD, OTHER})
-    wise.items[matter] = Item(meeting, HOME, PERSON, **item)  # type: ignore[arg-type]
+    truth.meetings[meeting] = Meeting(kind, HOME, {HOME, TOLD, OTHER})
+    truth.items[matter] = Item(meeting, HOME, PERSON, **item)  # type: ignore[arg-type]
     return meeting, matter
 
 
-def test_what_a_council_tells_is_for_the_sworn_member_himself(wise: Oracle) -> None:
-    sworn, colleague = uuid4(), uuid4()
-    meeting, matter = at_a_council(wise, "statutory", is_shared=True, categories={"basic"})
+def test_what_a_council_tells_is_for_the_sworn_member_himself(truth: Oracle) -> None:
+    agreed, colleague = uuid4(), uuid4()
+    meeting, matter = at_a_council(truth, "statutory", is_shared=True, categories={"basic"})
     line = Line(uuid4(), PERSON, HOME, OTHER, "council", {"basic"}, TOLD_AT, MIDNIGHT, None, matter)
-    line.member = sworn
-    wise.lines[PERSON].append(line)
-    assert wise.sees(OTHER, PERSON, "basic", NOW, sworn)
-    assert not wise.sees(OTHER, PERSON, "basic", NOW, colleague)
-    assert not wise.sees(OTHER, PERSON, "basic", NOW)
-    assert not wise.has_item(OTHER, sworn, matter, NOW), "he has not acknowledged it yet"
-    wise.meetings[meeting].sworn = {sworn}
-    assert wise.names_item(OTHER, sworn, matter, NOW)
-    assert not wise.has_item(OTHER, colleague, matter, NOW)
-    assert not wise.has_item(HOME, colleague, matter, NOW), "not even its own"
+    line.member = agreed
+    truth.lines[PERSON].append(line)
+    assert truth.sees(OTHER, PERSON, "basic", NOW, agreed)
+    assert not truth.sees(OTHER, PERSON, "basic", NOW, colleague)
+    assert not truth.sees(OTHER, PERSON, "basic", NOW)
+    assert not truth.has_item(OTHER, agreed, matter, NOW), "he has not acknowledged it yet"
+    truth.meetings[meeting].agreed = {agreed}
+    assert truth.names_item(OTHER, agreed, matter, NOW)
+    assert not truth.has_item(OTHER, colleague, matter, NOW)
+    assert not truth.has_item(HOME, colleague, matter, NOW), "not even its own"
     for now in (MIDNIGHT, MIDNIGHT + timedelta(days=30)):
-        assert not wise.knows_of(OTHER, PERSON, now, sworn)
-        assert not wise.has_item(OTHER, sworn, matter, now)
+        assert not truth.knows_of(OTHER, PERSON, now, agreed)
+        assert not truth.has_item(OTHER, agreed, matter, now)
 
 
-def test_an_emergency_is_open_to_who_asked_for_an_hour_and_leaves_nothing(wise: Oracle) -> None:
+def test_an_emergency_is_open_to_who_asked_for_an_hour_and_leaves_nothing(truth: Oracle) -> None:
     asker, colleague, hour = uuid4(), uuid4(), TOLD_AT + timedelta(hours=1)
     line = Line(uuid4(), PERSON, HOME, OTHER, "emergency", {"basic"}, TOLD_AT, hour, member=asker)
-    wise.lines[PERSON].append(line)
+    truth.lines[PERSON].append(line)
     inside = hour - timedelta(seconds=1)
-    assert wise.sees(OTHER, PERSON, "basic", inside, asker)
-    assert not wise.sees(OTHER, PERSON, "health", inside, asker)
+    assert truth.sees(OTHER, PERSON, "basic", inside, asker)
+    assert not truth.sees(OTHER, PERSON, "health", inside, asker)
     for staff, now in ((colleague, inside), (None, inside), (asker, hour), (asker, hour + timedelta(days=9))):
-        assert not wise.sees(OTHER, PERSON, "basic", now, staff)
-        assert not wise.knows_of(OTHER, PERSON, now, staff)
-    assert wise.knows_of(OTHER, PERSON, inside, asker)
+        assert not truth.sees(OTHER, PERSON, "basic", now, staff)
+        assert not truth.knows_of(OTHER, PERSON, now, staff)
+    assert truth.knows_of(OTHER, PERSON, inside, asker)
     line.was_ended = True
-    assert not wise.knows_of(OTHER, PERSON, inside, asker)
+    assert not truth.knows_of(OTHER, PERSON, inside, asker)
 
 
-def test_knowing_the_person_opens_no_item_and_a_side_of_its_referral_has_it(wise: Oracle) -> None:
-    _meeting, matter = at_a_council(wise, "weekly", referral=REFERRAL)
-    assert wise.sees(TOLD, PERSON, "basic", NOW)
-    assert wise.reads_item(TOLD, None, matter, NOW)
-    assert not wise.has_item(OTHER, None, matter, NOW)
-    wise.consents[CONSENT].withdrawn = {EVERYONE}
-    assert wise.has_item(TOLD, None, matter, NOW)
-    assert not wise.reads_item(TOLD, None, matter, NOW)
-    wise.items[matter].referral = None
-    wise.consents[CONSENT].withdrawn = set()
-    assert not wise.has_item(TOLD, None, matter, NOW)
+def test_knowing_the_person_opens_no_item_and_a_side_of_its_referral_has_it(truth: Oracle) -> None:
+    _meeting, matter = at_a_council(truth, "weekly", referral=REFERRAL)
+    assert truth.sees(TOLD, PERSON, "basic", NOW)
+    assert truth.reads_item(TOLD, None, matter, NOW)
+    assert not truth.has_item(OTHER, None, matter, NOW)
+    truth.consents[CONSENT].withdrawn = {EVERYONE}
+    assert truth.has_item(TOLD, None, matter, NOW)
+    assert not truth.reads_item(TOLD, None, matter, NOW)
+    truth.items[matter].referral = None
+    truth.consents[CONSENT].withdrawn = set()
+    assert not truth.has_item(TOLD, None, matter, NOW)
 
 
-def test_a_case_study_names_nobody_but_to_who_brought_it(wise: Oracle) -> None:
-    _meeting, matter = at_a_council(wise, "case_study")
-    assert wise.reads_item(TOLD, None, matter, NOW)
-    assert not wise.names_item(TOLD, None, matter, NOW)
-    assert wise.names_item(HOME, None, matter, NOW)
-    assert not wise.has_item(uuid4(), None, matter, NOW)
+def test_a_case_study_names_nobody_but_to_who_brought_it(truth: Oracle) -> None:
+    _meeting, matter = at_a_council(truth, "case_study")
+    assert truth.reads_item(TOLD, None, matter, NOW)
+    assert not truth.names_item(TOLD, None, matter, NOW)
+    assert truth.names_item(HOME, None, matter, NOW)
+    assert not truth.has_item(uuid4(), None, matter, NOW)
 
 
-def test_a_packet_tells_what_is_shared_covered_and_known(wise: Oracle) -> None:
-    meeting, matter = at_a_council(wise, "coordination", is_shared=True, categories={"basic", "health"})
-    assert wise.is_due(OTHER, None, matter, NOW) == {"basic", "health"}
-    assert wise.is_due(HOME, None, matter, NOW) == set()
-    assert wise.is_due(OTHER, None, matter, MIDNIGHT) == set()
-    wise.consents[CONSENT].categories = {"health"}
-    assert wise.is_due(OTHER, None, matter, NOW) == set()
-    wise.meetings[meeting].kind = "case_study"
-    assert wise.is_due(OTHER, None, matter, NOW) == set()
+def test_a_packet_tells_what_is_shared_covered_and_known(truth: Oracle) -> None:
+    meeting, matter = at_a_council(truth, "coordination", is_shared=True, categories={"basic", "health"})
+    assert truth.is_due(OTHER, None, matter, NOW) == {"basic", "health"}
+    assert truth.is_due(HOME, None, matter, NOW) == set()
+    assert truth.is_due(OTHER, None, matter, MIDNIGHT) == set()
+    truth.consents[CONSENT].categories = {"health"}
+    assert truth.is_due(OTHER, None, matter, NOW) == set()
+    truth.meetings[meeting].kind = "case_study"
+    assert truth.is_due(OTHER, None, matter, NOW) == set()
 
 
-def test_a_protected_address_stays_at_home(wise: Oracle) -> None:
-    assert wise.sees_address(TOLD, PERSON, NOW)
-    wise.protected.add(PERSON)
-    assert not wise.sees_address(TOLD, PERSON, NOW)
-    assert wise.sees_address(HOME, PERSON, NOW)
+def test_a_protected_address_stays_at_home(truth: Oracle) -> None:
+    assert truth.sees_address(TOLD, PERSON, NOW)
+    truth.protected.add(PERSON)
+    assert not truth.sees_address(TOLD, PERSON, NOW)
+    assert truth.sees_address(HOME, PERSON, NOW)
 
 
 def test_the_oracle_shares_no_code_with_the_portal() -> None:
@@ -192,4 +192,4 @@ def test_the_oracle_shares_no_code_with_the_portal() -> None:
             *(node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)),
         }
     ours = {name for name in imported if name.split(".")[0] in {"portal", "tests"}}
-    assert ours == {"tests.wall.wisdom"}
+    assert ours == {"tests.wall.oracle_rules"}

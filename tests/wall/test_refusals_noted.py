@@ -22,7 +22,7 @@ from tests.test_architecture import MODULES, name, parse
 from tests.wall.drawing import is_there
 from tests.wall.pages import Form, Page
 from tests.wall.sweep import Tables, addresses, table_of
-from tests.wall.test_canary_sweep import eye_of
+from tests.wall.test_canary_sweep import rights_of
 from tests.wall.test_nothing_there import asks, fillings
 from tests.wall.world import World
 
@@ -95,19 +95,19 @@ def test_every_route_that_refuses_an_id_says_so_in_the_log(
     """Each route with ids, asked for what this reader may not know of and for what is not there."""
     at("2026-11-23T10:00", tick=False)
     world = copied(at_ten)
-    eye = eye_of(app, world, reader)
+    rights = rights_of(app, world, reader)
     client = browser(world.members[reader])
     adapter = app.url_map.bind("localhost")
     refused = 0
     for rule, argument, method in asks(app):
-        table = table_of(argument, eye.tables)
+        table = table_of(argument, rights.tables)
         if table in {"staff", "invitation", "sign_in_session"} or (
-            rule.endpoint.startswith("audit.") and eye.role is Role.AUDITOR
+            rule.endpoint.startswith("audit.") and rights.role is Role.AUDITOR
         ):
             continue
-        hidden = [key for key in eye.tables[table] if not is_there(eye, table, key)]
+        hidden = [key for key in rights.tables[table] if not is_there(rights, table, key)]
         for one in (*hidden[:1], uuid4()):
-            address = adapter.build(rule.endpoint, fillings(rule, argument, eye.tables, one))
+            address = adapter.build(rule.endpoint, fillings(rule, argument, rights.tables, one))
             before = denied.length()
             data = {"text": "見本の言葉", "q": "見本の言葉"} if method == "POST" else None
             answer = client.open(address, method=method, data=data)
@@ -169,11 +169,11 @@ def test_a_foreign_id_in_any_form_is_noted(
     """Every form that the reader is shown, sent with the id of a hidden person, and of nobody, in each field of ids."""
     at("2026-11-23T10:00", tick=False)
     world = copied(at_ten)
-    eye = eye_of(app, world, reader)
+    rights = rights_of(app, world, reader)
     client = browser(world.members[reader])
-    hidden = next(key for key in eye.tables["person"] if not is_there(eye, "person", key))
+    hidden = next(key for key in rights.tables["person"] if not is_there(rights, "person", key))
     tried: dict[str, int] = {}
-    for address, form in list(forms(client, app, eye.tables)):
+    for address, form in list(forms(client, app, rights.tables)):
         for field in dict.fromkeys(chosen(form)):
             answers = []
             for asked in (hidden, uuid4()):

@@ -89,7 +89,7 @@ class World:
         self.home, self.me, self.other = make_member(), make_member(), make_member()
         self.colleague = make_member(self.me.agency_id)
         # Works where the record is kept, and where it was told to; shut out of every person's affairs.
-        self.shut_out = (make_member(self.home.agency_id), make_member(self.me.agency_id))
+        self.excluded = (make_member(self.home.agency_id), make_member(self.me.agency_id))
         self.facts = {uuid4(): fact for fact in combinations()}
         self.consent_of: dict[UUID, UUID] = {}
         self.rows: dict[Any, list[dict[str, Any]]] = {}
@@ -183,7 +183,7 @@ class World:
 
     def note_exclusions(self, person_id: UUID) -> None:
         """Those who are out; and one of `me` who was let in again."""
-        for staff, lifted in (*((one, None) for one in self.shut_out), (self.me, BEGINS)):
+        for staff, lifted in (*((one, None) for one in self.excluded), (self.me, BEGINS)):
             self.note(
                 Exclusion,
                 id=uuid4(),
@@ -254,22 +254,22 @@ def known(reader: Member, now: datetime) -> set[UUID]:
 
 def test_the_rule_the_sql_and_the_oracle_agree_everywhere(app: Flask) -> None:
     world = World()
-    wise = oracle.read(app.config["DATABASE_URL"])
+    truth = oracle.read(app.config["DATABASE_URL"])
     home = world.home.agency_id
     assert home
     both_answers = set()
     for now, reader, category in product(
         MOMENTS,
-        (world.me, world.colleague, world.other, world.home, *world.shut_out),
+        (world.me, world.colleague, world.other, world.home, *world.excluded),
         (Category.BASIC, Category.HEALTH, Category.FINANCES),
     ):
         sql = seen(reader, category, now)
         for person_id, fact in world.facts.items():
             line, mine, me = world.python(fact), reader.agency_id, reader.staff_id
             python = rule.is_visible(
-                mine, me, home, [line], category, now, is_shut_out=reader in world.shut_out
+                mine, me, home, [line], category, now, is_excluded=reader in world.excluded
             )
-            said = wise.sees(mine, person_id, category.value, now, me)
+            said = truth.sees(mine, person_id, category.value, now, me)
             assert python == (person_id in sql) == said, (fact, now, reader is world.me, category)
             both_answers.add((reader is world.home, said))
     assert both_answers == {(False, True), (False, False), (True, True)}
@@ -277,29 +277,29 @@ def test_the_rule_the_sql_and_the_oracle_agree_everywhere(app: Flask) -> None:
 
 def test_who_may_know_of_a_person_is_as_the_oracle_says(app: Flask) -> None:
     world = World()
-    wise = oracle.read(app.config["DATABASE_URL"])
-    readers = (world.me, world.colleague, world.other, world.home, make_member(), *world.shut_out)
+    truth = oracle.read(app.config["DATABASE_URL"])
+    readers = (world.me, world.colleague, world.other, world.home, make_member(), *world.excluded)
     for now, reader in product(MOMENTS, readers):
         mine, me = reader.agency_id, reader.staff_id
-        assert known(reader, now) == {p for p in world.facts if wise.knows_of(mine, p, now, me)}
+        assert known(reader, now) == {p for p in world.facts if truth.knows_of(mine, p, now, me)}
 
 
 def test_a_live_line_is_live_in_the_list_of_lines_too(app: Flask) -> None:
     """`lives_for` decides what of a referral may be read: it must die with the line."""
     world = World()
-    wise = oracle.read(app.config["DATABASE_URL"])
-    by_person = {person: line for person, (line,) in wise.lines.items()}
+    truth = oracle.read(app.config["DATABASE_URL"])
+    by_person = {person: line for person, (line,) in truth.lines.items()}
     for now, reader in product(MOMENTS, (world.me, world.other)):
         here = select(Person.id).join(Agency, Agency.id == reader.agency_id)
         sql = set(db.read().scalars(here.where(lives_for(Person.id, Agency.id, now))))
         assert sql == {
-            p for p, line in by_person.items() if line.told == reader.agency_id and wise.is_alive(line, now)
+            p for p, line in by_person.items() if line.told == reader.agency_id and truth.is_alive(line, now)
         }
 
 
 def test_a_consent_that_may_carry_a_new_telling_is_one_that_covers(app: Flask) -> None:
     world = World()
-    wise = oracle.read(app.config["DATABASE_URL"])
+    truth = oracle.read(app.config["DATABASE_URL"])
     tried = {world.facts[p]: p for p in world.consent_of}
     kinds = {(f.days, f.names_me, f.withdrawn, f.replaced): p for f, p in tried.items()}
     assert len(kinds) == len(DAYS) * 2 * 4 * 2
@@ -308,8 +308,8 @@ def test_a_consent_that_may_carry_a_new_telling_is_one_that_covers(app: Flask) -
         for person_id in kinds.values():
             found = consent_queries.covering(person_id, reader.agency_id, now.astimezone(oracle.JAPAN).date())
             sql = {consent.id for consent in db.read().scalars(found)}
-            told = {c for c, one in wise.consents.items() if one.person == person_id}
-            assert sql == {c for c in told if wise.consents[c].covers(reader.agency_id, now)}
+            told = {c for c, one in truth.consents.items() if one.person == person_id}
+            assert sql == {c for c in told if truth.consents[c].covers(reader.agency_id, now)}
 
 
 def test_those_without_casework_see_nobody(app: Flask) -> None:

@@ -422,7 +422,7 @@ def test_an_opened_name_is_read_by_who_opened_it_until_its_end(town: Town, at: C
         assert session.scalars(select(Person.family)).one() is None
 
 
-def shut_out(town: Town, who: Member) -> UUID:
+def exclude(town: Town, who: Member) -> UUID:
     with db.transaction() as session:
         row = Exclusion(
             person_id=town.person,
@@ -452,7 +452,7 @@ ABOUT_A_PERSON = (
 def test_a_conflict_of_interest_beats_every_other_rule(town: Town) -> None:
     """At home, too; and nobody but him."""
     colleague = make_member(town.home.agency_id)
-    row = shut_out(town, town.home)
+    row = exclude(town, town.home)
     for name in ABOUT_A_PERSON:
         with reading(town.home) as session:
             assert session.execute(text(f"SELECT count(*) FROM {name}")).scalar_one() == 0, name
@@ -496,7 +496,7 @@ def test_an_emergency_is_for_one_member_for_an_hour_and_leaves_nothing(
 
 def test_the_rows_are_those_of_the_oracle_for_every_combination(app: Flask, at: Callable[..., None]) -> None:
     world = World()
-    wise = oracle.read(app.config["DATABASE_URL"])
+    truth = oracle.read(app.config["DATABASE_URL"])
     rows = [
         {"id": uuid4(), "created_at": MOMENTS[0], "version": 1, "person_id": person, "category": category}
         | {"fields": {}, "text": "見本"}
@@ -514,10 +514,10 @@ def test_the_rows_are_those_of_the_oracle_for_every_combination(app: Flask, at: 
                 known = set(session.scalars(select(Person.id)))
                 named = set(session.scalars(select(Person.id).where(Person.pseudonym.is_not(None))))
                 filed = set(session.execute(select(Information.person_id, Information.category)).all())
-            assert known == {p for p in world.facts if wise.knows_of(mine, p, moment, me)}
-            assert named == {p for p in world.facts if wise.sees(mine, p, "basic", moment, me)}
+            assert known == {p for p in world.facts if truth.knows_of(mine, p, moment, me)}
+            assert named == {p for p in world.facts if truth.sees(mine, p, "basic", moment, me)}
             for category in (Category.HEALTH, Category.FINANCES):
-                told = {p for p in world.facts if wise.sees(mine, p, category.value, moment, me)}
+                told = {p for p in world.facts if truth.sees(mine, p, category.value, moment, me)}
                 assert {p for p, c in filed if c == category} == told
             answers.add((who is world.home, 0 < len(named) < len(world.facts)))
     assert (False, True) in answers
@@ -631,7 +631,7 @@ LOOK_ACROSS = {
 
 
 def test_few_look_past_the_wall_and_all_of_them_are_known() -> None:
-    past = ("across", "read.registry", "across_engine", "install_views")
+    past = ("unrestricted", "read.registry", "unrestricted_engine", "install_views")
     found = {
         str(path.relative_to(ROOT))
         for path in (ROOT / "portal").rglob("*.py")

@@ -27,11 +27,11 @@ from tests.browsers import Browser
 from tests.factories import make_case, make_consent, make_note, make_person, make_referral, step
 from tests.meeting_factories import name_member
 from tests.wall import world_meetings
-from tests.wall.canaries import CANARY, Eye
+from tests.wall.canaries import CANARY, ReadingRights
 from tests.wall.drawing import Draw
 from tests.wall.pages import blurred
 from tests.wall.sweep import text_of
-from tests.wall.test_canary_sweep import eye_of
+from tests.wall.test_canary_sweep import rights_of
 from tests.wall.world import World
 
 pytestmark = pytest.mark.both_databases
@@ -63,12 +63,14 @@ Secret = Callable[[World], None]
 def rename(world: World, *names: str) -> None:
     for name in names:
         people.update_basics(world.a.actor, world.people[name], world.named())
-        people.update_information(world.a.actor, world.people[name], Category.HEALTH, text=world.birds.word())
+        people.update_information(
+            world.a.actor, world.people[name], Category.HEALTH, text=world.canaries.word()
+        )
 
 
 def beyond_b(world: World) -> None:
     """Everything in town that is no business of b's, also about the people whom b knows."""
-    a, c, word = world.a, world.c, world.birds.word
+    a, c, word = world.a, world.c, world.canaries.word
     world.person("new")
     consent_id = make_consent(a, world.people["new"], [c], ["basic", "health"])
     referral_id = make_referral(
@@ -94,7 +96,7 @@ def beyond_b(world: World) -> None:
 
 def closed_matters(world: World) -> None:
     """At a table where d sits too: a closed item, a consent that does not name d, and what was written on it."""
-    word, person_id = world.birds.word, make_person(world.a)
+    word, person_id = world.canaries.word, make_person(world.a)
     closed = world_meetings.add(world, world.meetings["held"], world.a, person_id=person_id)
     world_meetings.write(world, closed)
     consent_id = make_consent(world.a, person_id, [world.c], ["basic", "health"])
@@ -106,7 +108,7 @@ def closed_matters(world: World) -> None:
     disclosures.withdraw_consent(world.a.actor, consent_id, reason=word())
     council = world.meetings["council"]
     world_meetings.add(world, council, world.a, person_id=person_id, categories=("basic",))
-    name_member(world.chair, council, world.members["b's worker who administers"], sworn=True)
+    name_member(world.chair, council, world.members["b's worker who administers"], agreed=True)
     open_packet(world.a.actor, council)
     for name in ("ours", "weekly"):
         world_meetings.add(world, world.meetings[name], world.a, person_id=person_id)
@@ -130,7 +132,7 @@ def beyond_d(world: World) -> None:
     beyond_b(world)
     rename(world, "withdrawn", "partly", "expired")
     closed_matters(world)
-    conversation.send_message(world.b.actor, world.referrals["live"], world.birds.word())
+    conversation.send_message(world.b.actor, world.referrals["live"], world.canaries.word())
     step(world.b, world.referrals["parent"], ReferralAction.ACCEPT)
     step(world.b, world.referrals["protected"], ReferralAction.REJECT)
     disclosures.withdraw_consent(world.a.actor, world.consents["live"])
@@ -194,9 +196,9 @@ def test_what_one_may_not_see_changes_not_a_byte(
         town.enter(monkeypatch)
         with town.ids.behind_the_wall():
             secret(town.world)
-        eye = eye_of(app, town.world, reader)
-        asked = asked or addresses_of(app, eye, draw)
-        worlds.append(answers(browser(town.world.members[reader]), asked, eye))
+        rights = rights_of(app, town.world, reader)
+        asked = asked or addresses_of(app, rights, draw)
+        worlds.append(answers(browser(town.world.members[reader]), asked, rights))
     one, other = worlds
     assert one.keys() == other.keys()
     assert len(one) > 150
@@ -207,15 +209,15 @@ def test_what_one_may_not_see_changes_not_a_byte(
     assert reader not in {"b", "d"} or any(CANARY.search(text) for _status, text in one.values())
 
 
-def addresses_of(app: Flask, eye: Eye, draw: Draw) -> list[str]:
+def addresses_of(app: Flask, rights: ReadingRights, draw: Draw) -> list[str]:
     lists = [f"/referrals/?box={box}" for box in ("in", "out", "all")]
     lists += ["/referrals/?overdue=1", "/referrals/?stopped=1", "/referrals/?news=1", "/referrals/?new=1"]
     lists += [f"/consents/?show={show}" for show in ("live", "30", "60", "ended")] + ["/cases/?show=closed"]
-    found = draw.addresses(app, eye, known=3, hidden=2)
+    found = draw.addresses(app, rights, known=3, hidden=2)
     return [one for one in (*found, *lists) if not one.startswith(TELLS_ALL)]
 
 
-def answers(client: Browser, asked: list[str], eye: Eye) -> dict[str, tuple[int, str]]:
+def answers(client: Browser, asked: list[str], rights: ReadingRights) -> dict[str, tuple[int, str]]:
     found = {}
     for address in asked:
         if ".pdf" not in address:  # its page is asked; the paper carries the moment it was printed

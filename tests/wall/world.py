@@ -50,7 +50,7 @@ class World:
     """Built by the services, a month ago and since, in the order of time; `people` and `referrals` are known by what became of them."""
 
     def __init__(self) -> None:
-        self.birds = Aviary()
+        self.canaries = Aviary()
         self.people: dict[str, UUID] = {}
         self.referrals: dict[str, UUID] = {}
         self.consents: dict[str, UUID] = {}
@@ -90,36 +90,42 @@ class World:
     # What each field holds is a word of its own.
 
     def named(self, **more: Any) -> Basics:
-        word, kana = self.birds.word, self.birds.kana
+        word, kana = self.canaries.word, self.canaries.kana
         return Basics(
             **{
                 "family": word(),
                 "given": word(),
                 "family_kana": kana(),
                 "given_kana": kana(),
-                "birth": self.birds.birth(),
+                "birth": self.canaries.birth(),
                 "sex": word(),
                 "address": word(),
                 "household": word(),
-                "telephone": self.birds.telephone(),
+                "telephone": self.canaries.telephone(),
                 **more,
             }
         )
 
     def person(self, name: str, home: Member | None = None, **more: Any) -> UUID:
         home = home or self.a
-        unnamed = {"pseudonym": self.birds.word(), "sex": self.birds.word(), "household": self.birds.word()}
+        unnamed = {
+            "pseudonym": self.canaries.word(),
+            "sex": self.canaries.word(),
+            "household": self.canaries.word(),
+        }
         basics = Basics(**unnamed) if more.pop("unnamed", False) else self.named(**more)
         person_id = self.people[name] = people.register(home.actor, basics)
         for category in FILED:
-            fields = {asked.code: self.birds.word() for asked in ASKED[category]}
-            people.update_information(home.actor, person_id, category, text=self.birds.word(), fields=fields)
+            fields = {asked.code: self.canaries.word() for asked in ASKED[category]}
+            people.update_information(
+                home.actor, person_id, category, text=self.canaries.word(), fields=fields
+            )
         return person_id
 
     def consent(
         self, name: str, *recipients: Member, told: Any = EVERYTHING, by: Member | None = None, **terms: Any
     ) -> UUID:
-        word = self.birds.word
+        word = self.canaries.word
         how = {"purpose": word(), "witness": word(), "form_version": word(), "kept_at": word()}
         given = {"given_by_name": word(), "given_by_relation": word(), "method": ConsentMethod.ORAL}
         consent_id = make_consent(by or self.a, self.people[name], recipients, told, **how | given | terms)
@@ -130,7 +136,7 @@ class World:
         self, name: str, status: str = "requested", *, sender: Member | None = None, to: Member | None = None,
         told: Any = EVERYTHING, kind: str = "joint_interview", label: str = "",
     ) -> UUID:  # fmt: skip
-        word = self.birds.word
+        word = self.canaries.word
         referral_id = make_referral(
             sender or self.a,
             to or self.b,
@@ -150,18 +156,18 @@ class World:
     def talk(self, referral_id: UUID, one: Member, other: Member) -> None:
         conversation.opened(other.actor, referral_id)
         for member in (one, other):
-            conversation.send_message(member.actor, referral_id, self.birds.word())
-            conversation.follow_up(member.actor, referral_id, FollowUpKind.MEETING, self.birds.word())
-            conversation.follow_up(member.actor, referral_id, FollowUpKind.LOCAL_ISSUE, self.birds.word())
+            conversation.send_message(member.actor, referral_id, self.canaries.word())
+            conversation.follow_up(member.actor, referral_id, FollowUpKind.MEETING, self.canaries.word())
+            conversation.follow_up(member.actor, referral_id, FollowUpKind.LOCAL_ISSUE, self.canaries.word())
 
     def work(self, member: Member, name: str, *, close: bool = False) -> UUID:
         """Notes, a goal, and perhaps the closing, in the case the member's agency has or opens."""
         case_id = self.case_of(member, name) or make_case(member, self.people[name])
         for category in (Category.LIFE_HISTORY, Category.HEALTH):
-            make_note(member, case_id, text=self.birds.word(), category=category, method=Method.VISIT)
-        cases.set_goal(member.actor, case_id, Domain.SOCIAL, self.birds.word())
+            make_note(member, case_id, text=self.canaries.word(), category=category, method=Method.VISIT)
+        cases.set_goal(member.actor, case_id, Domain.SOCIAL, self.canaries.word())
         if close:
-            cases.close_case(member.actor, case_id, outcome=Outcome.IMPROVED, text=self.birds.word())
+            cases.close_case(member.actor, case_id, outcome=Outcome.IMPROVED, text=self.canaries.word())
         return case_id
 
     def case_of(self, member: Member, name: str) -> UUID | None:
@@ -170,13 +176,13 @@ class World:
         return found.id if found else None
 
     def answer(self, **more: Any) -> dict[str, Any]:
-        return {"text": self.birds.word(), **more}
+        return {"text": self.canaries.word(), **more}
 
     def begin(self, now: datetime) -> None:
         """What was told, all of it alive."""
         a, b, c, d = self.a, self.b, self.c, self.d
         make_service(b)
-        self.person("live", contact_prohibited=True, contact_prohibited_reason=self.birds.word())
+        self.person("live", contact_prohibited=True, contact_prohibited_reason=self.canaries.word())
         self.consent("live", b, c)
         live = self.refer("live", "accepted")
         self.talk(live, a, b)
@@ -225,7 +231,7 @@ class World:
         self.work(d, "not ours")
 
     def ask_anonymously(self, name: str, to: Member, label: str) -> UUID:
-        word = self.birds.word
+        word = self.canaries.word
         referral_id = make_referral(
             self.a,
             to,
@@ -242,10 +248,10 @@ class World:
     def go_on(self) -> None:
         """What became of it."""
         a, b = self.a, self.b
-        disclosures.withdraw_consent(a.actor, self.consents["withdrawn"], reason=self.birds.word())
-        conversation.confirm_stop(b.actor, self.referrals["withdrawn"], note=self.birds.word())
+        disclosures.withdraw_consent(a.actor, self.consents["withdrawn"], reason=self.canaries.word())
+        conversation.confirm_stop(b.actor, self.referrals["withdrawn"], note=self.canaries.word())
         disclosures.withdraw_consent(
-            a.actor, self.consents["partly"], recipients=[id_of(b)], reason=self.birds.word()
+            a.actor, self.consents["partly"], recipients=[id_of(b)], reason=self.canaries.word()
         )
         self.renew("renewed", b, told={"basic", "health"})
         for name, member, action in (
@@ -259,7 +265,7 @@ class World:
         people.identify(a.actor, self.people["to be named"], self.named(), agreed="面談で本人が同意した")
 
     def renew(self, name: str, *recipients: Member, told: Any) -> None:
-        word = self.birds.word
+        word = self.canaries.word
         today = clock.today()
         terms = ConsentTerms(
             recipients=frozenset(id_of(one) for one in recipients),

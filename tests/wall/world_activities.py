@@ -23,35 +23,35 @@ from tests.activity_factories import (
 
 if TYPE_CHECKING:
     from tests.factories import Member
-    from tests.wall.canaries import Eye
+    from tests.wall.canaries import ReadingRights
     from tests.wall.world import World
 
 Row = dict[str, Any]
 
 
-def holds(eye: Eye, row: Row) -> bool:
+def holds(rights: ReadingRights, row: Row) -> bool:
     """Of an activity: the agencies that held it."""
-    held = eye.tables["activity_agency"].values()
-    return (row["id"], eye.works) in {(one["activity_id"], one["agency_id"]) for one in held}
+    held = rights.tables["activity_agency"].values()
+    return (row["id"], rights.works) in {(one["activity_id"], one["agency_id"]) for one in held}
 
 
-def holds_series(eye: Eye, row: Row) -> bool:
-    held = eye.tables["activity_series_agency"].values()
-    return (row["id"], eye.works) in {(one["series_id"], one["agency_id"]) for one in held}
+def holds_series(rights: ReadingRights, row: Row) -> bool:
+    held = rights.tables["activity_series_agency"].values()
+    return (row["id"], rights.works) in {(one["series_id"], one["agency_id"]) for one in held}
 
 
-def wrote(eye: Eye, row: Row) -> bool:
+def wrote(rights: ReadingRights, row: Row) -> bool:
     """What an agency wrote down of a day is its own."""
-    return bool(row["agency_id"] == eye.works)
+    return bool(row["agency_id"] == rights.works)
 
 
-def works(eye: Eye, row: Row) -> bool:
+def works(rights: ReadingRights, row: Row) -> bool:
     """Partners and what is said of a year are for everybody who does casework."""
-    return eye.works is not None
+    return rights.works is not None
 
 
-def own_case(eye: Eye, row: Row) -> bool:
-    return bool(eye.tables["support_case"][row["case_id"]]["agency_id"] == eye.works)
+def own_case(rights: ReadingRights, row: Row) -> bool:
+    return bool(rights.tables["support_case"][row["case_id"]]["agency_id"] == rights.works)
 
 
 ACTIVITY = ("title", "place", "not_held_why", "audience", "text", "outcome", "struck_why")
@@ -91,7 +91,7 @@ EVALUATION_READERS = {"agency_admin", "auditor"}
 
 
 def held_by(world: World, member: Member, *together: Member, **values: Any) -> Any:
-    word = world.birds.word
+    word = world.canaries.word
     said = {"title": word(), "place": word(), "text": word(), "outcome": word()}
     if "not_held_why" in values:
         del said["outcome"]  # nothing came of it
@@ -103,7 +103,7 @@ def held_by(world: World, member: Member, *together: Member, **values: Any) -> A
 
 
 def happen(world: World) -> None:
-    a, b, c, d, word = world.a, world.b, world.c, world.d, world.birds.word
+    a, b, c, d, word = world.a, world.b, world.c, world.d, world.canaries.word
     today = clock.today()
     series = make_activity_series(b, [c], title=word(), place=word())
     own = held_by(world, b, series_id=series)
@@ -121,7 +121,7 @@ def happen(world: World) -> None:
         name=word(),
         about=word(),
         contact_name=word(),
-        telephone=world.birds.telephone(),
+        telephone=world.canaries.telephone(),
         email=f"{word()}@example.jp",
         address=word(),
         offers=[offer.value for offer in Offer],
@@ -147,7 +147,7 @@ def happen(world: World) -> None:
 
 def evaluate(world: World) -> None:
     """This year's texts, and the last year: closed, opened again, closed for good and added to."""
-    b, word, year = world.b, world.birds.word, clock.fiscal_year(clock.today())
+    b, word, year = world.b, world.canaries.word, clock.fiscal_year(clock.today())
     chair = world.members["b's coordinator"].actor
     make_area(b, "own", name=word(), kinds=[ActivityKind.SEMINAR.value])
     for one in (year, year - 1):

@@ -16,31 +16,31 @@ from portal.people.models import Person
 from tests.factories import Member
 
 if TYPE_CHECKING:
-    from tests.wall.canaries import Eye
+    from tests.wall.canaries import ReadingRights
     from tests.wall.world import World
 
 Row = dict[str, Any]
 
 
-def is_concerned(eye: Eye, row: Row) -> bool:
+def is_concerned(rights: ReadingRights, row: Row) -> bool:
     """What was typed: by whoever asked; once it was opened by all who kept the record; and by those who may agree."""
-    if row["staff_id"] == eye.staff and row["agency_id"] == eye.works:
+    if row["staff_id"] == rights.staff and row["agency_id"] == rights.works:
         return True
-    if row["home_agency_id"] == eye.works and row["starts_at"] is not None:
+    if row["home_agency_id"] == rights.works and row["starts_at"] is not None:
         return True
-    return eye.role == "coordinator" and eye.works in {row["agency_id"], row["home_agency_id"]}
+    return rights.role == "coordinator" and rights.works in {row["agency_id"], row["home_agency_id"]}
 
 
-def is_there(eye: Eye, table: str, row: Row) -> bool:
+def is_there(rights: ReadingRights, table: str, row: Row) -> bool:
     """Whether the reader may know of this use, or of the notice of it."""
-    access = row if table == "emergency_access" else eye.tables["emergency_access"][row["access_id"]]
-    if eye.wise.is_out(eye.staff, access["person_id"]):
+    access = row if table == "emergency_access" else rights.tables["emergency_access"][row["access_id"]]
+    if rights.truth.is_out(rights.staff, access["person_id"]):
         return False
-    if eye.role == "auditor":
+    if rights.role == "auditor":
         return access["starts_at"] is not None and (row is access or row["agency_id"] is None)
-    if eye.works is None:
+    if rights.works is None:
         return False
-    return is_concerned(eye, access) if row is access else bool(row["agency_id"] == eye.works)
+    return is_concerned(rights, access) if row is access else bool(row["agency_id"] == rights.works)
 
 
 RULES_OF_EMERGENCIES = {
@@ -55,7 +55,7 @@ def ask(world: World, member: Member, name: str) -> Any:
         Wanted(agency_id=person.home_agency_id, number=person.number),
         person.id,
         Emergency.BODY,
-        world.birds.word(),
+        world.canaries.word(),
         frozenset({Category.HEALTH}),
     )
     return services.file(member.actor, wish)
@@ -67,9 +67,9 @@ def happen(world: World) -> None:
         judged = ask(world, world.d, "live")
         services.give_back(world.d.actor, judged)
         services.review(
-            world.members["auditor"].actor, judged, Finding.JUSTIFIED_WITH_NOTE, world.birds.word()
+            world.members["auditor"].actor, judged, Finding.JUSTIFIED_WITH_NOTE, world.canaries.word()
         )
         refused = ask(world, world.d, "protected")
     with clock.frozen(clock.now() - timedelta(hours=23)):
-        services.turn_down(world.chair.actor, refused, world.birds.word())
+        services.turn_down(world.chair.actor, refused, world.canaries.word())
     ask(world, world.c, "not ours")

@@ -18,25 +18,25 @@ from tests.wall.world_exclusions import is_concerned
 
 if TYPE_CHECKING:
     from tests.factories import Member
-    from tests.wall.canaries import Eye
+    from tests.wall.canaries import ReadingRights
     from tests.wall.world import World
 
 Row = dict[str, Any]
 
 
-def own(eye: Eye, row: Row) -> bool:
+def own(rights: ReadingRights, row: Row) -> bool:
     """Findings are for those who answer for the agency: its coordinators, and whoever administers it."""
-    answers = eye.role in {"coordinator", "agency_admin"} or eye.administers
-    return answers and bool(row["agency_id"] == eye.agency)
+    answers = rights.role in {"coordinator", "agency_admin"} or rights.administers
+    return answers and bool(row["agency_id"] == rights.agency)
 
 
-def nobody(_eye: Eye, _row: Row) -> bool:
+def nobody(_eye: ReadingRights, _row: Row) -> bool:
     return False
 
 
-def asked_for(eye: Eye, row: Row) -> bool:
+def asked_for(rights: ReadingRights, row: Row) -> bool:
     """The colleagues of who proposed it; the person's own words are not in it."""
-    return bool(row["agency_id"] == eye.agency)
+    return bool(row["agency_id"] == rights.agency)
 
 
 # By everybody but the auditor; what he wrote himself he reads.
@@ -53,27 +53,27 @@ AUDITORS_OWN = {
 }
 
 
-def is_found(eye: Eye, row: Row) -> bool:
-    return own(eye, row) or eye.role == "auditor"
+def is_found(rights: ReadingRights, row: Row) -> bool:
+    return own(rights, row) or rights.role == "auditor"
 
 
-def is_asked_for(eye: Eye, row: Row) -> bool:
-    knows = eye.works is None or not eye.wise.is_out(eye.staff, row["person_id"])
-    return eye.agency is not None and asked_for(eye, row) and knows
+def is_asked_for(rights: ReadingRights, row: Row) -> bool:
+    knows = rights.works is None or not rights.truth.is_out(rights.staff, row["person_id"])
+    return rights.agency is not None and asked_for(rights, row) and knows
 
 
-def is_shut_out(eye: Eye, row: Row) -> bool:
+def is_excluded(rights: ReadingRights, row: Row) -> bool:
     """An exclusion, for who may lift it or has it on his list."""
-    return eye.works is not None and is_concerned(eye, row)
+    return rights.works is not None and is_concerned(rights, row)
 
 
 # Who may know that such a record is there at all.
 THERE = {
     "audit_finding": is_found,
-    "audit_sample": lambda eye, _row: eye.role == "auditor",
-    "audit_sample_item": lambda eye, _row: eye.role == "auditor",
+    "audit_sample": lambda rights, _row: rights.role == "auditor",
+    "audit_sample_item": lambda rights, _row: rights.role == "auditor",
     "erasure": is_asked_for,
-    "exclusion": is_shut_out,
+    "exclusion": is_excluded,
 }
 ADMINISTRATORS = {("audit_finding", column) for column in ("text", "answer", "closing")} | {
     ("erasure", "reason")
@@ -84,7 +84,7 @@ CODES_OF_INSPECTIONS = {
 
 
 def happen(world: World) -> None:
-    auditor, word = world.members["auditor"], world.birds.word
+    auditor, word = world.members["auditor"], world.canaries.word
     with clock.frozen(clock.now() - timedelta(days=3)):
         names.open_name(auditor.actor, world.people["live"], word())
         samples.draw(auditor.actor, Draw(clock.today() - timedelta(days=60), clock.today(), 3, seed="見本"))
@@ -101,7 +101,7 @@ def happen(world: World) -> None:
 
 def find(world: World, auditor: Member, member: Member) -> None:
     """Stated, answered, closed."""
-    word, due_on = world.birds.word, clock.today() + timedelta(days=30)
+    word, due_on = world.canaries.word, clock.today() + timedelta(days=30)
     assert member.agency_id
     said = Statement(member.agency_id, FindingKind.WEAKNESS, word(), due_on)
     finding = findings.state(auditor.actor, said)

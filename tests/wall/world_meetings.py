@@ -71,8 +71,8 @@ def convene(world: World) -> None:
     }
     world.meetings |= meetings
     fill(world, meetings)
-    for member, sworn in ((world.a, True), (world.b, True), (a, True), (world.c, False)):
-        name_member(a, meetings["council"], member, sworn=sworn)
+    for member, agreed in ((world.a, True), (world.b, True), (a, True), (world.c, False)):
+        name_member(a, meetings["council"], member, agreed=agreed)
     add_guest(world, meetings["council"])
     hold(world, meetings)
 
@@ -86,7 +86,7 @@ def in_step(world: World) -> None:
 
 
 def typed(world: World) -> Any:
-    word = world.birds.word
+    word = world.canaries.word
 
     def where(*, begun: int = 0) -> dict[str, Any]:
         found: dict[str, Any] = {"name": word(), "place": word(), "link": f"https://example.jp/{word()}"}
@@ -105,7 +105,7 @@ def fill(world: World, meetings: dict[str, UUID]) -> None:
 
 def matters(world: World) -> Iterator[tuple[Member, Callable[[], dict[str, Any]]]]:
     """Of people, of referrals, of the town, and two that fell out: who brings it, and what it is each time."""
-    word, people = world.birds.word, world.people
+    word, people = world.canaries.word, world.people
     for by, name, more in MATTERS:
         yield world.members[by], partial(dict, person_id=people[name], **more)
     for name in REFERRED:
@@ -126,14 +126,14 @@ def matters(world: World) -> Iterator[tuple[Member, Callable[[], dict[str, Any]]
 
 
 def add(world: World, meeting_id: UUID, by: Member, **values: Any) -> UUID:
-    word = world.birds.word
+    word = world.canaries.word
     return make_item(by, meeting_id, title=word(), text=word(), **values)
 
 
 def add_guest(world: World, meeting_id: UUID) -> None:
     with db.transaction() as session:
         guest = Attendance(
-            meeting_id=meeting_id, guest_name=world.birds.word(), guest_from=world.birds.word()
+            meeting_id=meeting_id, guest_name=world.canaries.word(), guest_from=world.canaries.word()
         )
         session.add(guest)
         audit.record(AuditEvent.ROSTER_CHANGED, guest, actor=world.chair.actor)
@@ -160,7 +160,7 @@ def hold(world: World, meetings: dict[str, UUID]) -> None:
     walk(chair, meetings["cancelled"], "cancelled")
     with db.transaction() as session:
         cancelled = session.get_one(Meeting, meetings["cancelled"])
-        cancelled.cancelled_why = world.birds.word()
+        cancelled.cancelled_why = world.canaries.word()
         audit.record(AuditEvent.MEETING_MOVED, cancelled, actor=chair.actor)
 
 
@@ -173,7 +173,7 @@ def items_of(meeting_id: UUID) -> list[UUID]:
 
 def write(world: World, item_id: UUID, *, without: str = "") -> None:
     """Minutes, a text that came second, and what came of it."""
-    word, chair = world.birds.word, world.chair
+    word, chair = world.canaries.word, world.chair
     with db.transaction() as session:
         item = session.get_one(AgendaItem, item_id)
         item.minutes_text = word()
@@ -200,7 +200,7 @@ def correct(world: World, meeting_id: UUID) -> None:
     """Addenda to approved minutes: to the whole, and to one item."""
     with db.transaction() as session:
         for item_id in (None, items_of(meeting_id)[0]):
-            text, by = world.birds.word(), world.chair
+            text, by = world.canaries.word(), world.chair
             addendum = Addendum(meeting_id=meeting_id, item_id=item_id, staff_id=by.staff_id, text=text)
             session.add(addendum)
             audit.record(AuditEvent.ADDENDUM_WRITTEN, addendum, actor=by.actor)

@@ -99,7 +99,7 @@ def test_when_no_page_can_be_made(in_use: Flask, monkeypatch: pytest.MonkeyPatch
 def test_a_reader_that_writes_is_a_mistake_and_no_fault_of_the_database(app: Flask) -> None:
     make_agency()
     with app.app_context(), pytest.raises(DBAPIError) as mistake:
-        db.across.execute(text("UPDATE agency SET name = name"))
+        db.unrestricted.execute(text("UPDATE agency SET name = name"))
     assert fault_of(mistake.value) is None
     with app.app_context(), pytest.raises(DBAPIError) as mistake, db.transaction() as session:
         session.execute(text("SELECT nothing FROM agency"))

@@ -1,4 +1,4 @@
-"""The press is a process of its own: kept warm, replaced when it is gone, told nothing but the page."""
+"""The PDF process is a process of its own: kept warm, replaced when it is gone, told nothing but the page."""
 
 import ast
 import json
@@ -30,10 +30,10 @@ def printer() -> Iterator[Printer]:
 
 @pytest.fixture
 def fake(printer: Printer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Printer]:
-    """A press that answers by these lines of Python: `page` is what came in, `answer(bytes)` sends."""
+    """A PDF process that answers by these lines of Python: `page` is what came in, `answer(bytes)` sends."""
 
     def make(lines: str) -> Printer:
-        program = tmp_path / "press.py"
+        program = tmp_path / "pdf.py"
         begin = """
 import json, os, sys, time
 page = sys.stdin.buffer.read(int.from_bytes(sys.stdin.buffer.read(8), "big"))
@@ -42,7 +42,7 @@ def answer(what):
     sys.stdout.buffer.flush()
 """
         program.write_text(begin + lines)
-        monkeypatch.setattr(module, "PRESS", program)
+        monkeypatch.setattr(module, "PROGRAM", program)
         return printer
 
     return make
@@ -53,9 +53,9 @@ def words(pdf: bytes) -> str:
 
 
 def gone(printer: Printer) -> bool:
-    """Whether the press ends by itself within some seconds."""
-    assert printer.press
-    return printer.press.process.wait(timeout=10) is not None
+    """Whether the PDF process ends by itself within some seconds."""
+    assert printer.child
+    return printer.child.process.wait(timeout=10) is not None
 
 
 def test_two_presses_print_the_same_bytes(printer: Printer) -> None:
@@ -68,12 +68,12 @@ def test_two_presses_print_the_same_bytes(printer: Printer) -> None:
 
 def test_a_press_that_is_gone_is_replaced(printer: Printer) -> None:
     printer.printed(SHEET.format("一"))
-    assert printer.press
-    first = printer.press.process
+    assert printer.child
+    first = printer.child.process
     first.kill()
     first.wait()
     assert "二" in words(printer.printed(SHEET.format("二")))
-    assert printer.press.process.pid != first.pid
+    assert printer.child.process.pid != first.pid
 
 
 def test_an_idle_press_ends_by_itself_and_the_next_page_starts_another(printer: Printer) -> None:
@@ -119,12 +119,12 @@ def test_a_press_that_ends_over_a_page_is_asked_twice_and_no_more(
 def test_what_goes_wrong_is_said_by_its_kind_alone(
     printer: Printer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    real = module.PRESS.read_text().replace("def pressed(", "def unused(")
-    program = tmp_path / "press.py"
+    real = module.PROGRAM.read_text().replace("def pressed(", "def unused(")
+    program = tmp_path / "pdf.py"
     program.write_text(
         real.replace("def unused(", "def pressed(html):\n    raise ValueError(html)\n\n\ndef unused(")
     )
-    monkeypatch.setattr(module, "PRESS", program)
+    monkeypatch.setattr(module, "PROGRAM", program)
     with pytest.raises(NotPrinted) as error:
         printer.printed("山田 太郎")
     assert str(error.value) == "ValueError"
@@ -134,15 +134,15 @@ def test_the_press_is_told_no_setting_and_no_key(
     fake: Callable[[str], Printer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("SECRET_KEY", "DATABASE_URL", "KEY_DIR", "PYTHONPATH"):
-        monkeypatch.setenv(name, "not for the press")
+        monkeypatch.setenv(name, "not for the PDF process")
     told = json.loads(fake("answer(b'P' + json.dumps(dict(os.environ)).encode())").printed("page"))
-    assert "not for the press" not in told.values()
+    assert "not for the PDF process" not in told.values()
 
 
 def test_its_folder_goes_with_it(printer: Printer) -> None:
     printer.printed(SHEET.format("一"))
-    assert printer.press
-    folder = Path(printer.press.folder.name)
+    assert printer.child
+    folder = Path(printer.child.folder.name)
     assert folder.is_dir()
     printer.stop()
     assert not folder.exists()
@@ -159,12 +159,12 @@ def imported(path: Path) -> set[str]:
 
 
 def test_no_worker_carries_the_press_and_the_press_carries_no_portal() -> None:
-    press = PORTAL / "web/press.py"
-    assert not [name for name in imported(press) if name.startswith("portal")]
+    program = PORTAL / "web/pdf.py"
+    assert not [name for name in imported(program) if name.startswith("portal")]
     carriers = [
         path.name
         for path in PORTAL.rglob("*.py")
-        if path != press and any(name.startswith(("weasyprint", "portal.web.pdf")) for name in imported(path))
+        if path != program and any(name.startswith(("weasyprint", "portal.web.pdf")) for name in imported(path))
     ]
     assert carriers == []
 

@@ -11,7 +11,7 @@ from portal.activities.kinds import Offer
 from portal.activities.partners.queries import AgreementState, Filter, PartnerView
 from portal.activities.partners.services import PartnerFacts
 from portal.agencies.forms import Ticks, is_mail, worded
-from portal.core.labels import Worded
+from portal.core.labels import Labelled
 from portal.people.forms import differences
 from portal.web.base_form import BaseForm, VersionField
 from portal.web.fields import (
@@ -25,7 +25,7 @@ from portal.web.fields import (
 )
 
 LINE, TEXT = MaxLength(200), MaxLength(2000)
-Code = TypeVar("Code", bound=Worded)
+Code = TypeVar("Code", bound=Labelled)
 TYPED = ("name", "about", "contact_name", "telephone", "email", "address")
 
 

@@ -33,7 +33,7 @@ from portal.activities.kinds import ActivityKind, Offer
 from portal.activities.models import Activity, ActivityAgency, ActivityAttendance, Agreement, Partner
 from portal.agencies.models import Agency
 from portal.core import clock
-from portal.core.labels import N_, Worded
+from portal.core.labels import N_, Labelled
 from portal.core.policy import Actor, Permission, can
 from portal.disclosures.person_header import label_columns, label_of
 from portal.people.categories import Category
@@ -44,7 +44,7 @@ WARNED_BEFORE = timedelta(days=30)
 NO_END = date.max  # stands for an agreement without a last day
 
 
-class AgreementState(Worded):
+class AgreementState(Labelled):
     """Whether an agreement stands today."""
 
     STANDS = "stands", N_("協定あり")
@@ -290,7 +290,7 @@ def visitors_statement() -> Select[*tuple[Any, ...]]:
             ActivityAttendance.struck_at.is_(None),
             or_(
                 ActivityAttendance.person_id.is_(None),
-                ~predicates.is_shut_out(predicates.READER, ActivityAttendance.person_id),
+                ~predicates.is_excluded(predicates.READER, ActivityAttendance.person_id),
             ),
         )
         .order_by(ActivityAttendance.id)

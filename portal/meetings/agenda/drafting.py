@@ -157,7 +157,7 @@ def refresh(actor: Actor, meeting_id: UUID) -> None:
     """
     require(actor, Permission.MEETING_ATTEND)
     meeting = db.read.scalars(queries.visible(actor).where(Meeting.id == meeting_id)).one()
-    if not meeting.is_coming or not plan(db.across(), meeting):
+    if not meeting.is_coming or not plan(db.unrestricted(), meeting):
         return
     with db.transaction() as session:
         meeting = services.locked(session, actor, meeting_id)

@@ -104,5 +104,5 @@ class ShareForm(BaseForm):
     categories = ManyOf(lazy_gettext("共有する情報の区分"), choices=choices_of(Category))
 
 
-class PressForm(BaseForm):
+class ConfirmForm(BaseForm):
     """A button alone."""

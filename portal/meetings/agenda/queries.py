@@ -19,7 +19,7 @@ from portal.core.db import among, db
 from portal.core.policy import Actor, Permission, can
 from portal.disclosures import person_header
 from portal.disclosures.models import Basis
-from portal.disclosures.person_header import Brief
+from portal.disclosures.person_header import PersonSummary
 from portal.disclosures.queries import consents_visible_to
 from portal.meetings import item_visibility
 from portal.meetings.agenda.models import AgendaItem, ItemCategory
@@ -69,7 +69,7 @@ class MeetingView:
     cancelled_why: str
     version: int
     is_named: bool  # the reader stands on the roster
-    is_sworn: bool
+    has_agreed: bool
     members: Mapping[UUID, str]
 
     @property
@@ -94,9 +94,9 @@ class MeetingView:
         return self.status in HELD
 
     @property
-    def needs_oath(self) -> bool:
+    def needs_confidentiality(self) -> bool:
         """Of a 支援会議, nothing is shown before the reader has acknowledged his duty of secrecy."""
-        return self.kind is MeetingKind.STATUTORY and not self.is_sworn
+        return self.kind is MeetingKind.STATUTORY and not self.has_agreed
 
     def is_arranged_by(self, actor: Actor) -> bool:
         return can(actor, Permission.MEETING_ARRANGE, self)
@@ -144,7 +144,7 @@ class ItemView:
     title: str = ""
     text: str = ""
     has_person: bool = False
-    brief: Brief | None = None
+    person_summary: PersonSummary | None = None
     referral: ReferralGlance | None = None
     issue_id: UUID | None = None
     issue_text: str = ""
@@ -158,11 +158,11 @@ class ItemView:
     @property
     def label(self) -> str:
         """Name or pseudonym; empty where nobody is meant or the name may not be seen."""
-        return self.brief.label if self.brief else ""
+        return self.person_summary.label if self.person_summary else ""
 
     @property
     def person_id(self) -> UUID | None:
-        return self.brief.id if self.brief else None
+        return self.person_summary.id if self.person_summary else None
 
 
 # A meeting and its agenda as one reader may see them, in five statements however long the agenda is.
@@ -180,10 +180,10 @@ def meeting_statement() -> Select[*tuple[Any, ...]]:
             *Meeting.__table__.columns,
             Agency.name.label("convener_name"),
             on_roster.label("is_named"),
-            queries.is_sworn(predicates.READER).label("is_sworn"),
+            queries.has_agreed(predicates.READER).label("has_agreed"),
         )
         .join(Agency, Agency.id == Meeting.convener_id)
-        .where(Meeting.id == bindparam("meeting_id"), queries.at_table(predicates.READER))
+        .where(Meeting.id == bindparam("meeting_id"), queries.is_invited(predicates.READER))
     )
 
 
@@ -221,7 +221,7 @@ def sights() -> CTE:
             item_visibility.present(reader, now).label("present"),
             item_visibility.readable(reader, now).label("readable"),
             item_visibility.named(reader, now, Person).label("named"),
-            and_(queries.may_enter(reader), item_visibility.is_party(reader)).label("party"),
+            and_(queries.may_enter(reader), item_visibility.is_referral_party(reader)).label("party"),
         )
         .join(Meeting, Meeting.id == AgendaItem.meeting_id)
         .outerjoin(Person, Person.id == AgendaItem.person_id)
@@ -337,7 +337,7 @@ def with_closed(
 ) -> Sequence[Row[*tuple[Any, ...]]]:
     """For who arranges the agenda: the places of the items that he may not know, among the others."""
     known = {row.id: row for row in rows}
-    return [known.get(row.id, row) for row in db.across().execute(closed_statement(), values)]
+    return [known.get(row.id, row) for row in db.unrestricted().execute(closed_statement(), values)]
 
 
 def load_items(
@@ -359,7 +359,7 @@ def load_items(
     rows: Sequence[Row[*tuple[Any, ...]]] = session.execute(items_statement(), values).all()
     if with_hidden:
         rows = with_closed(rows, values)
-    people = person_header.briefs(
+    people = person_header.summaries(
         session,
         actor,
         [row.person_id for row in rows if row.person_id],
@@ -375,7 +375,7 @@ def load_items(
 def views(
     rows: Sequence[Row[*tuple[Any, ...]]],
     actor: Actor,
-    people: dict[UUID, Brief],
+    people: dict[UUID, PersonSummary],
     told: dict[UUID, list[Category]],
 ) -> list[ItemView]:
     found: list[ItemView] = []
@@ -388,7 +388,12 @@ def views(
 
 
 def view_of(
-    row: Any, actor: Actor, people: dict[UUID, Brief], told: dict[UUID, list[Category]], *, number: int
+    row: Any,
+    actor: Actor,
+    people: dict[UUID, PersonSummary],
+    told: dict[UUID, list[Category]],
+    *,
+    number: int,
 ) -> ItemView:
     always = {
         "id": row.id,
@@ -428,7 +433,7 @@ def view_of(
         title=row.title or "",
         text=row.text or "",
         has_person=row.has_person,
-        brief=people.get(row.person_id) if row.person_id else None,
+        person_summary=people.get(row.person_id) if row.person_id else None,
         referral=referral,
         issue_id=row.issue_id,
         issue_text=row.issue_text or "",
@@ -486,7 +491,7 @@ def share_afterwards(session: Session, meeting: MeetingView) -> int | None:
 # Which agencies at a table would hear of a person, and by what: asked before a matter is brought there.
 
 
-def hearers(
+def eligible_agencies(
     session: Session, members: Collection[UUID], person_id: UUID, referral_id: UUID | None, now: datetime
 ) -> set[UUID]:
     """Those members who know already, or whom a consent lets be told."""

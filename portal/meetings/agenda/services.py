@@ -164,7 +164,7 @@ def check_covered(
 ) -> None:
     """A 支援調整会議 rests on consent: what nobody else may hear is not brought there."""
     members = set(session.scalars(schedule_queries.members_of(meeting.id))) - {actor.agency_id}
-    if not queries.hearers(session, members, person_id, referral_id, clock.now()):
+    if not queries.eligible_agencies(session, members, person_id, referral_id, clock.now()):
         raise Invalid(
             N_("出席する機関のどこにも、本人の同意がありません。同意を記録してから、議題に加えてください。"),
             field="shared",
@@ -212,7 +212,7 @@ def arranges(actor: Actor, meeting: Meeting) -> bool:
 
 def require_own(session: Session, actor: Actor, item: AgendaItem) -> None:
     """Raise unless his agency brought it; to who is shut out of its person's affairs it is closed like any other's."""
-    closed = select(AgendaItem.id).where(AgendaItem.id == item.id, item_visibility.is_shut_out(actor))
+    closed = select(AgendaItem.id).where(AgendaItem.id == item.id, item_visibility.is_excluded(actor))
     if item.brought_by_id != actor.agency_id or session.scalar(closed):
         raise NotAllowed(N_("ほかの機関が出した議題は変えられません。出した機関に頼んでください。"))
 

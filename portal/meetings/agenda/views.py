@@ -68,7 +68,7 @@ def agenda_of(actor: Actor, meeting_id: UUID) -> tuple[MeetingView, list[ItemVie
         drafting.refresh(actor, meeting_id)
         meeting = queries.load_meeting(db.read(), actor, meeting_id, clock.now())
     items: list[ItemView] = []
-    if not meeting.needs_oath:
+    if not meeting.needs_confidentiality:
         items = queries.load_items(
             db.read(), actor, meeting_id, clock.now(), with_hidden=arranges, with_fallen=True
         )
@@ -91,7 +91,7 @@ def show(meeting_id: UUID) -> ResponseReturnValue:
         fallen=[item for item in items if not item.stands],
         unshared=[item for item in items if may_share(item)],
         time=queries.time_of(meeting, items) if arranges else None,
-        afterwards=queries.share_afterwards(db.across(), meeting) if arranges else None,
+        afterwards=queries.share_afterwards(db.unrestricted(), meeting) if arranges else None,
         actions=FLOW.actions_from(meeting.status) if arranges else [],
         name_of=name_of,
         reason_of=reason_of,

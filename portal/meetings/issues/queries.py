@@ -24,7 +24,7 @@ from portal.meetings.issues.models import LocalIssue
 from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import HELD, OPENED, IssueStatus
 from portal.referrals.models import FollowUp, Referral
-from portal.referrals.queries import is_shut_out
+from portal.referrals.queries import is_excluded
 from portal.referrals.states import ReferralStatus, Refusal
 from portal.wall import predicates
 
@@ -117,8 +117,8 @@ def columns() -> Select[*tuple[Any, ...]]:
             own.label("is_own"),
             was_discussed_here(reader, now).label("may_conclude"),
             shown(own, Staff.name, "raised_by"),
-            shown(and_(own, ~is_shut_out(reader)), Referral.id, "referral_id"),
-            shown(and_(own, ~is_shut_out(reader)), Referral.number, "referral_number"),
+            shown(and_(own, ~is_excluded(reader)), Referral.id, "referral_id"),
+            shown(and_(own, ~is_excluded(reader)), Referral.number, "referral_number"),
         )
         .select_from(LocalIssue)
         .join(Agency, Agency.id == LocalIssue.agency_id)
@@ -238,7 +238,7 @@ def lacking_statement() -> Select[*tuple[Any, ...]]:
                 Referral.status == ReferralStatus.REJECTED,
             ),
             among(Referral.refusal, LACKING),
-            ~is_shut_out(predicates.READER),
+            ~is_excluded(predicates.READER),
             ~noted.correlate(Referral),
         )
         .order_by(Referral.listed_at.desc(), Referral.id.desc())

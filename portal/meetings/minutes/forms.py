@@ -27,7 +27,7 @@ class StepForm(BaseForm):
     version = VersionField()
 
 
-class PressForm(BaseForm):
+class ConfirmForm(BaseForm):
     """A button alone."""
 
 

@@ -24,8 +24,8 @@ from portal.meetings.blueprint import bp
 from portal.meetings.minutes import queries, services, text
 from portal.meetings.minutes.forms import (
     AddendumForm,
+    ConfirmForm,
     MinutesForm,
-    PressForm,
     PutOffForm,
     SettleForm,
     StepForm,
@@ -67,7 +67,7 @@ def may_write(actor: Actor, meeting: MeetingView, item: ItemView) -> bool:
 
 def items_of(actor: Actor, meeting: MeetingView, *, with_hidden: bool = False) -> list[ItemView]:
     """The agenda in the reader's eyes; what was put off stays, what was taken off does not. The reading is logged."""
-    if meeting.needs_oath:
+    if meeting.needs_confidentiality:
         return []
     found = agenda_queries.load_items(
         db.read(), actor, meeting.id, clock.now(), with_hidden=with_hidden, with_fallen=True
@@ -138,7 +138,7 @@ def session(meeting_id: UUID) -> ResponseReturnValue:
             item.id: apart(SettleForm(formdata=None, data={"version": item.version}), item.id)
             for item in mine
         },
-        press=apart(PressForm(formdata=None), "press"),
+        confirm=apart(ConfirmForm(formdata=None), "confirm"),
         came=[one for one in attendance if one.was_there],
         named=len(attendance),
         name_of=name_of,
@@ -190,7 +190,7 @@ def step(meeting_id: UUID, action: MeetingAction) -> ResponseReturnValue:
         with refusals(form):
             schedule_services.perform(actor, action, meeting_id, version=form.version.number)
             flash(gettext(DONE[action]), "success")
-            there = ".minutes" if action is A.APPROVE and not meeting.needs_oath else ".session"
+            there = ".minutes" if action is A.APPROVE and not meeting.needs_confidentiality else ".session"
             return redirect(url_for(there, meeting_id=meeting_id))
         db.end()
         meeting = load_at_table(actor, meeting_id)
@@ -313,7 +313,7 @@ def minutes_of(meeting_id: UUID, channel: str) -> dict[str, Any]:
     actor = signed_in()
     meeting = load_at_table(actor, meeting_id)
     require_held(meeting)
-    if meeting.needs_oath:
+    if meeting.needs_confidentiality:
         raise NotAllowed(N_("支援会議の議事録は、守秘義務を確認した方だけが開けます。"), lack=Lack.SECRECY)
     now = clock.now()
     found = agenda_queries.load_items(db.read(), actor, meeting_id, now, with_fallen=True)
@@ -339,7 +339,7 @@ def minutes_of(meeting_id: UUID, channel: str) -> dict[str, Any]:
         "name_of": name_of,
         "reason_of": reason_of,
         "printed_at": now,
-        "press": PressForm(formdata=None),
+        "confirm": ConfirmForm(formdata=None),
         "S": S,
     }
 
@@ -378,7 +378,7 @@ def amend(meeting_id: UUID) -> ResponseReturnValue:
         is_mine = may_write(actor, meeting, item)
     else:
         meeting, item = load_at_table(actor, meeting_id), None
-        is_mine = can(actor, Permission.MEETING_ARRANGE, meeting) and not meeting.needs_oath
+        is_mine = can(actor, Permission.MEETING_ARRANGE, meeting) and not meeting.needs_confidentiality
     if not is_mine:
         raise NotAllowed(N_("追記できるのは、会議を主催する機関の調整担当と、その議題を出した機関です。"))
     if meeting.status is not S.APPROVED:

@@ -95,7 +95,7 @@ def was_told(reader: Actor) -> ColumnElement[bool]:
     told = (
         exists().where(line.source_id == AgendaItem.id, predicates.is_for(line, reader)).correlate(AgendaItem)
     )
-    return and_(queries.may_enter(reader), ~item_visibility.is_shut_out(reader), told)
+    return and_(queries.may_enter(reader), ~item_visibility.is_excluded(reader), told)
 
 
 def known_to(reader: Actor, now: datetime) -> ColumnElement[bool]:
@@ -202,7 +202,9 @@ def known() -> Select[*tuple[Any, ...]]:
             worker.name.label("owner_staff_name"),
             item_visibility.readable(reader, now).label("is_readable"),
             item_visibility.named(reader, now, Person).label("is_named"),
-            and_(queries.may_enter(reader), item_visibility.is_party(reader)).label("is_party"),
+            and_(queries.may_enter(reader), item_visibility.is_referral_party(reader)).label(
+                "is_referral_party"
+            ),
             is_done().label("is_done"),
             times_came_back(reader, now).label("came_back"),
         )
@@ -234,7 +236,7 @@ def as_seen(known: Select[*tuple[Any, ...]], show: Show = Show.ALL) -> Select[*t
         **dict.fromkeys(("text", "referral_step", "to_agency_id", "to_name"), readable),
         **dict.fromkeys(("owner_staff_name", "done_by", "done_note"), by_owner),
         **dict.fromkeys(("person_id", *OF_LABEL), named),
-        "referral_id": row.is_party,
+        "referral_id": row.is_referral_party,
     }
     plain = [column for column in row if column.name not in seen_by]
     return (
@@ -391,7 +393,9 @@ def known_outcomes() -> Select[*tuple[Any, ...]]:
             MeetingOutcome.owner_agency_id,
             MeetingOutcome.due_on,
             readable.label("is_readable"),
-            and_(queries.may_enter(reader), item_visibility.is_party(reader)).label("is_party"),
+            and_(queries.may_enter(reader), item_visibility.is_referral_party(reader)).label(
+                "is_referral_party"
+            ),
             is_done().label("is_done"),
             owner.name.label("owner_name"),
             MeetingOutcome.text,
@@ -427,7 +431,7 @@ def outcomes_statement(of: str) -> Select[*tuple[Any, ...]]:
     row = known_outcomes().where(narrowed[of]).offset(literal_column("0")).subquery("known").c
     seen_by: dict[str, ColumnElement[bool]] = {
         **dict.fromkeys(OUTCOME_HIDEABLE, row.is_readable),
-        "referral_step": and_(row.is_readable, row.is_party),
+        "referral_step": and_(row.is_readable, row.is_referral_party),
     }
     plain = [column for column in row if column.name not in seen_by]
     seen = (shown(test, row[name], name) for name, test in seen_by.items())

@@ -214,7 +214,7 @@ def check_owner(session: Session, meeting: Meeting, item: AgendaItem, facts: Out
             Membership.role.in_([Role.STAFF, Role.COORDINATOR]),
             Membership.ended_at.is_(None),
             Staff.disabled_at.is_(None),
-            ~predicates.is_out(Staff.id, item.person_id),
+            ~predicates.is_staff_excluded(Staff.id, item.person_id),
         )
     )
     if session.scalars(works_there).first() is None:
@@ -239,7 +239,7 @@ def party_of(session: Session, actor: Actor, item: AgendaItem) -> Referral | Non
     party = (
         select(Referral)
         .join(AgendaItem, AgendaItem.referral_id == Referral.id)
-        .where(AgendaItem.id == item.id, item_visibility.is_party(actor))
+        .where(AgendaItem.id == item.id, item_visibility.is_referral_party(actor))
     )
     return session.scalars(party).one_or_none()
 

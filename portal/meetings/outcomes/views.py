@@ -21,7 +21,7 @@ from portal.meetings.agenda.queries import ItemView, MeetingView
 from portal.meetings.agenda.views import name_of
 from portal.meetings.blueprint import bp
 from portal.meetings.minutes import queries as minutes_queries
-from portal.meetings.minutes.forms import PressForm
+from portal.meetings.minutes.forms import ConfirmForm
 from portal.meetings.minutes.views import back_to_item, find, may_write
 from portal.meetings.outcomes import queries, services
 from portal.meetings.outcomes.forms import OutcomeForm, PromiseDoneForm
@@ -112,7 +112,7 @@ def outcome_page(
         form=form,
         outcome=view,
         name=name_of(item),
-        press=PressForm(formdata=None),
+        confirm=ConfirmForm(formdata=None),
     )
     return page, form.status
 

@@ -18,7 +18,7 @@ from sqlalchemy.sql import ColumnElement
 
 from portal.consents.models import Consent, ConsentCategory
 from portal.core.db import db
-from portal.core.labels import N_, Worded
+from portal.core.labels import N_, Labelled
 from portal.core.policy import Actor, Role
 from portal.disclosures.models import Basis
 from portal.meetings import item_visibility
@@ -46,7 +46,7 @@ SITTER = somebody("NULL", "seat.agency_id")
 TELLER = somebody("agenda_item.shared_by_id", "agenda_item.brought_by_id")
 
 
-class Why(Worded):
+class Why(Labelled):
     """Why an agency sees an item, or does not."""
 
     NOBODY = "nobody", N_("個人に関わらない議題")
@@ -61,7 +61,7 @@ class Why(Worded):
     NOT_SHARED = "not_shared", N_("共有していない")
     NO_CONSENT = "no_consent", N_("同意なし")
     NOT_TELLABLE = "not_tellable", N_("基本情報を提供できない")
-    NOT_SWORN = "not_sworn", N_("守秘義務を確認した人がいない")
+    NOT_AGREED = "not_sworn", N_("守秘義務を確認した人がいない")
 
 
 SEEING = frozenset(
@@ -76,7 +76,7 @@ class Cell:
     agency_id: UUID
     why: Why
     until: date | None = None
-    sworn: int = 0
+    agreed: int = 0
     named: int = 0
 
     @property
@@ -91,7 +91,7 @@ class Matrix:
     rows: Sequence[tuple[ItemView, Sequence[Cell]]]
     has_hidden: bool
     total_minutes: int
-    sworn: dict[UUID, tuple[int, int]]  # of each agency: how many acknowledged, of how many named
+    agreed: dict[UUID, tuple[int, int]]  # of each agency: how many acknowledged, of how many named
 
 
 def tells_basic() -> ColumnElement[bool]:
@@ -132,8 +132,8 @@ def grounds_statement() -> Select[*tuple[Any, ...]]:
             AgendaItem.person_id.is_(None).label("nobody"),
             item_visibility.is_own(SITTER).label("own"),
             item_visibility.is_home(SITTER).label("home"),
-            item_visibility.is_party(SITTER).label("party"),
-            item_visibility.is_live_party(SITTER, now).label("live_party"),
+            item_visibility.is_referral_party(SITTER).label("party"),
+            item_visibility.is_live_referral_party(SITTER, now).label("live_party"),
             item_visibility.is_told(SITTER, now).label("told"),
             and_(tells_basic(), predicates.agency_sees(TELLER, Category.BASIC, now, subject)).label(
                 "tellable"
@@ -157,7 +157,7 @@ ROSTER = (
     select(
         Attendance.agency_id,
         func.count().label("named"),
-        func.count(Attendance.secrecy_at).label("sworn"),
+        func.count(Attendance.secrecy_at).label("agreed"),
     )
     .where(Attendance.meeting_id == bindparam("meeting_id"), Attendance.staff_id.is_not(None))
     .group_by(Attendance.agency_id)
@@ -168,32 +168,32 @@ def load(
     session: Session, actor: Actor, meeting: MeetingView, now: datetime
 ) -> tuple[Matrix, list[ItemView]]:
     """The matrix as this reader may see it, and the items that the page names."""
-    sworn = {
-        row.agency_id: (row.sworn, row.named) for row in session.execute(ROSTER, {"meeting_id": meeting.id})
+    agreed = {
+        row.agency_id: (row.agreed, row.named) for row in session.execute(ROSTER, {"meeting_id": meeting.id})
     }
-    if meeting.needs_oath:
-        return Matrix([], False, 0, sworn), []
+    if meeting.needs_confidentiality:
+        return Matrix([], False, 0, agreed), []
     items = agenda_queries.load_items(
         session, actor, meeting.id, now, with_hidden=meeting.is_arranged_by(actor)
     )
     values = predicates.bound(actor, now, meeting_id=meeting.id)
     cells: dict[UUID, dict[UUID, Cell]] = {}
-    for row in db.across().execute(grounds_statement(), values):
-        cells.setdefault(row.id, {})[row.agency_id] = cell_of(row, sworn.get(row.agency_id, (0, 0)))
+    for row in db.unrestricted().execute(grounds_statement(), values):
+        cells.setdefault(row.id, {})[row.agency_id] = cell_of(row, agreed.get(row.agency_id, (0, 0)))
     shown = [item for item in items if not item.is_hidden]
     rows = [(item, [cells[item.id][agency] for agency in meeting.members]) for item in shown]
-    matrix = Matrix(rows, len(shown) < len(items), sum(item.minutes for item in items), sworn)
+    matrix = Matrix(rows, len(shown) < len(items), sum(item.minutes for item in items), agreed)
     return matrix, shown
 
 
-def cell_of(row: Any, sworn: tuple[int, int]) -> Cell:
+def cell_of(row: Any, agreed: tuple[int, int]) -> Cell:
     """The strongest ground first: what needs no telling, what was told, what opening the packet would tell."""
     statutory = row.kind is MeetingKind.STATUTORY
-    if statutory and not sworn[0]:
-        return Cell(row.agency_id, Why.NOT_SWORN, None, *sworn)
+    if statutory and not agreed[0]:
+        return Cell(row.agency_id, Why.NOT_AGREED, None, *agreed)
     why = standing(row) or tellable(row)
     until = row.until if why in {Why.CONSENT, Why.TOLD} and not statutory else None
-    return Cell(row.agency_id, why, until, *sworn)
+    return Cell(row.agency_id, why, until, *agreed)
 
 
 def standing(row: Any) -> Why | None:

@@ -51,7 +51,7 @@ def check_open(actor: Actor, meeting: MeetingView) -> None:
     require(actor, Permission.MEETING_ATTEND)
     if not meeting.is_open:
         raise Conflict(N_("この会議の資料は、いまは開けません。案内されると開けるようになります。"))
-    if meeting.needs_oath:
+    if meeting.needs_confidentiality:
         raise NotAllowed(
             N_(
                 "支援会議の資料は、名簿に名前があり、守秘義務を確認した方だけが開けます。会議のページで確認してください。"
@@ -75,7 +75,7 @@ def open_packet(
     meeting = agenda_queries.load_meeting(db.read(), actor, meeting_id, now)
     check_open(actor, meeting)
     how = Channel.PRINT if channel == "print" else Channel.PACKET
-    if untold(db.across(), actor, meeting_id, how, now):
+    if untold(db.unrestricted(), actor, meeting_id, how, now):
         tell(actor, meeting_id, how)
         now = clock.now()
     items = agenda_queries.load_items(db.read(), actor, meeting_id, now, with_information=True)
@@ -89,7 +89,10 @@ def note_reading(
     """Log what was shown of whom, before the page is answered."""
     people = {item.person_id for item in items if item.person_id}
     told = {
-        category for item in items if item.brief for category in (*item.brief.information, Category.BASIC)
+        category
+        for item in items
+        if item.person_summary
+        for category in (*item.person_summary.information, Category.BASIC)
     }
     audit.record_reading(
         event,
@@ -150,7 +153,7 @@ def untold_statement() -> Select[*tuple[Any, ...]]:
             and_(AgendaItem.removed_at.is_(None), AgendaItem.postponed_at.is_(None)),
             ~item_visibility.is_own(predicates.READER),
             ~item_visibility.is_home(predicates.READER),
-            ~item_visibility.is_shut_out(predicates.READER),
+            ~item_visibility.is_excluded(predicates.READER),
             queries.may_enter(predicates.READER),
             # A 支援会議 tells until its minutes are approved, and nothing anew afterwards.
             or_(Meeting.kind != MeetingKind.STATUTORY, Meeting.status != MeetingStatus.APPROVED),
@@ -282,7 +285,7 @@ def confirm(actor: Actor, item_id: UUID, *, note: str = "") -> None:
             .where(
                 AgendaItem.id == item_id,
                 Disclosure.to_agency_id == actor.agency_id,
-                ~predicates.is_shut_out(actor, Disclosure.person_id),
+                ~predicates.is_excluded(actor, Disclosure.person_id),
             )
             .distinct()
         )

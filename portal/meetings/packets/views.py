@@ -82,7 +82,7 @@ def matrix_page(meeting_id: UUID) -> ResponseReturnValue:
         is_statutory=matrix.is_council(meeting),
         is_draft=meeting.status is MeetingStatus.DRAFT,
         too_long=table.total_minutes > meeting.minutes,
-        nobody_named=not any(named for _sworn, named in table.sworn.values()),
+        nobody_named=not any(named for _sworn, named in table.agreed.values()),
     )
     return page, form.status
 

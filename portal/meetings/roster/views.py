@@ -172,7 +172,7 @@ def roster_paper(meeting_id: UUID, attendance_id: UUID) -> ResponseReturnValue:
 
 
 @bp.route("/<uuid:meeting_id>/oath", methods=["GET", "POST"])
-def oath(meeting_id: UUID) -> ResponseReturnValue:
+def confidentiality(meeting_id: UUID) -> ResponseReturnValue:
     """The duty of secrecy of a 支援会議, for who is on its roster; nothing of its agenda stands here."""
     actor = signed_in()
     require(actor, Permission.MEETING_ATTEND)
@@ -185,4 +185,4 @@ def oath(meeting_id: UUID) -> ResponseReturnValue:
             services.acknowledge_secrecy(actor, meeting_id)
             flash(gettext("守秘義務の確認を記録しました。"), "success")
             return redirect(url_for(".show", meeting_id=meeting_id))
-    return render_template("meetings/oath.html", meeting=meeting, form=form), form.status
+    return render_template("meetings/confidentiality.html", meeting=meeting, form=form), form.status

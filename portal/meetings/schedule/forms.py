@@ -13,7 +13,7 @@ from wtforms.validators import ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from portal.core import clock
-from portal.core.labels import Worded
+from portal.core.labels import Labelled
 from portal.meetings.schedule import rules
 from portal.meetings.schedule.rules import DAY_WORDS, LAST, NTHS, Frequency, Rule
 from portal.meetings.schedule.services import MeetingFacts, SeriesFacts
@@ -34,7 +34,7 @@ from portal.web.fields import (
 SHORT, LONG = MaxLength(200), MaxLength(2000)
 
 
-def words(members: Iterable[Worded]) -> list[tuple[str, str]]:
+def words(members: Iterable[Labelled]) -> list[tuple[str, str]]:
     return [(member.value, gettext(member.word)) for member in members]
 
 

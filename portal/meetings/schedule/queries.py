@@ -24,16 +24,16 @@ from portal.wall import predicates
 
 def visible_to(actor: Actor) -> ColumnElement[bool]:
     """Meetings to which the reader's agency is invited: date, place, members; not the agenda (see `item_visibility`)."""
-    return at_table(actor)
+    return is_invited(actor)
 
 
-def at_table(reader: Actor) -> ColumnElement[bool]:
+def is_invited(reader: Actor) -> ColumnElement[bool]:
     return of_meeting(rules.AT_TABLE.format("m.id"), reader)
 
 
-def is_sworn(reader: Actor) -> ColumnElement[bool]:
+def has_agreed(reader: Actor) -> ColumnElement[bool]:
     """The reader is on the roster and has acknowledged the duty of secrecy."""
-    return of_meeting(rules.SWORN, reader)
+    return of_meeting(rules.AGREED, reader)
 
 
 def may_enter(reader: Actor) -> ColumnElement[bool]:

@@ -11,7 +11,7 @@ from dateutil.rrule import MONTHLY, WEEKLY, rrule, weekday
 
 from portal.agencies.calendar import OpeningDays
 from portal.core.errors import Invalid
-from portal.core.labels import N_, Worded
+from portal.core.labels import N_, Labelled
 from portal.meetings.states import ClosedDay
 
 DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")  # RFC 5545's names, Monday first as Python counts
@@ -37,7 +37,7 @@ NOT_UNDERSTOOD = N_(
 BYDAY = re.compile(r"([+-]?[0-9])?(MO|TU|WE|TH|FR|SA|SU)")
 
 
-class Frequency(Worded):
+class Frequency(Labelled):
     WEEKLY = "weekly", N_("毎週")
     FORTNIGHTLY = "fortnightly", N_("隔週")
     MONTHLY = "monthly", N_("毎月（第何曜日）")

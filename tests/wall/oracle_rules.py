@@ -66,7 +66,7 @@ class Meeting:
     convener: UUID
     table: set[UUID]  # the agencies that are invited
     status: str = "draft"
-    sworn: set[UUID] = field(default_factory=set)  # members of staff on the roster, secrecy acknowledged
+    agreed: set[UUID] = field(default_factory=set)  # members of staff on the roster, secrecy acknowledged
 
 
 @dataclass
@@ -94,11 +94,11 @@ class Oracle:
     referrals: dict[UUID, Referral] = field(default_factory=dict)
     meetings: dict[UUID, Meeting] = field(default_factory=dict)
     items: dict[UUID, Item] = field(default_factory=dict)
-    shut_out: set[tuple[UUID, UUID]] = field(default_factory=set)  # member of staff and person
+    excluded: set[tuple[UUID, UUID]] = field(default_factory=set)  # member of staff and person
 
     def is_out(self, staff: UUID | None, person: UUID | None) -> bool:
         """A conflict of interest: it beats every rule below."""
-        return (staff, person) in self.shut_out
+        return (staff, person) in self.excluded
 
     def is_alive(self, line: Line, now: datetime) -> bool:
         if line.was_ended or now < line.begins or (line.ends is not None and now >= line.ends):
@@ -184,7 +184,7 @@ class Oracle:
     def enters(self, agency: UUID | None, staff: UUID | None, meeting: UUID) -> bool:
         """Of a statutory council (支援会議) only the named and sworn are shown anything."""
         one = self.meetings[meeting]
-        return self.sits_at(agency, meeting) and (one.kind != "statutory" or staff in one.sworn)
+        return self.sits_at(agency, meeting) and (one.kind != "statutory" or staff in one.agreed)
 
     def was_told_by(self, agency: UUID | None, staff: UUID | None, item: UUID, now: datetime) -> bool:
         one = self.items[item]

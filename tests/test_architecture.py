@@ -13,9 +13,35 @@ pytestmark = pytest.mark.quick
 
 # Imports only ever point up this list.
 ORDER = [
-    *("core.labels", "core.text", "core.faults", "core.errors", "core.clock", "core.database_file", "core.db"),
-    *("core.heartbeat", "audit", "core.policy", "wall", "core.idempotency", "core.workflow", "extensions", "web"),
-    *("agencies", "configuration", "accounts", "exclusions", "people", "consents", "disclosures", "emergency"),
+    *(
+        "core.labels",
+        "core.text",
+        "core.faults",
+        "core.errors",
+        "core.clock",
+        "core.database_file",
+        "core.db",
+    ),
+    *(
+        "core.heartbeat",
+        "audit",
+        "core.policy",
+        "wall",
+        "core.idempotency",
+        "core.workflow",
+        "extensions",
+        "web",
+    ),
+    *(
+        "agencies",
+        "configuration",
+        "accounts",
+        "exclusions",
+        "people",
+        "consents",
+        "disclosures",
+        "emergency",
+    ),
     *("cases", "referrals", "meetings", "activities", "evaluations", "inspections", "retention"),
     *("statistics", "today", "auditing"),
     *("scenario", "seed", "cli", "__init__"),
@@ -206,7 +232,9 @@ def test_only_the_clock_tells_the_time() -> None:
         (name(path), ast.unparse(node))
         for path in MODULES
         for node in ast.walk(parse(path))
-        if isinstance(node, ast.Attribute) and ast.unparse(node) in sources and path != PORTAL / "core" / "clock.py"
+        if isinstance(node, ast.Attribute)
+        and ast.unparse(node) in sources
+        and path != PORTAL / "core" / "clock.py"
     ]
     assert wrong == []
 

@@ -222,7 +222,7 @@ def init_app(app: Flask) -> None:
 KEPT = "before"  # in the cookie of this session: it is about this sign-in, and ends with it
 
 
-def tell(before: Before, actor: Actor) -> None:
+def report_attempts(before: Before, actor: Actor) -> None:
     moments = (before.last_at, before.failed_at)
     session[KEPT] = [before.failures, *(moment and moment.isoformat() for moment in moments)]
     if before.failures:

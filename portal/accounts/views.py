@@ -77,7 +77,7 @@ def enter(form: SignInForm) -> ResponseReturnValue:
     user = load_user(entrance.token)
     login_user(user)
     if user:
-        gate.tell(entrance.before, user.live.actor)
+        gate.report_attempts(entrance.before, user.live.actor)
     response = make_response(redirect(local_path(form.next.data), 303))
     devices.remember(response, email)
     return response

@@ -13,7 +13,7 @@ from portal.auditing import anomalies
 from portal.auditing.anomalies import PERIODS, Rule
 from portal.core.policy import Permission, can
 
-bp = Blueprint("watch", __name__, url_prefix="/audit/watch")
+bp = Blueprint("anomalies", __name__, url_prefix="/audit/watch")
 
 
 def days_asked() -> int:
@@ -34,7 +34,7 @@ def index() -> ResponseReturnValue:
         for days in PERIODS
     ]
     return render_template(
-        "audit/watch.html", watch=found, tabs=tabs, rules=Rule, audits=can(actor, Permission.AUDIT_READ)
+        "audit/anomalies.html", watch=found, tabs=tabs, rules=Rule, audits=can(actor, Permission.AUDIT_READ)
     )
 
 
@@ -52,7 +52,7 @@ def behind(staff_id: UUID) -> ResponseReturnValue:
         abort(404)
     found, hit, readings = anomalies.behind(actor, staff_id, agency_id, rule, days_asked())
     return render_template(
-        "audit/watch_behind.html",
+        "audit/anomaly_behind.html",
         watch=found,
         hit=hit,
         readings=readings,

@@ -267,7 +267,7 @@ class Database:
     read_engine: Engine
     unrestricted_engine: Engine
     install_views: Callable[[Engine], None] | None = None
-    turn: AbstractContextManager[Any] = nullcontext()
+    write_lock: AbstractContextManager[Any] = nullcontext()
 
     def __init__(self) -> None:
         self.session = scoped_session(sessionmaker(expire_on_commit=False))
@@ -296,7 +296,7 @@ class Database:
         self.read.configure(bind=self.read_engine)
         self.unrestricted.configure(bind=self.unrestricted_engine)
         # SQLite lets one writer in and makes the others poll; threads of one process rather stand in line.
-        self.turn = RLock() if self.engine.dialect.name == "sqlite" else nullcontext()
+        self.write_lock = RLock() if self.engine.dialect.name == "sqlite" else nullcontext()
 
     def end(self) -> None:
         """Give the sessions back; what was loaded stays readable."""
@@ -331,7 +331,7 @@ class Database:
         if session.info.get("in_transaction"):
             yield session
             return
-        with self.turn:
+        with self.write_lock:
             yield from self.outermost(session, keep_reader=keep_reader)
 
     def outermost(self, session: Session, *, keep_reader: bool) -> Iterator[Session]:

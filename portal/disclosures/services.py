@@ -104,7 +104,7 @@ def categories_by(
     return {category for category in Category if getattr(row, category.value)}
 
 
-def tell(
+def disclose(
     actor: Actor,
     *,
     person_id: UUID,
@@ -226,7 +226,7 @@ def carry_on(session: Session, actor: Actor, lines: list[Disclosure], consent_id
     for line in lines:
         told = set(session.scalars(queries.categories_told(line.id))) & covered
         if line.to_agency_id in recipients and told:
-            tell(
+            disclose(
                 actor,
                 person_id=line.person_id,
                 to_agency_id=line.to_agency_id,

@@ -165,7 +165,7 @@ def open_record(session: Session, actor: Actor, access: EmergencyAccess) -> None
     access.starts_at, access.ends_at = now, now + LASTS
     access.review_by = review_day(session, access.agency_id, clock.japan_date(now))
     categories = [Category(code) for code in access.categories]
-    access.disclosure_id = disclosures.tell(
+    access.disclosure_id = disclosures.disclose(
         actor,
         person_id=access.person_id,
         to_agency_id=access.agency_id,

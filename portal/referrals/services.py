@@ -167,7 +167,7 @@ def send(session: Session, actor: Actor, referral: Referral) -> None:
         acknowledge_by=acknowledge_by,
         respond_by=respond_by,
     )
-    disclosures.tell(
+    disclosures.disclose(
         actor,
         person_id=referral.person_id,
         to_agency_id=referral.to_agency_id,

@@ -35,7 +35,7 @@ PAGES: tuple[tuple[str, str, Permission | None], ...] = (
     ("audit.index", N_("監査記録"), Permission.AUDIT_READ),
     ("emergency.reviews", N_("緊急閲覧"), Permission.AUDIT_READ),
     ("exclusions.index", N_("利益相反"), Permission.AUDIT_READ),
-    ("watch.index", N_("閲覧の点検"), Permission.WATCH_READ),
+    ("anomalies.index", N_("閲覧の点検"), Permission.WATCH_READ),
     ("retention.index", N_("保存期間"), Permission.RETENTION_READ),
     ("settings.index", N_("設定"), Permission.SETTING_CHANGE),
     ("inspections.index", N_("点検"), Permission.INSPECT),

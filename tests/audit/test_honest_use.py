@@ -41,7 +41,7 @@ PARTS: dict[str, frozenset[str]] = {
     "meetings": frozenset({"meetings", "calendar"}),
     "activities": frozenset({"activities", "evaluations", "monthly", "statistics"}),
     "offices": frozenset({"agencies", "accounts", "settings"}),
-    "log": frozenset({"audit", "checkpoints", "figures", "inspections", "watch"}),
+    "log": frozenset({"audit", "checkpoints", "figures", "inspections", "anomalies"}),
 }
 NOT_A_PAGE = {"static"}
 # What no walk through the pages comes to, and why; each is done in the test that is named.

@@ -22,7 +22,7 @@ MOST_TRIES = 25
 # Pages for rows of one sort only: a column that is filled there.
 FILLED = {"activities.unlink": "linked_at"}
 # What an address needs besides its path.
-QUERIES = {"referrals.follow_up": "?kind=meeting", "watch.behind": "?rule=night"}
+QUERIES = {"referrals.follow_up": "?kind=meeting", "anomalies.behind": "?rule=night"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -472,7 +472,7 @@ def test_an_emergency_is_for_one_member_for_an_hour_and_leaves_nothing(
     helper, now = town.stranger, clock.now()
     colleague = make_member(helper.agency_id)
     assert helper.agency_id
-    disclosures.tell(
+    disclosures.disclose(
         town.home.actor,
         person_id=town.person,
         to_agency_id=helper.agency_id,

@@ -164,7 +164,8 @@ def test_no_worker_carries_the_press_and_the_press_carries_no_portal() -> None:
     carriers = [
         path.name
         for path in PORTAL.rglob("*.py")
-        if path != program and any(name.startswith(("weasyprint", "portal.web.pdf")) for name in imported(path))
+        if path != program
+        and any(name.startswith(("weasyprint", "portal.web.pdf")) for name in imported(path))
     ]
     assert carriers == []
 

@@ -76,7 +76,7 @@ def open_packet(
     check_open(actor, meeting)
     how = Channel.PRINT if channel == "print" else Channel.PACKET
     if untold(db.unrestricted(), actor, meeting_id, how, now):
-        tell(actor, meeting_id, how)
+        disclose(actor, meeting_id, how)
         now = clock.now()
     items = agenda_queries.load_items(db.read(), actor, meeting_id, now, with_information=True)
     note_reading(actor, AuditEvent.PACKET_OPENED, meeting, items, channel=channel)
@@ -201,7 +201,7 @@ def known_to_teller(session: Session, row: Row[*tuple[Any, ...]]) -> set[Categor
     return disclosures.categories_of_agency(session, teller, row.person_id)
 
 
-def tell(actor: Actor, meeting_id: UUID, channel: Channel) -> None:
+def disclose(actor: Actor, meeting_id: UUID, channel: Channel) -> None:
     """Write the lines of the ledger for what this reader is about to be shown, checked once more under lock."""
     with db.transaction() as session:
         held = select(Meeting.id).where(Meeting.id == meeting_id, queries.visible_to(actor)).with_for_update()
@@ -215,7 +215,7 @@ def tell(actor: Actor, meeting_id: UUID, channel: Channel) -> None:
                 continue
             basis, consent, categories = ground
             assert actor.agency_id is not None  # at the table  # noqa: S101
-            disclosures.tell(
+            disclosures.disclose(
                 actor,
                 person_id=row.person_id,
                 to_agency_id=actor.agency_id,

@@ -84,7 +84,7 @@ def test_there_is_a_history_of_each_earlier_revision() -> None:
     assert [file.name[:4] for file in HISTORIES] == steps[:-1]
 
 
-@pytest.mark.drawn(3)
+@pytest.mark.drawn(2)
 @pytest.mark.parametrize("file", HISTORIES, ids=lambda file: file.name[:4])
 def test_an_older_database_is_upgraded_and_its_log_verifies(
     database: Databases, tmp_path: Path, file: Path

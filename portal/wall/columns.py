@@ -111,7 +111,7 @@ SHOWN: Mapping[str, str] = {
     "evaluation_text": "id created_at agency_id year area part text author_id",
     "evaluation_closing": (
         "id created_at agency_id year as_of frozen digest closed_by_id checkpoint_size reopened_at "
-        "reopened_by_id reopened_why"
+        "reopened_by_id"
     ),
     "evaluation_addendum": "id created_at agency_id year text author_id",
     "emergency_access": (

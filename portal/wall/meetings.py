@@ -54,9 +54,15 @@ def enters(meeting: str, *tests: str) -> str:
     return f"EXISTS (SELECT 1 FROM base.meeting m WHERE {found})"
 
 
+def is_out(item: str) -> str:
+    """The agenda of the meeting `m` is out. Before, and when nothing came of it, an item is for those who make it."""
+    return f"""(m.status IN ('announced', 'in_session', 'minuted', 'approved')
+ OR {item}.brought_by_id = @agency OR m.convener_id = @convener)"""
+
+
 def reads_item(item: str) -> str:
     return f"""EXISTS (SELECT 1 FROM base.agenda_item i JOIN base.meeting m ON m.id = i.meeting_id
- WHERE i.id = {item} AND {ENTERS} AND {grounds("i", living=True)})"""
+ WHERE i.id = {item} AND {ENTERS} AND {is_out("i")} AND {grounds("i", living=True)})"""
 
 
 TOLD_IN = f"""EXISTS (SELECT 1 FROM base.agenda_item i JOIN base.disclosure l ON l.source_id = i.id
@@ -74,7 +80,7 @@ ATTENDANCE = Rule(AT_TABLE.format("t.meeting_id"), barrier=True)
 AGENDA_ITEM = Rule(
     f"(@auditor OR {enters('t.meeting_id', grounds('t', living=False))} OR {told_once('t')})",
     only(
-        enters("t.meeting_id", grounds("t", living=True)),
+        enters("t.meeting_id", is_out("t"), grounds("t", living=True)),
         *("title", "text", "minutes_text", "removed_why", "postponed_why"),
     ),
 )
@@ -89,8 +95,6 @@ ADDENDUM = Rule(
     f"(t.item_id IS NULL AND {enters('t.meeting_id')} OR t.item_id IS NOT NULL AND {reads_item('t.item_id')})",
     barrier=True,
 )
-# Before its agenda is out, an issue is for those who make it.
-ON_AGENDA = """EXISTS (SELECT 1 FROM wall.agenda_item i JOIN base.meeting m ON m.id = i.meeting_id
- WHERE i.issue_id = t.id AND (m.status IN ('announced', 'in_session', 'minuted', 'approved')
- OR i.brought_by_id = @agency OR m.convener_id = @convener))"""
+ON_AGENDA = f"""EXISTS (SELECT 1 FROM wall.agenda_item i JOIN base.meeting m ON m.id = i.meeting_id
+ WHERE i.issue_id = t.id AND {is_out("i")})"""
 LOCAL_ISSUE = Rule(f"(t.agency_id = @agency OR @agency IS NOT NULL AND {ON_AGENDA})", barrier=True)

@@ -14,6 +14,9 @@ WORKS_HERE = (
     "EXISTS (SELECT 1 FROM base.membership m WHERE m.staff_id = t.staff_id AND m.agency_id = @office)"
 )
 HOLDS = "EXISTS (SELECT 1 FROM base.{0} g WHERE g.{1} = t.{2} AND g.agency_id = @agency)"
+# Of an emergency, what was typed: whoever asked; once it was opened all who keep the record; those who may agree to it.
+CONCERNED_BY_EMERGENCY = """(t.staff_id = @staff AND t.agency_id = @agency
+ OR t.home_agency_id = @agency AND t.starts_at IS NOT NULL OR @convener IN (t.agency_id, t.home_agency_id))"""
 READS_EVALUATIONS = "(@agency IS NOT NULL OR @admin IS NOT NULL OR @auditor)"
 
 RULES: Mapping[str, Rule] = {
@@ -97,20 +100,26 @@ RULES: Mapping[str, Rule] = {
     "partner": Rule("@agency IS NOT NULL", barrier=True),
     "agreement": Rule("@agency IS NOT NULL"),
     # The yearly evaluation names nobody.
-    "evaluation_area": open_because("what a programme is evaluated by"),
+    "evaluation_area": Rule(READS_EVALUATIONS, barrier=True),
     "evaluation_text": Rule(READS_EVALUATIONS, barrier=True),
-    "evaluation_closing": Rule(READS_EVALUATIONS, barrier=True),
+    "evaluation_closing": Rule(
+        READS_EVALUATIONS,
+        only(
+            "t.agency_id = @agency OR t.agency_id = @admin OR @auditor", "reopened_why"
+        ),  # the programme's own affair
+        barrier=True,
+    ),
     "evaluation_addendum": Rule(READS_EVALUATIONS, barrier=True),
     # Emergencies, inspections, erasures.
     "emergency_access": Rule(
         f"(@auditor OR {free('t.person_id')} AND ({OWN_AGENCY} OR t.home_agency_id = @office))",
-        only(NOT_THE_AUDITOR, "text", "declined_why", "review_text"),
+        only(CONCERNED_BY_EMERGENCY, "text", "declined_why", "review_text"),
         barrier=True,
     ),
     "emergency_notice": Rule(f"({OWN_AGENCY} OR @auditor)"),
     "name_opening": Rule("(@auditor OR t.home_agency_id = @admin)", only("@auditor", "reason"), barrier=True),
     "audit_sample": Rule("@auditor", barrier=True),
     "audit_sample_item": Rule("@auditor", barrier=True),
-    "audit_finding": Rule(f"(@auditor OR {OWN_AGENCY})", barrier=True),
+    "audit_finding": Rule("(@auditor OR t.agency_id = @admin OR t.agency_id = @convener)", barrier=True),
     "erasure": Rule(f"(@auditor OR {OWN_AGENCY} AND {free('t.person_id')})", only(NOT_THE_AUDITOR, "reason")),
 }

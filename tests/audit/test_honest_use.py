@@ -142,7 +142,7 @@ def walk(town: Town, readers: list[Reader], *, is_searching: bool) -> None:
             visitor.seek(missing)
 
 
-@pytest.mark.drawn(3, postgresql=0)
+@pytest.mark.drawn(2, postgresql=0)
 @pytest.mark.parametrize("part", PARTS)
 def test_whatever_is_done_in_the_walls_world_the_log_verifies(
     app: Flask,

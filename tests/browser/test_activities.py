@@ -114,6 +114,7 @@ def test_somebody_who_is_no_regular_is_found_by_name(visit: Visit) -> None:
     expect(main(page)).to_contain_text("新顔 七海")
 
 
+@pytest.mark.drawn(1)
 @pytest.mark.parametrize("width", [PHONE, DESKTOP], indirect=True)
 def test_a_month_that_was_not_held_is_explained_and_a_head_named_later(visit: Visit) -> None:
     member = make_member()
@@ -141,6 +142,7 @@ def test_a_month_that_was_not_held_is_explained_and_a_head_named_later(visit: Vi
     axe.check(page)
 
 
+@pytest.mark.drawn(1)
 @pytest.mark.parametrize("width", [PHONE, DESKTOP], indirect=True)
 def test_every_page_of_activities_is_accessible(visit: Visit) -> None:
     member = make_member()

@@ -28,6 +28,7 @@ def look(page: Page, name: str, width: int) -> None:
         page.screenshot(path=Path(PICTURES) / f"{name}-{width}.png", full_page=True)
 
 
+@pytest.mark.drawn(1)
 @pytest.mark.parametrize("width", [DESKTOP, PHONE])
 def test_from_the_search_to_the_note(visit: Visit, width: int) -> None:
     home = make_member(make_agency(name=f"総合相談の見本窓口{width}"))

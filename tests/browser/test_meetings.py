@@ -115,6 +115,7 @@ def test_ten_cases_are_announced_in_five_actions_at_most(visit: Visit, table: Ta
     axe.check(others)
 
 
+@pytest.mark.drawn(1)
 @pytest.mark.parametrize("width", [DESKTOP, PHONE])
 def test_an_agenda_is_arranged_by_keyboard(visit: Visit, table: Table, width: int) -> None:
     """Add, reorder, take off with a reason, put back: each by Tab and Enter, and axe finds nothing."""
@@ -158,6 +159,7 @@ def test_an_agenda_is_arranged_by_keyboard(visit: Visit, table: Table, width: in
     axe.check(page)
 
 
+@pytest.mark.drawn(1)
 @pytest.mark.parametrize("width", [DESKTOP, PHONE])
 def test_a_meeting_is_run_by_keyboard(visit: Visit, table: Table, width: int) -> None:
     """From its announcing to its approved minutes: attendance, text, a promise; the owner has it on his page."""

@@ -89,6 +89,7 @@ def test_a_foreign_page_with_a_stolen_token_does_nothing(chromium: Chromium, sit
     context.close()
 
 
+@pytest.mark.drawn(1)
 @pytest.mark.parametrize("width", [DESKTOP, PHONE])
 def test_a_text_that_is_too_long_gets_a_page_and_is_still_there_behind_it(visit: Visit) -> None:
     member = make_member()

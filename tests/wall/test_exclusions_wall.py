@@ -39,6 +39,7 @@ def keep_out(world: World, by: Member, whom: Member, *names: str) -> None:
 
 
 @pytest.mark.usefixtures("light_paper")
+@pytest.mark.drawn(1, postgresql=0)
 @pytest.mark.parametrize("reader", ["a's coordinator", "b"])
 def test_nothing_of_that_person_on_any_page(
     app: Flask, browser: Callable[..., Browser], copied: Callable[..., World], reader: str, draw: Draw

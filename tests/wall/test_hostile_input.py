@@ -153,7 +153,7 @@ def typing(draw: Draw) -> Typing:
     return Typing(draw.seed, draw.is_long)
 
 
-@pytest.mark.drawn(3)
+@pytest.mark.drawn(2)
 @pytest.mark.parametrize("reader", ["a", "b", "a's admin", "system_admin", "stranger"])
 def test_whatever_is_typed_the_portal_keeps_its_head(
     app: Flask, browser: Callable[..., Browser], copied: Callable[..., World], reader: str, typing: Typing

@@ -83,7 +83,7 @@ def every(kind: type[PortalError]) -> Iterator[type[PortalError]]:
         yield from every(one)
 
 
-@pytest.mark.drawn(2)
+@pytest.mark.drawn(1)
 @pytest.mark.parametrize("reader", ["b", "d", "a's admin", "auditor", "system_admin"])
 def test_every_route_that_refuses_an_id_says_so_in_the_log(
     app: Flask,
@@ -157,7 +157,7 @@ def forms(client: Browser, app: Flask, tables: Tables) -> Iterator[tuple[str, Fo
                 yield address, form
 
 
-@pytest.mark.drawn(1)
+@pytest.mark.drawn(1, postgresql=0)
 @pytest.mark.parametrize("reader", ["b", "a's coordinator"])
 def test_a_foreign_id_in_any_form_is_noted(
     app: Flask,

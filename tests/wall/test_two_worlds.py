@@ -177,7 +177,7 @@ def found_town() -> Town:
     return town
 
 
-@pytest.mark.drawn(2)
+@pytest.mark.drawn(1)
 @pytest.mark.parametrize("reader", SECRETS)
 def test_what_one_may_not_see_changes_not_a_byte(
     app: Flask,

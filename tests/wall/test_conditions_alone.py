@@ -1,4 +1,5 @@
-"""Either wall holds alone: with the other one gone, no page shows what the oracle would not let its reader read."""
+"""The conditions of the services hold without the views: with the reader session open to every row, no page shows what
+the oracle would not let its reader read. What the views show by themselves is in `test_views`."""
 
 from __future__ import annotations
 
@@ -98,33 +99,7 @@ def no_second_wall(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-@pytest.mark.drawn(2)
-@pytest.mark.parametrize("reader", ["b", "c", "b's coordinator", "a's admin", "auditor", "system_admin"])
-def test_the_second_wall_alone_shows_nobody_what_is_not_his(
-    app: Flask,
-    browser: Callable[..., Browser],
-    copied: Callable[..., Any],
-    no_first_wall: Callable[[], None],
-    monkeypatch: pytest.MonkeyPatch,
-    reader: str,
-    draw: Draw,
-) -> None:
-    monkeypatch.setitem(
-        app.config, "PROPAGATE_EXCEPTIONS", False
-    )  # a page may fail for want of what is not there
-    world = copied(settled)
-    with oracle.reading(app.config["DATABASE_URL"]) as rows:
-        rights, sweep = start(app, browser, world, reader, rows)
-        no_first_wall()
-        draw.sweep(sweep, rights, known=2, hidden=2)
-        leaks = found_behind(rights, sweep)
-    assert not leaks, leaks
-    assert not rights.works or any(CANARY.fullmatch(word) for word in sweep.seen), (
-        "the sweep saw nothing at all"
-    )
-
-
-@pytest.mark.drawn(1)
+@pytest.mark.drawn(1, postgresql=0)
 @pytest.mark.parametrize("reader", ["b", "c", "auditor"])
 def test_the_first_wall_alone_shows_nobody_what_is_not_his(
     app: Flask,
@@ -155,6 +130,7 @@ def found_behind(rights: Any, sweep: Sweep) -> list[str]:
     ]
 
 
+@pytest.mark.one_database
 def test_without_both_it_would_be_seen(
     app: Flask,
     browser: Callable[..., Browser],

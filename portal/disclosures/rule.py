@@ -1,4 +1,4 @@
-"""The wall in Python, on facts already at hand; `wall.py` says the same in SQL."""
+"""The rules of `portal/wall/rules.py` in Python, for a moment long past: on facts that no database holds any more."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from typing import Any, cast
 from uuid import UUID
 
@@ -201,16 +202,27 @@ class Key:
 
     @property
     def kind(self) -> ActivityKind | None:
-        return ActivityKind(self.code.partition(".")[0]) if "." in self.code else None
+        return parts_of(self.code)[0]
 
     @property
     def what(self) -> Count | Measure:
-        return Count(self.code.partition(".")[2]) if "." in self.code else Measure(self.code)
+        return parts_of(self.code)[1]
 
     @property
     def spec(self) -> Spec:
         what = self.what
         return COUNTS[what] if isinstance(what, Count) else MEASURES[what]
+
+
+@cache
+def parts_of(code: str) -> tuple[ActivityKind | None, Count | Measure]:
+    """The kind of activity in a figure's code, if there is one, and what is counted; a page asks hundreds of times.
+
+    Raises:
+        ValueError: no figure has this code.
+    """
+    kind, dot, count = code.partition(".")
+    return (ActivityKind(kind), Count(count)) if dot else (None, Measure(code))
 
 
 def of_kind(area: str, kind: ActivityKind, count: Count) -> Key:

@@ -172,7 +172,7 @@ class Story:
 
     def emergency(self) -> None:
         with db.transaction():
-            disclosure_services.tell(
+            disclosure_services.disclose(
                 self.other.actor,
                 person_id=self.people[5],
                 to_agency_id=self.other.agency_id or UUID(int=0),

@@ -152,8 +152,9 @@ def main() -> int:
             else "changes nothing in this world"
         )
         unnoticed += not red
-        print(f"{verdict:<60} {name}", flush=True)
-    print(f"{unnoticed} of them unnoticed by test_views")
+        sys.stdout.write(f"{verdict:<60} {name}\n")
+        sys.stdout.flush()
+    sys.stdout.write(f"{unnoticed} of them unnoticed by test_views\n")
     made.close()
     return 1 if unnoticed else 0
 

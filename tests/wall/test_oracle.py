@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from tests.wall import oracle, wisdom
+from tests.wall import oracle, oracle_rules
 from tests.wall.oracle import EVERYONE, Consent, Item, Line, Meeting, Oracle, Referral
 
 pytestmark = pytest.mark.both_databases
@@ -185,7 +185,7 @@ def test_a_protected_address_stays_at_home(truth: Oracle) -> None:
 
 def test_the_oracle_shares_no_code_with_the_portal() -> None:
     imported = set()
-    for module in (oracle, wisdom):
+    for module in (oracle, oracle_rules):
         tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
         imported |= {
             *(alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names),

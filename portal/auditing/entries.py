@@ -111,8 +111,10 @@ THINGS = {
     "checkpoints": N_("記録の照合票"),
     "monthly": N_("月次報告"),
     "watch": N_("通常と異なる閲覧の一覧"),
+    "anomalies": N_("通常と異なる閲覧の一覧"),  # as a page; older entries say `watch`
     "setting": N_("設定"),
     "settings": N_("設定"),
+    "configuration": N_("設定"),  # as a page; older entries say `settings`
     "erasure": N_("記録の消去"),
     "retention": N_("保存期間と消去"),
     "web": N_("共通のページ"),

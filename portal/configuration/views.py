@@ -20,7 +20,7 @@ from portal.configuration.services import Change
 from portal.core.db import db
 from portal.core.policy import Permission, require
 
-bp = Blueprint("settings", __name__, url_prefix="/settings")
+bp = Blueprint("configuration", __name__, url_prefix="/settings")
 
 
 @bp.get("/")
@@ -28,7 +28,7 @@ def index() -> ResponseReturnValue:
     actor = signed_in()
     require(actor, Permission.SETTING_CHANGE)
     return render_template(
-        "settings/index.html",
+        "configuration/index.html",
         groups=[(group, list(specs)) for group, specs in groupby(SPECS, key=lambda spec: spec.group)],
         values=queries.values(db.read()),
         **story(services.history(actor)),
@@ -52,7 +52,7 @@ def edit(key: str) -> ResponseReturnValue:
         value, version = present(spec)
         form.version.data = str(version)
     page = render_template(
-        "settings/edit.html",
+        "configuration/edit.html",
         spec=spec,
         value=value,
         form=form,

@@ -37,7 +37,7 @@ PAGES: tuple[tuple[str, str, Permission | None], ...] = (
     ("exclusions.index", N_("利益相反"), Permission.AUDIT_READ),
     ("anomalies.index", N_("閲覧の点検"), Permission.WATCH_READ),
     ("retention.index", N_("保存期間"), Permission.RETENTION_READ),
-    ("settings.index", N_("設定"), Permission.SETTING_CHANGE),
+    ("configuration.index", N_("設定"), Permission.SETTING_CHANGE),
     ("inspections.index", N_("点検"), Permission.INSPECT),
     ("evaluations.index", N_("年度の評価"), Permission.EVALUATION_READ),
     ("statistics.index", N_("統計"), Permission.STATISTICS_READ),

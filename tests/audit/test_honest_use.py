@@ -40,7 +40,7 @@ PARTS: dict[str, frozenset[str]] = {
     "referrals": frozenset({"referrals", "emergency", "today", "web"}),
     "meetings": frozenset({"meetings", "calendar"}),
     "activities": frozenset({"activities", "evaluations", "monthly", "statistics"}),
-    "offices": frozenset({"agencies", "accounts", "settings"}),
+    "offices": frozenset({"agencies", "accounts", "configuration"}),
     "log": frozenset({"audit", "checkpoints", "figures", "inspections", "anomalies"}),
 }
 NOT_A_PAGE = {"static"}

@@ -110,7 +110,7 @@ class Story:
         dice = random.Random(4)
         for act in (
             *(self.refer, self.renew, self.withdraw_for_one, self.withdraw, self.refuse, self.transfer),
-            *(self.council, self.emergency, self.excluded, self.lift, self.close_council, self.idle),
+            *(self.council, self.emergency, self.exclude, self.lift, self.close_council, self.idle),
         ):
             act()
             self.ask()

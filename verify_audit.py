@@ -1896,9 +1896,8 @@ class Checkpoints:
 class Domain:
     """Every record has an entry about it, and every entry that made a record has it."""
 
-    def __init__(self, source: Source, log: Log, workers: Workers, report: Report) -> None:
-        self.source, self.log, self.report = source, log, report
-        self.digests = workers.run(digests_of, [(source, kind) for kind in RECORDS]) if self.is_bound else []
+    def __init__(self, source: Source, log: Log, digests: Sequence[Future[Any]], report: Report) -> None:
+        self.source, self.log, self.digests, self.report = source, log, digests, report
 
     @property
     def is_bound(self) -> bool:
@@ -2281,6 +2280,9 @@ def verify_database(source: Source, options: Options, report: Report) -> None:
     count = source.count("audit_entry")
     workers = Workers(1 if count < SMALL else options.processes)
     try:
+        # Begun first: of the tables one is far larger than the others, and nobody should wait for it in the end.
+        kinds = () if options.log_only else RECORDS
+        digests = workers.run(digests_of, [(source, kind) for kind in kinds])
         entries, details = read_entries(source, workers, last, sizes, persons_of(keys))
         log = Log(entries, report)
         notes = [*(note for note, _peaks in data), *options.kept]
@@ -2292,7 +2294,7 @@ def verify_database(source: Source, options: Options, report: Report) -> None:
         check_details_reached(source, details, report)
         check_erased(keys, log, report)
         if not options.log_only:
-            Domain(source, log, workers, report).run()
+            Domain(source, log, digests, report).run()
         checkpoints = Checkpoints(options, log, tree, origin, report)
         checkpoints.run(data, signatures.gather(report))
         checkpoints.check_age()

@@ -19,23 +19,20 @@ import psycopg
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import event, select
+from sqlalchemy import event
 
 from config import TestConfig
 from portal import create_app
-from portal.accounts.models import Staff
 from portal.core.db import db
-from portal.scenario.loading import load
 from tests.bench.report import MISSED
 from tests.browser import paths
-from tests.browser.demo import FILE, NOON, Demo, Resident, client_of
+from tests.browser.demo import NOON, Demo, client_of, residents
 from tests.browser.inspected import inspect
 from tests.browser.table import meet
 from tests.browsers import Browser
 from tests.conftest import NOWHERE, look_at_everything
 from tests.databases import PostgreSQLDatabases, PostgreSQLServer
 from tests.factories import Member
-from tests.servers import Server
 
 READERS = ("soudan", "junbi", "shuro-kanri", "kansa")
 WORDS = {"key": "watch.people_per_day", "size": "1", "year": "2020", "month": "12"}
@@ -141,10 +138,7 @@ def loaded(app: Flask) -> Iterator[Demo]:
         db.bind(url)
         app.config["DATABASE_URL"] = url
         with time_machine.travel(NOON):
-            sign_ins = load(FILE).sign_ins
-            ids = {row.email: row.id for row in db.read.execute(select(Staff.id, Staff.email))}
-            people = {one.email: Resident(one.email, one.password, ids[one.email]) for one in sign_ins}
-            demo = Demo(cast("Server", None), url, people)
+            demo = Demo(url, residents())
             inspect(demo)
             meet(*(Member(demo.actor(name), f"{name}@example.jp") for name in ("soudan", "junbi")))
             with db.engine.connect() as connection:
@@ -160,7 +154,7 @@ def measure_all(app: Flask, demo: Demo, chosen: argparse.Namespace) -> Iterator[
     known: set[str] = set()
     for who in READERS:
         client = client_of(app, demo.somebody(who))
-        found = paths.found(app, client, known, **WORDS)
+        found = paths.found(app, client, demo.actor(who), known, **WORDS)
         known |= {page.endpoint for page in found}
         for page in found:
             if chosen.page in page.endpoint and page.endpoint not in NO_PAGES:

@@ -14,6 +14,9 @@ from sqlalchemy import Table, select
 from werkzeug.routing import AnyConverter, Rule
 
 from portal.core.db import Base, db
+from portal.core.policy import Actor
+from portal.wall.reader import Reader
+from tests.wall.test_second_wall import reading
 
 # A page looks different for each of these; one of every sort is opened.
 SORTS = {"referral": ("status",), "person": ("is_identified",), "meeting": ("status", "kind")}
@@ -66,15 +69,19 @@ def rows_of(
             yield values, " ".join([table.name, *(str(row[column]) for column in columns)])
 
 
-def values_of(rule: Rule, words: Mapping[str, str]) -> Iterator[tuple[dict[str, Any], str]]:
-    """Everything to try for the arguments of a rule, with a word for the sort of page it would be."""
+def values_of(
+    rule: Rule, words: Mapping[str, str], actor: Actor | None
+) -> Iterator[tuple[dict[str, Any], str]]:
+    """Everything to try for the arguments of a rule, with a word for the sort of page it would be.
+
+    Of rows only those that the session of this reader gets: no page of theirs opens for any other.
+    """
     ids = [name for name in rule._converters if name.endswith("_id")]  # noqa: SLF001 - there is no public way
     others = [name for name in rule._converters if name not in ids]  # noqa: SLF001
-    rows = (
-        list(rows_of(ids, sorts=rule.endpoint.endswith(".show"), filled=FILLED.get(rule.endpoint)))
-        if ids
-        else [({}, "")]
-    )
+    rows: list[tuple[dict[str, Any], str]] = [({}, "")]
+    if ids:
+        with reading(Reader.of(actor) if actor else None):
+            rows = list(rows_of(ids, sorts=rule.endpoint.endswith(".show"), filled=FILLED.get(rule.endpoint)))
     for member in product(*(members_of(rule, other, words) for other in others)):
         for values, sort in rows:
             yield values | dict(zip(others, member, strict=True)), f"{sort} {member}"
@@ -91,8 +98,10 @@ def members_of(rule: Rule, argument: str, words: Mapping[str, str]) -> list[str]
     return [str(member.value) for cell in code.__closure__ or () for member in cell.cell_contents]
 
 
-def found(app: Flask, client: FlaskClient, known: Collection[str] = (), **words: str) -> list[Found]:
-    """For each page that this reader may open: its address, one for every sort of page.
+def found(
+    app: Flask, client: FlaskClient, actor: Actor | None, known: Collection[str] = (), **words: str
+) -> list[Found]:
+    """For each page that this reader may open: its address, one for every sort of page. `client` has signed in as them.
 
     Of the pages whose endpoint is `known`, only those without arguments are looked for again. `words` stand
     in the place of arguments that no table knows, such as `token`.
@@ -106,7 +115,8 @@ def found(app: Flask, client: FlaskClient, known: Collection[str] = (), **words:
         tries: Counter[str] = Counter()
         # What this reader could open on another page, he can most likely open here.
         values_tried = sorted(
-            values_of(rule, words), key=lambda tried: -max((opened[v] for v in tried[0].values()), default=0)
+            values_of(rule, words, actor),
+            key=lambda tried: -max((opened[v] for v in tried[0].values()), default=0),
         )
         for values, sort in values_tried:
             tries[sort] += 1

@@ -72,7 +72,8 @@ def found_in_demo(app: Flask, url: str) -> Tour:
         for name in READERS:
             client = client_of(app, name and demo.somebody(name))
             words = {"token": invited.token or "", "code": "ja", "act": ""} | WORDS
-            shown[name] = paths.found(app, client, known, **words)
+            actor = demo.actor(name) if name else None
+            shown[name] = paths.found(app, client, actor, known, **words)
             known |= {page.endpoint for page in shown[name]}
     db.dispose()
     db.bind(NOWHERE)

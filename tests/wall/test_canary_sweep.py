@@ -284,6 +284,7 @@ PAGES = (
 )
 
 
+@pytest.mark.one_database
 def test_what_happens_is_felt_at_once(
     app: Flask, browser: Callable[..., Browser], copied: Callable[..., World]
 ) -> None:

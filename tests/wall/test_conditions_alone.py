@@ -144,5 +144,5 @@ def test_without_both_it_would_be_seen(
     with oracle.reading(app.config["DATABASE_URL"]) as rows:
         rights, sweep = start(app, browser, world, "c", rows)
         no_first_wall()
-        draw.sweep(sweep, rights, known=2, hidden=2)
+        draw.sweep(sweep, rights, known=1, hidden=1)
         assert found_behind(rights, sweep)

@@ -102,7 +102,7 @@ def readings_after(event: str, member: Member) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("page", PAGES)
-@pytest.mark.parametrize("ending", ["withdraw", "excluded"])
+@pytest.mark.parametrize("ending", ["withdraw", "exclude"])
 def test_after_it_is_acknowledged_no_page_that_was_being_read_tells_anything(
     app: Flask, browser: Visit, monkeypatch: pytest.MonkeyPatch, page: str, ending: str
 ) -> None:
@@ -122,5 +122,5 @@ def test_after_it_is_acknowledged_no_page_that_was_being_read_tells_anything(
     assert answer.status_code in {200, 404}
     if answer.mimetype == "text/html":
         assert NAME not in words_of(answer)
-    event = {"withdraw": "consent:withdrawn", "excluded": "exclusion:made"}[ending]
+    event = {"withdraw": "consent:withdrawn", "exclude": "exclusion:made"}[ending]
     assert readings_after(event, town.told) == [], words_of(answer)

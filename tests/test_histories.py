@@ -15,7 +15,7 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
-from portal.db import make_engine
+from portal.core.db import make_engine
 from tests.databases import Databases, flask
 
 pytestmark = pytest.mark.both_databases

@@ -37,7 +37,10 @@ KEPT = {
 PEOPLE = select(
     Person.id,
     predicates.present(predicates.READER, predicates.NOW, Person).label("knows"),
-    *(predicates.sees(predicates.READER, Category(c), predicates.NOW).label(c) for c in oracle.CATEGORIES),
+    *(
+        predicates.sees(predicates.READER, Category(c), predicates.NOW, Person).label(c)
+        for c in oracle.CATEGORIES
+    ),
 )
 REFERRALS = select(
     Referral.id, lives_for(Referral.id, Referral.to_agency_id, predicates.NOW).label("live")

@@ -1245,14 +1245,15 @@ def lines_of(out: EntryPart, seq: int, fact: Any) -> list[bytes]:
     """What an unusual entry `log:bound` says of each record."""
     records = fact.get("records") if isinstance(fact, dict) else None
     lines = [str(one).encode() for one in records] if isinstance(records, list) else [b"?"]
-    if not all(LINE.fullmatch(line) for line in lines):
+    whole = [line for line in lines if LINE.fullmatch(line)]
+    if len(whole) < len(lines):
         out.report.find(
             "fact",
             seq,
             f"記録 {seq}: log:bound の内容を読めません",
             f"entry {seq}: its fact cannot be read",
         )
-    return [line for line in lines if LINE.fullmatch(line)]
+    return whole
 
 
 def bind(out: EntryPart, seq: int, lines: Iterable[bytes]) -> None:

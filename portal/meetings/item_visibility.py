@@ -19,13 +19,12 @@ from portal.meetings.schedule.models import Meeting
 from portal.people.categories import Category
 from portal.wall import meetings as rules
 from portal.wall import predicates
-from portal.wall.predicates import condition
 from portal.wall.rules import free, home
 
 
 def asked(rule: str, reader: Actor, now: datetime | None = None, **rows: Any) -> ColumnElement[bool]:
     """This rule of the item `t`, for who does casework; nobody else is at a table."""
-    return predicates.of_caseworkers(reader, condition(f"({rule})", reader, now, t=AgendaItem, **rows))
+    return predicates.for_caseworker(f"({rule})", reader, now, t=AgendaItem, **rows)
 
 
 def is_excluded(reader: Actor) -> ColumnElement[bool]:

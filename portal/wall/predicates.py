@@ -7,7 +7,7 @@ that sees every row, an act asks here: whether this agency sees the person, whom
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from functools import cache
 from itertools import chain
@@ -106,37 +106,33 @@ def excluded(found: re.Match[str]) -> str:
     return f"EXISTS (SELECT 1 FROM base.exclusion e WHERE {about})"  # noqa: S608 - made of our own rules
 
 
-def condition(rule: str, actor: Actor | None = None, now: datetime | None = None, **rows: Any) -> Condition:
-    """This rule, asked of this reader at this moment; `rows` are what its rows are in the statement.
+def condition(rule: str, actor: Actor | None = None, now: datetime | None = None, **given: Any) -> Condition:
+    """This rule, asked of this reader at this moment.
 
-    A row is a model, an alias of one, or for a name with `@` a value or column.
+    `given` says what stands for its rows (a model or an alias of one), and for names with `@` that the reader and the
+    moment do not say (a value or a column).
     """
-    values = {name: one for name, one in rows.items() if not hasattr(one, "__mapper__") and not is_alias(one)}
-    entities = {name: one for name, one in rows.items() if name not in values}
-    pieces, places = pieces_of(rule, tuple(sorted(entities)))
-    return Condition(pieces, [value_for(place, actor, now, values, entities) for place in places])
+    pieces, places = pieces_of(rule, tuple(sorted(given)))
+    return Condition(pieces, [value_for(place, actor, now, given) for place in places])
 
 
-def is_alias(one: Any) -> bool:
-    return hasattr(one, "_aliased_insp")
-
-
-def value_for(
-    place: str, actor: Actor | None, now: datetime | None, values: dict[str, Any], entities: dict[str, Any]
-) -> Any:
+def value_for(place: str, actor: Actor | None, now: datetime | None, given: dict[str, Any]) -> Any:
     if not place.startswith("@"):
         row, column = place.split(".")
-        return getattr(entities[row], column)
+        return getattr(given[row], column)
     name = place[1:]
-    if name in values:
-        return typed(values[name], Uuid())
-    of_reader: dict[str, Callable[[], Any]] = {
-        "agency": lambda: typed(cast(Actor, actor).agency_id, Uuid()),
-        "staff": lambda: typed(cast(Actor, actor).staff_id, Uuid()),
-        "now": lambda: typed(now, UTCDateTime()),
-        "today": lambda: typed(day_of(now), Date()),
-    }
-    return of_reader[name]()
+    if name in given:
+        return typed(given[name], Uuid())
+    match name:
+        case "agency":
+            return typed(cast(Actor, actor).agency_id, Uuid())
+        case "staff":
+            return typed(cast(Actor, actor).staff_id, Uuid())
+        case "now":
+            return typed(now, UTCDateTime())
+        case "today":
+            return typed(day_of(now), Date())
+    raise KeyError(f"nobody says what {place} is")
 
 
 def typed(value: Any, kind: Any) -> Any:
@@ -149,8 +145,9 @@ def works(actor: Actor) -> bool:
     return actor.agency_id is not None and can(actor, Permission.CASEWORK)
 
 
-def of_caseworkers(actor: Actor, asked: ColumnElement[bool]) -> ColumnElement[bool]:
-    return asked if works(actor) else false()
+def for_caseworker(rule: str, actor: Actor, now: datetime | None = None, **given: Any) -> ColumnElement[bool]:
+    """The same, for who does casework; nobody else is shown anything by it."""
+    return condition(rule, actor, now, **given) if works(actor) else false()
 
 
 # Consents and lines of the ledger.
@@ -170,7 +167,7 @@ def covers(consent: Any, recipient: Value, today: date) -> ColumnElement[bool]:
 
 def consent_lives(consent: Any, recipient: Value, now: datetime) -> ColumnElement[bool]:
     """The same, at a moment."""
-    return condition(rules.covers("c", "@recipient"), now=now, c=consent, recipient=recipient)
+    return covers(consent, recipient, day_of(now))
 
 
 def disclosure_lives(told: Any, now: datetime) -> ColumnElement[bool]:
@@ -210,14 +207,14 @@ def is_staff_excluded(staff_id: Any, person_id: Any) -> ColumnElement[bool]:
 def sees(actor: Actor, category: str, now: datetime, person: Any) -> ColumnElement[bool]:
     """`visible(reader, person, category, now)` of the design: kept at home, or told on a live basis."""
     rule = f"({rules.free('t.id')} AND {rules.sees(quoted(category))})"
-    return of_caseworkers(actor, condition(rule, actor, now, t=person))
+    return for_caseworker(rule, actor, now, t=person)
 
 
 def agency_sees(actor: Actor, category: str, now: datetime, person: Any) -> ColumnElement[bool]:
     """The same, asked of what an agency may tell further: its work goes on when one member is shut out."""
-    return of_caseworkers(actor, condition(rules.sees(quoted(category)), actor, now, t=person))
+    return for_caseworker(rules.sees(quoted(category)), actor, now, t=person)
 
 
 def present(actor: Actor, now: datetime, person: Any) -> ColumnElement[bool]:
     """May know that the person is on record at all, perhaps with everything withheld."""
-    return of_caseworkers(actor, condition(rules.PRESENT, actor, now, t=person))
+    return for_caseworker(rules.PRESENT, actor, now, t=person)

@@ -174,7 +174,7 @@ def test_every_field_holds_a_canary(app: Flask, copied: Callable[..., World]) ->
     assert typed - planted == set()
 
 
-Sweeping = Callable[..., tuple[ReadingRights, Sweep]]
+Sweeping = Callable[..., Sweep]
 
 
 @pytest.fixture
@@ -188,7 +188,7 @@ def swept(
 ) -> Sweeping:
     """`swept(reader, known=…)` has opened pages as this reader, searched, and found nothing that they may not read."""
 
-    def sweep_as(reader: str, *, known: int | None, everything: bool) -> tuple[ReadingRights, Sweep]:
+    def sweep_as(reader: str, *, known: int | None, everything: bool) -> Sweep:
         world = copied(settled)
         with oracle.reading(app.config["DATABASE_URL"]) as rows:
             rights, sweep = start(app, browser, world, reader, rows)
@@ -196,7 +196,7 @@ def swept(
             search(sweep, rights, most=None if draw.is_long else 3)
             check(rights, sweep, everything=everything)
         assert not [line for line in watched_log() if CANARY.search(line)]
-        return rights, sweep
+        return sweep
 
     return sweep_as
 
@@ -205,7 +205,7 @@ def swept(
 @pytest.mark.parametrize("reader", READERS)
 def test_a_reader_reads_what_they_may_and_no_more(swept: Sweeping, reader: str) -> None:
     """What their session may read at all, and every reader, is looked at in `test_views`."""
-    _rights, sweep = swept(reader, known=2, everything=False)
+    sweep = swept(reader, known=2, everything=False)
     assert (reader in READS_WORDS) == bool([word for word in sweep.seen if CANARY.fullmatch(word)])
 
 

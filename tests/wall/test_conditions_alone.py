@@ -36,7 +36,6 @@ from tests.wall.test_canary_sweep import settled, start
 
 pytestmark = pytest.mark.both_databases
 
-FAR = {"b", "c"}
 CACHED = type(cache(len))
 # Every question of the first wall, and what it answers when nobody minds.
 OPEN: dict[Any, Any] = {

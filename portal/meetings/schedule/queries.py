@@ -42,7 +42,7 @@ def may_enter(reader: Actor) -> ColumnElement[bool]:
 
 
 def of_meeting(rule: str, reader: Actor) -> ColumnElement[bool]:
-    return predicates.of_caseworkers(reader, predicates.condition(rule, reader, m=Meeting))
+    return predicates.for_caseworker(rule, reader, m=Meeting)
 
 
 def visible(actor: Actor) -> Select[Meeting]:

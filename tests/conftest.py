@@ -95,6 +95,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "long: only with --long")
     config.addinivalue_line("markers", "both_databases: also on PostgreSQL without being told")
     config.addinivalue_line("markers", "one_database: in such a file, on SQLite alone unless told")
+    config.addinivalue_line(
+        "markers", "either_database: on one of the two, which the seed draws for each file; with --long on both"
+    )
     config.addinivalue_line("markers", "quick: says in two minutes whether a change is sane")
     config.addinivalue_line(
         "markers",
@@ -106,7 +109,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    left_out = set() if config.getoption("--long") else not_drawn(items, shared_by_all(config).seed)
+    left_out: set[pytest.Item] = set()
+    if not config.getoption("--long"):
+        seed = shared_by_all(config).seed
+        left_out = not_drawn(items, seed) | on_the_other_database(items, seed)
 
     def stays(item: pytest.Item) -> bool:
         if config.getoption("--quick") and not item.get_closest_marker("quick"):
@@ -143,6 +149,21 @@ def not_drawn(items: list[pytest.Item], seed: int) -> set[pytest.Item]:
     return left_out
 
 
+def on_the_other_database(items: list[pytest.Item], seed: int) -> set[pytest.Item]:
+    """Of the tests marked `either_database`, those on the kind that the seed did not draw for their file."""
+    found: dict[Path, dict[str, set[pytest.Item]]] = {}
+    for item in items:
+        if isinstance(item, pytest.Function) and item.get_closest_marker("either_database"):
+            for value in item.callspec.params.values() if hasattr(item, "callspec") else ():
+                if value in KINDS:
+                    found.setdefault(item.path, {}).setdefault(value, set()).add(item)
+    left_out: set[pytest.Item] = set()
+    for path, kinds in found.items():
+        if len(kinds) > 1:
+            left_out |= kinds[Random(f"{seed} {path.name}").choice(KINDS)]
+    return left_out
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "database" in metafunc.fixturenames:
         kinds = kinds_for(metafunc.config, metafunc.definition)
@@ -158,8 +179,8 @@ def kinds_for(config: pytest.Config, item: pytest.Item) -> tuple[str, ...]:
         return ("sqlite",)
     if chosen == "both" or config.getoption("--long"):
         return KINDS
-    is_marked = item.get_closest_marker("both_databases") and not item.get_closest_marker("one_database")
-    return KINDS if is_marked else ("sqlite",)
+    is_marked = item.get_closest_marker("both_databases") or item.get_closest_marker("either_database")
+    return KINDS if is_marked and not item.get_closest_marker("one_database") else ("sqlite",)
 
 
 # The process in charge makes what all share, and tells its workers where it is: one PostgreSQL, one folder of

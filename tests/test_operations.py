@@ -21,6 +21,8 @@ from tests.conftest import KINDS
 from tests.databases import ROOT, Databases
 from tests.documented import NAME, Answer, Office, Visitor, as_systemd_reads, block, commands
 
+pytestmark = pytest.mark.either_database
+
 ADMIN = "kanri@tsunagu.example.jp"
 ONCE = [*HEADERS, "Strict-Transport-Security", "Cache-Control", "Content-Type"]
 

@@ -38,7 +38,7 @@ from tests.conftest import scenario
 from tests.databases import Databases, flask
 from tests.factories import Member
 
-pytestmark = pytest.mark.both_databases
+pytestmark = pytest.mark.either_database
 
 DEMO = str(Path(__file__).resolve().parent.parent / "scenarios" / "ashiya.yaml")
 SIZE = 600

@@ -118,7 +118,7 @@ def goals_of(referral_id: UUID) -> Select[ReferralGoal]:
     return select(ReferralGoal).where(ReferralGoal.referral_id == referral_id).order_by(ReferralGoal.id)
 
 
-def narrowed(shape: Filter) -> list[ColumnElement[bool]]:
+def narrowed(shape: Filter, box: Box) -> list[ColumnElement[bool]]:
     reader, now = predicates.READER, predicates.NOW
     tests: list[ColumnElement[bool]] = []
     if shape.statuses:
@@ -134,8 +134,10 @@ def narrowed(shape: Filter) -> list[ColumnElement[bool]]:
             )
         )
     if shape.stopped:
+        # Nobody confirms what they themselves have sent.
         waiting = to_confirm(reader, now).with_only_columns(Disclosure.source_id).order_by(None)
-        tests.append(or_(is_stopped(now), Referral.id.in_(waiting)))
+        is_waiting = Referral.id.in_(waiting) if box is Box.IN else false()
+        tests.append(or_(is_stopped(now), is_waiting))
     if shape.unattended:
         tests.append(is_unattended(reader))
     if shape.person_id:
@@ -178,7 +180,7 @@ def keys(shape: Filter, *, is_first: bool) -> Select[Any]:
     size = bindparam("size", type_=Integer())
     parts = []
     for box in (Box.IN, Box.OUT) if shape.box is Box.ALL else (shape.box,):
-        part = select(Referral.listed_at, Referral.id).where(*side(box), *narrowed(shape))
+        part = select(Referral.listed_at, Referral.id).where(*side(box), *narrowed(shape, box))
         if not is_first:
             last = tuple_(
                 bindparam("after_at", type_=Referral.listed_at.type),

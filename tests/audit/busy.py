@@ -28,7 +28,10 @@ from tests.wall.world import World
 
 WAITING = 4
 # Referrals to be gone on with: each step leads on from somewhere.
-STATUSES = ("draft", "requested", "requested", "requested", "accepted", "accepted", "in_progress", "on_hold")
+STATUSES = ("draft", *["requested"] * 3, *["accepted"] * 4, *["in_progress"] * 4, "on_hold")
+# More drafts than those who walk come to edit (an edited draft may tell more than its consent allows), and more
+# proposals to erase than they drop.
+DRAFTS = PROPOSALS = 12
 
 
 def busy() -> World:
@@ -52,11 +55,13 @@ def busy() -> World:
 
 def emergencies_of_a_day(world: World) -> None:
     """As many as one may use alone, of which the first is to be reviewed; and some to which somebody must agree."""
-    uses = []
-    for n in range(settings.value(db.read(), "emergency.alone_per_day") + WAITING):
-        world.person(f"in danger {n}")
-        uses.append(world_emergency.ask(world, world.d, f"in danger {n}"))
-    emergencies.give_back(world.d.actor, uses[0])
+    for who in (world.d, world.b):
+        uses = []
+        for n in range(settings.value(db.read(), "emergency.alone_per_day") + WAITING):
+            person = f"in danger {n} of {who.actor.name}"
+            world.person(person)
+            uses.append(world_emergency.ask(world, who, person))
+        emergencies.give_back(who.actor, uses[0])
 
 
 def sample_to_close(world: World) -> None:
@@ -108,6 +113,8 @@ def referrals_to_answer(world: World) -> None:
     for kind in ("referral", "transfer"):
         for status in STATUSES:
             make_referral(world.a, world.b, kind=kind, status=status)
+    for _draft in range(DRAFTS):
+        make_referral(world.a, world.b, status="draft")
 
 
 def heads_to_link(world: World) -> None:
@@ -119,6 +126,6 @@ def heads_to_link(world: World) -> None:
 
 
 def erasures_to_agree(world: World) -> None:
-    for n in range(4):
+    for n in range(PROPOSALS):
         person_id = world.person(f"to be erased {n}")
         retention.propose(world.a.actor, person_id, ErasureGround.UNLAWFUL, world.canaries.word())

@@ -44,7 +44,7 @@ from tests.audit.worlds import World
 from tests.databases import flask
 from verify_audit import SOUND, TAMPERED
 
-pytestmark = pytest.mark.both_databases
+pytestmark = pytest.mark.either_database
 
 DEMO = pytest.mark.scenario("scenarios/ashiya.yaml")
 DOCS = Path("docs/audit-log.md")

@@ -21,7 +21,7 @@ from tests.factories import make_consent, make_member, make_person, make_referra
 from tests.meeting_factories import make_item, make_meeting, take_step
 from verify_audit import SOUND, TAMPERED
 
-pytestmark = [pytest.mark.both_databases, pytest.mark.quick]
+pytestmark = [pytest.mark.either_database, pytest.mark.quick]
 
 
 @pytest.mark.parametrize("papers", [("packet.pdf",), ("packet.pdf", "packet"), ("packet", "packet.pdf")])

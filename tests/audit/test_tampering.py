@@ -28,7 +28,7 @@ from tests.audit.verifying import run
 from tests.audit.worlds import World
 from verify_audit import SOUND, TAMPERED
 
-pytestmark = pytest.mark.both_databases
+pytestmark = pytest.mark.either_database
 
 DEMO = pytest.mark.scenario("scenarios/ashiya.yaml")
 

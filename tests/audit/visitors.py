@@ -34,7 +34,7 @@ URL_ENCODED = "application/x-www-form-urlencoded"
 SHOWS = ("show", "person", "partner", "session", "finding", "referral", "index", "item")
 LOG = {"audit_entry", "audit_detail", "audit_head", "audit_checkpoint"}
 # Whoever sends one of these is out, or is somebody else: they come last.
-LEAVES = re.compile(r"sign_out|stop|disable|password|end|cancel|remove|strike|transfer|agree")
+LEAVES = re.compile(r"sign_out|stop|disable|password|end|cancel|remove|strike|transfer|agree|drop")
 Call = tuple[str, str]
 
 

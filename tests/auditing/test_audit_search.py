@@ -27,7 +27,7 @@ from tests.browsers import Browser
 from tests.factories import Member, make_agency, make_member, make_person, make_referral, step
 from tests.words import words_of
 
-pytestmark = pytest.mark.both_databases
+pytestmark = pytest.mark.either_database
 
 Visit = Callable[..., Browser]
 Clock = Callable[..., None]

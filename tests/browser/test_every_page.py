@@ -98,7 +98,7 @@ def test_every_page_is_opened(_application: Flask, toured: Callable[[], tuple[st
     assert {rule.endpoint for rule in rules} - opened - files == NO_PAGES, "a page that nobody has opened"
 
 
-@pytest.mark.drawn(2)
+@pytest.mark.drawn(1)
 @pytest.mark.parametrize("share", range(SHARES))
 def test_every_page_is_accessible(
     chromium: Chromium,

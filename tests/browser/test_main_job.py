@@ -215,13 +215,8 @@ def check_main_job(visit: Visit, town: Town, width: int) -> None:
     assert status is ReferralStatus.COMPLETED
 
 
-@pytest.mark.parametrize("width", [DESKTOP])
+@pytest.mark.drawn(1)
+@pytest.mark.parametrize("width", [DESKTOP, PHONE])
 @pytest.mark.usefixtures("database")
 def test_the_main_job(visit: Visit, town: Town, width: int) -> None:
-    """On both kinds of database."""
-    check_main_job(visit, town, width)
-
-
-@pytest.mark.parametrize("width", [PHONE])
-def test_the_main_job_on_a_phone(visit: Visit, town: Town, width: int) -> None:
     check_main_job(visit, town, width)

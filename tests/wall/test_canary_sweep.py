@@ -157,6 +157,7 @@ def is_wanted(rights: ReadingRights, planted: Planted) -> bool:
     return (planted.table, planted.column) in MUST_SHOW and has_begun(rights, planted.row)
 
 
+@pytest.mark.either_database
 def test_every_field_holds_a_canary(app: Flask, copied: Callable[..., World]) -> None:
     """What nobody planted nobody would miss: a new column needs its place in the world, or among the codes."""
     copied(settled)
@@ -201,7 +202,7 @@ def swept(
     return sweep_as
 
 
-@pytest.mark.drawn(4)
+@pytest.mark.drawn(2)
 @pytest.mark.parametrize("reader", READERS)
 def test_a_reader_reads_what_they_may_and_no_more(swept: Sweeping, reader: str) -> None:
     """What their session may read at all, and every reader, is looked at in `test_views`."""
@@ -311,6 +312,7 @@ def look(app: Flask, browser: Callable[..., Browser], world: World, reader: str,
     return set(sweep.seen)
 
 
+@pytest.mark.either_database
 def test_a_consent_ends_with_its_last_day_in_japan(
     app: Flask, browser: Callable[..., Browser], at: Callable[..., None]
 ) -> None:

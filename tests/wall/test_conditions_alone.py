@@ -34,7 +34,7 @@ from tests.wall.drawing import Draw
 from tests.wall.sweep import Sweep
 from tests.wall.test_canary_sweep import settled, start
 
-pytestmark = pytest.mark.both_databases
+pytestmark = pytest.mark.either_database
 
 CACHED = type(cache(len))
 # Every question of the first wall, and what it answers when nobody minds.

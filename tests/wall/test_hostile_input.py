@@ -24,7 +24,7 @@ from tests.wall.sweep import IDS, addresses
 from tests.wall.test_canary_sweep import few_of, rights_of
 from tests.wall.world import World
 
-pytestmark = pytest.mark.both_databases
+pytestmark = pytest.mark.either_database
 
 LONG = "長い文。" * 25_000
 SHORT = 3  # of what is typed into each kind of form in a short run
@@ -157,7 +157,7 @@ def typing(draw: Draw) -> Typing:
     return Typing(draw.seed, draw.is_long)
 
 
-@pytest.mark.drawn(2, postgresql=1)
+@pytest.mark.drawn(1)
 @pytest.mark.parametrize("reader", ["a", "b", "a's admin", "system_admin", "stranger"])
 def test_whatever_is_typed_the_portal_keeps_its_head(
     app: Flask, browser: Callable[..., Browser], copied: Callable[..., World], reader: str, typing: Typing

@@ -26,7 +26,7 @@ from tests.servers import Server, serve
 from tests.wall import oracle
 from verify_audit import SOUND
 
-pytestmark = pytest.mark.both_databases
+pytestmark = pytest.mark.either_database
 
 
 class Client:

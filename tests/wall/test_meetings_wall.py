@@ -234,7 +234,7 @@ def happen(town: Town, hearing: Hearing, what: str, travel: Callable[[timedelta]
         hearing.nothing_outlives(what)
 
 
-@pytest.mark.drawn(2)
+@pytest.mark.drawn(1)
 @pytest.mark.parametrize("life", [LIFE, CUT_SHORT], ids=["held", "cut short"])
 @pytest.mark.parametrize("kind", MeetingKind)
 def test_each_reader_sees_of_each_item_what_the_oracle_says_at_each_time(

@@ -26,7 +26,7 @@ from tests.wall.test_canary_sweep import rights_of
 from tests.wall.test_nothing_there import asks, fillings
 from tests.wall.world import World
 
-pytestmark = pytest.mark.both_databases
+pytestmark = pytest.mark.either_database
 
 # Who catches a refusal: the door writes it down; the others only ask whether it would be one, or pass it on.
 WRITES = {"note_refusal", "wait"}  # `wait` is the page that asks for patience, and notes it

@@ -27,7 +27,7 @@ from portal.wall import predicates
 from tests.factories import Member, make_member
 from tests.wall import oracle
 
-pytestmark = pytest.mark.both_databases
+pytestmark = pytest.mark.either_database
 
 # The last day in Japan ends at 15:00 UTC: the moments lie close around it and around the beginning.
 BEGINS = datetime(2026, 6, 10, 3, 0, tzinfo=UTC)

@@ -494,6 +494,7 @@ def test_an_emergency_is_for_one_member_for_an_hour_and_leaves_nothing(
 # The two walls say the same.
 
 
+@pytest.mark.either_database
 def test_the_rows_are_those_of_the_oracle_for_every_combination(app: Flask, at: Callable[..., None]) -> None:
     world = World()
     truth = oracle.read(app.config["DATABASE_URL"])
@@ -599,6 +600,7 @@ def test_without_its_role_the_views_still_stand(app: Flask, database: Databases)
             plain(session, "SELECT family FROM public.person")
 
 
+@pytest.mark.either_database
 def test_migrations_go_down_and_up_under_the_wall(app: Flask, database: Databases) -> None:
     url = database.fresh()
     flask(url, "db", "downgrade", "0002")

@@ -38,7 +38,7 @@ from tests.web.breaking import (
     small_disk,
 )
 
-pytestmark = pytest.mark.both_databases
+pytestmark = pytest.mark.either_database
 
 READY = "/static/img/icon.svg"  # answers without any database
 TYPED = "明日の午前に、お電話します。"

@@ -96,7 +96,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "both_databases: also on PostgreSQL without being told")
     config.addinivalue_line("markers", "one_database: in such a file, on SQLite alone unless told")
     config.addinivalue_line(
-        "markers", "either_database: on one of the two, which the seed draws for each file; with --long on both"
+        "markers",
+        "either_database: on one of the two, which the seed draws for each file; with --long on both",
     )
     config.addinivalue_line("markers", "quick: says in two minutes whether a change is sane")
     config.addinivalue_line(

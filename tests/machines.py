@@ -21,6 +21,7 @@ ABOUT_THE_NETWORK = (
     "SSL_CERT_DIR",
     "REQUESTS_CA_BUNDLE",
     "XDG_CONFIG_HOME",
+    "PYTHON",
 )
 PREFIXES = ("PIP_", "HTTP_", "HTTPS_", "NO_", "ALL_", "http_", "https_", "no_", "all_")
 # The shell ends `./run` when its own input ends, and that happens however the tests end. It lets go of the output,

@@ -53,6 +53,14 @@ def busy() -> World:
     return world
 
 
+def more(world: World) -> None:
+    """What those who have worked before have used up."""
+    referrals_to_answer(world)
+    heads_to_link(world)
+    erasures_to_agree(world)
+    db.end()
+
+
 def emergencies_of_a_day(world: World) -> None:
     """As many as one may use alone, of which the first is to be reviewed; and some to which somebody must agree."""
     for who in (world.d, world.b):
@@ -126,6 +134,6 @@ def heads_to_link(world: World) -> None:
 
 
 def erasures_to_agree(world: World) -> None:
-    for n in range(PROPOSALS):
-        person_id = world.person(f"to be erased {n}")
+    for _proposal in range(PROPOSALS):
+        person_id = world.person(f"to be erased {len(world.people)}")
         retention.propose(world.a.actor, person_id, ErasureGround.UNLAWFUL, world.canaries.word())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import product
@@ -150,8 +150,11 @@ class Town:
         for _rule, pattern in self.secret:
             self.learned.update(pattern.findall(text))
 
-    def some(self, rule: Rule, most: int) -> Iterator[str]:
-        """Addresses of this rule: of some rows, newest and others, each under its own parent."""
+    def some(self, rule: Rule, most: int, asked: Collection[str] = ()) -> Iterator[str]:
+        """Addresses of this rule: of some rows, newest and others, each under its own parent.
+
+        With the words of `asked` where a word is to be chosen, if any of these is of this rule.
+        """
         names = sorted(rule.arguments, key=rule.rule.index)
         ids = [n for n in names if isinstance(rule._converters[n], UUIDConverter)]  # noqa: SLF001
         table = self.tables[table_of(ids[-1], self.tables)] if ids else {}
@@ -161,7 +164,9 @@ class Town:
             if key is not None:
                 values = {ids[-1]: key} | {one: self.parent(one, table[key]) for one in ids[:-1]}
             for name in set(names) - set(ids):
-                if not (given := values_of(rule, name, self.tables)):
+                given = values_of(rule, name, self.tables)
+                given = [one for one in given if self.name(rule.endpoint, {name: one}) in asked] or given
+                if not given:
                     return
                 values[name] = self.random.choice(given)
             yield self.adapter.build(rule.endpoint, values)
@@ -312,7 +317,7 @@ class Visitor:
                 continue
             # A form without a page of its own stands on the page of its record.
             if rule.endpoint in wanted or (rule.endpoint.endswith(SHOWS) and wanted & self.town.pageless()):
-                for address in self.town.some(rule, FAR):
+                for address in self.town.some(rule, FAR, {what for what, _method in missing}):
                     self.open(address, FAR)
         # What stands on no page of its own may stand on the answer to another such form.
         wanted |= self.town.pageless() if wanted & self.town.pageless() else set()

@@ -18,6 +18,8 @@ from portal.core.policy import Actor
 from portal.wall.reader import Reader
 from tests.wall.test_second_wall import reading
 
+# Answers that are no pages: nothing to look at in a browser, and paper takes a second to print.
+FILES = (".pdf", ".ics", ".txt", ".csv", ".xlsx", ".zip", ".vkey")
 # A page looks different for each of these; one of every sort is opened.
 SORTS = {"referral": ("status",), "person": ("is_identified",), "meeting": ("status", "kind")}
 # A page that so many rows do not open is taken for one that this reader may not open.
@@ -109,7 +111,7 @@ def found(
     answer: list[Found] = []
     opened: Counter[Any] = Counter()
     for rule in sorted(pages(app), key=lambda rule: not rule.endpoint.endswith(".show")):
-        if rule.endpoint in known and rule.arguments:
+        if rule.rule.endswith(FILES) or (rule.endpoint in known and rule.arguments):
             continue
         done: set[str] = set()
         tries: Counter[str] = Counter()

@@ -33,7 +33,6 @@ READERS = ("soudan", "madoguchi", "junbi", "hinata", "shuro-kanri", "kansa", "ka
 SHARES = 4
 # Answers that are no pages; opened by its address, asking for an emergency access leads back to its beginning.
 NO_PAGES = {"web.healthz", "web.language", "emergency.ask"}
-FILES = (".pdf", ".ics", ".txt", ".csv", ".xlsx", ".zip", ".vkey")
 # The demo's two years: one is written on, one is closed.
 WORDS = {"key": "watch.people_per_day", "size": "1", "year": "2020,2019", "month": "12"}
 WORDS |= {"area": "place", "figure": "cafe.visits"}
@@ -94,7 +93,7 @@ def toured(_application: Flask, _sqlite: Databases) -> Callable[[], tuple[str, T
 def test_every_page_is_opened(_application: Flask, toured: Callable[[], tuple[str, Tour]]) -> None:  # noqa: PT019
     rules = paths.pages(_application)
     opened = {page.endpoint for found in toured()[1].pages.values() for page in found}
-    files = {rule.endpoint for rule in rules if rule.rule.endswith(FILES)}
+    files = {rule.endpoint for rule in rules if rule.rule.endswith(paths.FILES)}
     assert {rule.endpoint for rule in rules} - opened - files == NO_PAGES, "a page that nobody has opened"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from flask import Flask, request
+from flask import Flask
 from flask.testing import FlaskCliRunner
 from sqlalchemy import Uuid
 
@@ -18,7 +18,6 @@ from portal.core.db import db
 from portal.disclosures import services as disclosures
 from portal.people import services as people
 from portal.referrals.states import ReferralAction
-from portal.web import pdf
 from tests.browsers import Browser
 from tests.factories import step
 from tests.wall import oracle, world_meetings
@@ -86,26 +85,6 @@ def watched_log() -> Iterator[Watch]:
     yield lambda: lines
     root.removeHandler(keeper)
     root.setLevel(level)
-
-
-@pytest.fixture
-def light_paper(monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config) -> None:
-    """Paper is slow to print: the first sheet of each kind is printed, the rest are read before printing."""
-    printed: set[str | None] = set()
-    real = pdf.HTML
-
-    class Paper(real):  # type: ignore[misc, valid-type]
-        def __init__(self, *args: Any, string: str, **more: Any) -> None:
-            self.said = string
-            super().__init__(*args, string=string, **more)
-
-        def write_pdf(self, *args: Any, **more: Any) -> bytes:
-            if request.endpoint in printed and not pytestconfig.getoption("--long"):
-                return self.said.encode()
-            printed.add(request.endpoint)
-            return bytes(super().write_pdf(*args, **more))
-
-    monkeypatch.setattr(pdf, "HTML", Paper)
 
 
 def rights_of(app: Flask, world: World, reader: str) -> ReadingRights:

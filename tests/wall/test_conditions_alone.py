@@ -98,6 +98,7 @@ def no_second_wall(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+@pytest.mark.usefixtures("light_paper")
 @pytest.mark.drawn(1, postgresql=0)
 @pytest.mark.parametrize("reader", ["b", "c", "auditor"])
 def test_the_first_wall_alone_shows_nobody_what_is_not_his(
@@ -129,17 +130,18 @@ def found_behind(rights: Any, sweep: Sweep) -> list[str]:
     ]
 
 
+@pytest.mark.usefixtures("light_paper")
 @pytest.mark.one_database
 def test_without_both_it_would_be_seen(
     app: Flask,
     browser: Callable[..., Browser],
     no_first_wall: Callable[[], None],
     no_second_wall: None,
+    copied: Callable[..., Any],
     draw: Draw,
 ) -> None:
     """The sweep itself: with neither wall it finds a stranger reading everything."""
-    world = settled()
-    db.end()
+    world = copied(settled)
     with oracle.reading(app.config["DATABASE_URL"]) as rows:
         rights, sweep = start(app, browser, world, "c", rows)
         no_first_wall()

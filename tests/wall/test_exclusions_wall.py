@@ -20,14 +20,12 @@ from tests.factories import Member, make_member, make_person, make_referral
 from tests.wall import oracle
 from tests.wall.canaries import CANARY
 from tests.wall.drawing import Draw
-from tests.wall.test_canary_sweep import check, light_paper, search, settled, start
+from tests.wall.test_canary_sweep import check, search, settled, start
 from tests.wall.test_races import PATIENCE, Runner, last_of, paused_at
 from tests.wall.world import World
 from tests.wall.world_exclusions import person_of
 
 pytestmark = pytest.mark.both_databases
-
-__all__ = ["light_paper"]
 
 
 def keep_out(world: World, by: Member, whom: Member, *names: str) -> None:

@@ -23,7 +23,7 @@ from tests.wall.drawing import is_there
 from tests.wall.pages import Form, Page
 from tests.wall.sweep import Tables, addresses, table_of
 from tests.wall.test_canary_sweep import rights_of
-from tests.wall.test_nothing_there import asks, fillings
+from tests.wall.test_nothing_there import asks, at_ten, fillings
 from tests.wall.world import World
 
 pytestmark = pytest.mark.either_database
@@ -41,10 +41,6 @@ ASKS_ONLY = {
 MOST = 12  # addresses of one page that are tried until this reader is shown one
 # Fields of forms that are no ids of records, and are what they are on every page.
 OWN = {"csrf_token", "acting", "idempotency_key", "version", "seen", "was", "next", "searched"}
-
-
-def at_ten() -> World:
-    return World()
 
 
 def catchers(path: Path) -> Iterator[ast.ExceptHandler]:
@@ -144,7 +140,8 @@ def forms(client: Browser, app: Flask, tables: Tables) -> Iterator[tuple[str, Fo
     for address in addresses(app, tables):
         endpoint, _values = adapter.match(address.partition("?")[0])
         opened[endpoint] += 1
-        if endpoint in seen or opened[endpoint] > MOST or endpoint.startswith(("web.", "audit.")):
+        is_paper = address.endswith(".pdf")
+        if is_paper or endpoint in seen or opened[endpoint] > MOST or endpoint.startswith(("web.", "audit.")):
             continue
         answer = client.get(address)
         if answer.status_code != 200 or answer.mimetype != "text/html":

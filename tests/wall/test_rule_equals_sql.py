@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import product
@@ -252,8 +253,8 @@ def known(reader: Member, now: datetime) -> set[UUID]:
     return found
 
 
-def test_the_rule_the_sql_and_the_oracle_agree_everywhere(app: Flask) -> None:
-    world = World()
+def test_the_rule_the_sql_and_the_oracle_agree_everywhere(app: Flask, copied: Callable[..., World]) -> None:
+    world = copied(World)
     truth = oracle.read(app.config["DATABASE_URL"])
     home = world.home.agency_id
     assert home
@@ -275,8 +276,8 @@ def test_the_rule_the_sql_and_the_oracle_agree_everywhere(app: Flask) -> None:
     assert both_answers == {(False, True), (False, False), (True, True)}
 
 
-def test_who_may_know_of_a_person_is_as_the_oracle_says(app: Flask) -> None:
-    world = World()
+def test_who_may_know_of_a_person_is_as_the_oracle_says(app: Flask, copied: Callable[..., World]) -> None:
+    world = copied(World)
     truth = oracle.read(app.config["DATABASE_URL"])
     readers = (world.me, world.colleague, world.other, world.home, make_member(), *world.excluded)
     for now, reader in product(MOMENTS, readers):
@@ -284,9 +285,9 @@ def test_who_may_know_of_a_person_is_as_the_oracle_says(app: Flask) -> None:
         assert known(reader, now) == {p for p in world.facts if truth.knows_of(mine, p, now, me)}
 
 
-def test_a_live_line_is_live_in_the_list_of_lines_too(app: Flask) -> None:
+def test_a_live_line_is_live_in_the_list_of_lines_too(app: Flask, copied: Callable[..., World]) -> None:
     """`lives_for` decides what of a referral may be read: it must die with the line."""
-    world = World()
+    world = copied(World)
     truth = oracle.read(app.config["DATABASE_URL"])
     by_person = {person: line for person, (line,) in truth.lines.items()}
     for now, reader in product(MOMENTS, (world.me, world.other)):
@@ -297,8 +298,10 @@ def test_a_live_line_is_live_in_the_list_of_lines_too(app: Flask) -> None:
         }
 
 
-def test_a_consent_that_may_carry_a_new_telling_is_one_that_covers(app: Flask) -> None:
-    world = World()
+def test_a_consent_that_may_carry_a_new_telling_is_one_that_covers(
+    app: Flask, copied: Callable[..., World]
+) -> None:
+    world = copied(World)
     truth = oracle.read(app.config["DATABASE_URL"])
     tried = {world.facts[p]: p for p in world.consent_of}
     kinds = {(f.days, f.names_me, f.withdrawn, f.replaced): p for f, p in tried.items()}
@@ -312,8 +315,8 @@ def test_a_consent_that_may_carry_a_new_telling_is_one_that_covers(app: Flask) -
             assert sql == {c for c in told if truth.consents[c].covers(reader.agency_id, now)}
 
 
-def test_those_without_casework_see_nobody(app: Flask) -> None:
-    world = World()
+def test_those_without_casework_see_nobody(app: Flask, copied: Callable[..., World]) -> None:
+    world = copied(World)
     now = BEGINS + timedelta(days=1)
     assert seen(world.home, Category.BASIC, now)
     for role in (Role.AGENCY_ADMIN, Role.AUDITOR, Role.SYSTEM_ADMIN):

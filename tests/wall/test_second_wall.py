@@ -495,8 +495,10 @@ def test_an_emergency_is_for_one_member_for_an_hour_and_leaves_nothing(
 
 
 @pytest.mark.either_database
-def test_the_rows_are_those_of_the_oracle_for_every_combination(app: Flask, at: Callable[..., None]) -> None:
-    world = World()
+def test_the_rows_are_those_of_the_oracle_for_every_combination(
+    app: Flask, at: Callable[..., None], copied: Callable[..., World]
+) -> None:
+    world = copied(World)
     truth = oracle.read(app.config["DATABASE_URL"])
     rows = [
         {"id": uuid4(), "created_at": MOMENTS[0], "version": 1, "person_id": person, "category": category}

@@ -53,11 +53,16 @@ def busy() -> World:
     return world
 
 
-def more(world: World) -> None:
-    """What those who have worked before have used up."""
-    referrals_to_answer(world)
-    heads_to_link(world)
-    erasures_to_agree(world)
+def more(world: World, part: str) -> None:
+    """In this part of the portal, what those who have worked before have used up."""
+    used_up = {
+        "people": erasures_to_agree,
+        "referrals": referrals_to_answer,
+        "activities": heads_to_link,
+        "offices": invite_twice,
+    }
+    if part in used_up:
+        used_up[part](world)
     db.end()
 
 

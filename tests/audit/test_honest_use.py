@@ -49,6 +49,10 @@ NOT_A_PAGE = {"static"}
 UNREACHED: dict[Call, str] = {
     ("checkpoints.restore", "POST"): "only where a restore was found: tests/audit/test_checkpoints.py",
     ("checkpoints.confirm", "POST"): "the same",
+    (
+        "checkpoints.clock_jump",
+        "POST",
+    ): "only while the server's clock is behind the log: test_clock_pages.py",
     ("referrals.step send", "GET"): "has a page of its own",
     ("referrals.step send", "POST"): "the same",
     ("people.information basic", "POST"): "basics have a page of their own",
@@ -68,6 +72,7 @@ UNHEARD: dict[AuditEvent, str] = {
     AuditEvent.LOG_REKEYED: "by a command alone: tests/audit/test_commands_verify.py",
     AuditEvent.RESTORE_PROPOSED: "only where a restore was found: tests/audit/test_checkpoints.py",
     AuditEvent.RESTORE_DECLARED: "the same",
+    AuditEvent.CLOCK_DECLARED: "only while the server's clock is behind the log: tests/audit/test_clock_pages.py",
 }
 # Those who walk, in this order: who arranges comes first, who can stop others comes last.
 READERS = (
@@ -151,7 +156,7 @@ def test_whatever_is_done_in_the_walls_world_the_log_verifies(
     with town.watched():
         # The stranger signs in while nobody has been stopped yet.
         everybody = [Reader("stranger", None, "", None), *readers]
-        walk(town, everybody, partial(more, world) if is_long else None)
+        walk(town, everybody, partial(more, world, part) if is_long else None)
     history.checkpoint()
     result = history.verdict()
     assert result.exit == SOUND, f"HONEST_SEED={chance}: {result.text}"

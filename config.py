@@ -18,9 +18,9 @@ class Config:
 
     SECRET_KEY = os.environ.get("SECRET_KEY", "")
     DATABASE_URL = os.environ.get("DATABASE_URL") or f"sqlite:///{ROOT}/instance/tsunagu.db"
-    # On PostgreSQL: a sign-in of the readers' own, that can become nothing else. Without it they sign in as the owner.
+    # On PostgreSQL: a database user for readers that can switch to no other role; unset, the owner.
     READER_DATABASE_URL = os.environ.get("READER_DATABASE_URL") or None
-    # Off only where its price is measured, or the other wall is tried alone.
+    # Off only where its cost is measured, or the other wall is tested alone.
     SECOND_WALL = os.environ.get("SECOND_WALL", "on") != "off"
     PAGE_SIZE = 25
     # The key that signs checkpoints and the one that wraps each person's; never in the database, nor in its backup.
@@ -34,7 +34,7 @@ class Config:
     BABEL_DEFAULT_LOCALE = "ja"
     BABEL_DEFAULT_TIMEZONE = "Asia/Tokyo"
 
-    # 64 MiB and three passes: about a fifth of a second for us, dear for whoever stole the table.
+    # 64 MiB and three passes: about a fifth of a second for us, expensive for whoever stole the table.
     ARGON2 = {"time_cost": 3, "memory_kib": 65536, "parallelism": 1}
     SESSION_IDLE_MINUTES = 30
     SESSION_IDLE_MINUTES_PRIVILEGED = 15
@@ -51,7 +51,7 @@ class Config:
 
     # The names the portal answers to, with blanks between; others are refused. Unset: any name.
     TRUSTED_HOSTS: list[str] | None = os.environ.get("TRUSTED_HOSTS", "").split() or None
-    # How many proxies of our own stand in front, as nginx: their word is taken for the address and for https.
+    # How many proxies of our own, such as nginx, stand in front: trusted for the address and for https.
     PROXY_HOPS = int(os.environ.get("PROXY_HOPS", "0"))
     MAX_CONTENT_LENGTH = 2 * 1024 * 1024
     # 100,000 Japanese characters are 900 kB once they are URL-encoded; Flask's own limit is 500 kB.

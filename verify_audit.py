@@ -2011,8 +2011,8 @@ class Domain:
     def may_have_written(self, line: dict[str, Any], fields: Fields) -> set[bytes | None]:
         """For which agency the line may have been written: the one that tells, or where it is opened the one told.
 
-        Whoever opens a meeting's packet, on the page or on paper, writes the line himself for what others brought to
-        the table; so does whoever opens a record in an emergency.
+        Whoever opens a meeting's packet, on the page or on paper, writes the line themselves for what others
+        brought to the table; so does whoever opens a record in an emergency.
         """
         is_opened = fields.ground == b"emergency" or line["source_id"] in self.log.seen[b"agenda_item"]
         told = {line["to_agency_id"]} if is_opened else set[bytes | None]()
@@ -2141,7 +2141,7 @@ def is_near(column: Any, at: bytes) -> bool:
 
 
 def check_erased(keys: Sequence[Row], log: Log, report: Report) -> None:
-    """A person's key is destroyed if and only if the log says that he was erased."""
+    """A person's key is destroyed if and only if the log says that they were erased."""
     destroyed = set()
     for key, person, wrapped, at in keys:
         if (wrapped is None) != (at is not None):

@@ -44,7 +44,7 @@ URL_ENUMS = {"referral_action": ReferralAction, "category": Category}
 
 
 def blueprints() -> list[Blueprint]:
-    """Those of all modules of pages, which are called `views`: to stand in one is to be found."""
+    """The blueprints of all modules named `views`: a page is found because its module has that name."""
     pages = [
         module.name for module in walk_packages(__path__, f"{__name__}.") if module.name.endswith("views")
     ]

@@ -69,7 +69,7 @@ def make_meeting(
     status: MeetingStatus | str = MeetingStatus.DRAFT,
     **values: Any,
 ) -> UUID:
-    """A meeting that the convener's coordinator called, in a week, of these agencies and his own."""
+    """A meeting that the convener's coordinator called, in a week, of these agencies and their own."""
     defaults: dict[str, Any] = {
         "name": f"見本の会議{next(serial)}",
         "starts_at": clock.now() + timedelta(days=7),
@@ -130,7 +130,7 @@ def make_item(
 
 
 def name_member(convener: Member, meeting_id: UUID, member: Member, *, agreed: bool = False) -> UUID:
-    """On the roster; `agreed` when he has acknowledged the duty of secrecy."""
+    """On the roster; `agreed` when they have acknowledged the duty of secrecy."""
     with db.transaction() as session:
         attendance = Attendance(
             meeting_id=meeting_id,

@@ -1,4 +1,4 @@
-"""Failed sign-ins and the delays they bring, so counted that nobody's failures lock others out (docs/decisions/026)."""
+"""Failed sign-ins and their delays, counted so that nobody can lock others out (docs/decisions/026)."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ FREE_PER_ACCOUNT = 5
 FREE_PER_DEVICE = 20
 FIRST_DELAY = 5
 LONGEST_DELAY = 60
-# A whole city hall may sit behind one address: what one of them does costs the others seconds.
+# A whole city hall may share one network address: failures of one person delay the others by seconds only.
 LONGEST_DELAY_OF_ADDRESS = 5
-# An account tried from many addresses. One address alone counts for less than what is free.
+# Failures of one account from many addresses. A single address counts for less than this allowance.
 FREE_PER_ACCOUNT_ANYWHERE = 20
 MOST_PER_ADDRESS = 10
 MANY = 100
@@ -49,7 +49,7 @@ class TooSoon(PortalError):
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """What a sign-in comes from: its network address, and the mark of an earlier success of this account.
+    """Where a sign-in comes from: its network address, and the mark of an earlier success of this account.
 
     The address is empty where it cannot be told from a proxy's.
     """
@@ -78,17 +78,17 @@ class Buckets:
     limits: tuple[Limit, ...]
 
     def own(self) -> ColumnElement[bool]:
-        """The failures that a success of this account from here makes good."""
+        """The failures to forget when this account signs in successfully from this device."""
         return (SignInAttempt.account_hash == self.account) & (SignInAttempt.device_hash == self.device)
 
 
 def keyed(secret: str, *parts: str) -> str:
-    """A hash that tells nothing to whoever reads the table without the key."""
+    """A keyed hash, which reveals nothing to a reader of the table who has no key."""
     return hmac.new(secret.encode(), "\0".join(parts).encode(), hashlib.sha256).hexdigest()
 
 
 def buckets_of(secret: str, account: str, device: Device) -> Buckets:
-    """Where a sign-in counts. A device known to the account has buckets of its own, so a stranger slows nobody there.
+    """The counters of a sign-in. A device known to the account has its own, so strangers cannot slow it down.
 
     Of strangers an address is counted with the account, and alone, for those who try many accounts; where the
     address is not known, by the account only: all strangers would share the other.
@@ -124,7 +124,7 @@ def buckets_of(secret: str, account: str, device: Device) -> Buckets:
 
 
 def buckets_of_own(secret: str, staff_id: UUID) -> Buckets:
-    """Where somebody who is signed in is counted when asked for their own password: nobody else's failures matter."""
+    """The counters of a signed-in member who confirms the own password; only their own failures count."""
     account = keyed(secret, "account", f"own password {staff_id}")
     limit = Limit(SignInAttempt.account_hash == account, FREE_PER_ACCOUNT)
     return Buckets(account, keyed(secret, "own password", str(staff_id)), (limit,))
@@ -176,15 +176,15 @@ def note(buckets: Buckets) -> UUID:
 
 
 def take_back(attempt_id: UUID) -> None:
-    """The attempt was never tried."""
+    """Delete an attempt that was noted but never tried."""
     with db.transaction() as session:
         session.execute(delete(SignInAttempt).where(SignInAttempt.id == attempt_id))
 
 
 def clear(session: Session, buckets: Buckets) -> None:
-    """Success: the account begins anew from here. What others tried, and what was tried elsewhere, stays counted."""
+    """Forget the account's failures from this device after a success; failures elsewhere stay counted."""
     now, at = clock.now(), SignInAttempt.created_at
     old = (at < now - REMEMBERED) | (
         at > now
-    )  # of a clock that was ahead: they would count when that time comes
+    )  # written by a clock that was ahead: they would count once that time comes
     session.execute(delete(SignInAttempt).where(buckets.own() | old))

@@ -14,7 +14,7 @@ from portal.accounts.signing_in import address_of
 from portal.web import proxies
 
 KEPT = timedelta(days=365)
-# The computer at the counter is shared; who has not signed in there for long makes room.
+# The computer at the counter is shared: accounts that have not signed in there for long are dropped.
 ACCOUNTS_PER_DEVICE = 20
 
 SYSTEMS = (
@@ -39,7 +39,7 @@ def secret() -> str:
 
 
 def cookie_name() -> str:
-    """Beside the session's, with the same guard against other hosts where there is https."""
+    """The device cookie's name, with the same prefix as the session's against other hosts under https."""
     return "__Host-device" if current_app.config["SESSION_COOKIE_SECURE"] else "device"
 
 
@@ -61,7 +61,7 @@ def tag(email: str) -> str:
 
 
 def device_for(email: str) -> Device:
-    """What this request is counted as when it tries this account."""
+    """The device that a sign-in attempt for this account is counted under."""
     mark, accounts = known()
     return Device(proxies.source(), mark if tag(email) in accounts else "")
 
@@ -83,7 +83,7 @@ def remember(response: Response, email: str) -> None:
 
 
 def words_for(user_agent: str) -> str:
-    """What a person would call it: Windows・Edge; empty when nobody can tell."""
+    """The system and browser in words, such as Windows・Edge; empty when they are unknown."""
     named = (
         next((word for pattern, word in words if re.search(pattern, user_agent)), "")
         for words in (SYSTEMS, BROWSERS)

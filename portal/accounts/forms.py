@@ -67,7 +67,7 @@ class PostForm(BaseForm):
     agency = SelectField(lazy_gettext("機関"), coerce=str)
 
     def offer(self, roles: Iterable[Role], agencies: Iterable[tuple[UUID, str]] | None) -> None:
-        """`agencies` is None for who looks after one agency only: then nothing is asked."""
+        """Fill the choices; `agencies` is None for an administrator of one agency, who has no choice."""
         self.role.choices = [SelectChoice(role.value, gettext(role.word)) for role in roles]
         if agencies is None:
             del self.agency
@@ -91,7 +91,7 @@ class StaffForm(PostForm):
     leave_unmanaged = BooleanField(lazy_gettext("管理者がいなくなることを確認しました"))
 
     def keep_post(self) -> None:
-        """Nobody changes his own role or agency: then only the name is asked for."""
+        """Ask for the name only: nobody changes their own role or agency."""
         del self.role, self.administers, self.agency
 
 

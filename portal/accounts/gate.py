@@ -41,7 +41,7 @@ View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
 
 
 class SignedIn(UserMixin):  # type: ignore[misc]
-    """What Flask-Login keeps for the length of a request; its id is the token of the session row."""
+    """The user object of Flask-Login for one request; its id is the token of the session row."""
 
     def __init__(self, token: str, live: LiveSession) -> None:
         self.token = token
@@ -58,7 +58,7 @@ def public(view: View) -> View:
 
 
 def signed_in() -> Actor:
-    """Who is behind this request, as services want it: a plain value, not a proxy."""
+    """The member behind this request, as the plain value that services take, not a proxy."""
     return live_session().actor
 
 
@@ -76,7 +76,7 @@ def limits() -> Limits:
 
 
 def load_user(token: str) -> SignedIn | None:
-    """Whose session this is; from then on he, and nobody else, reads."""
+    """The user of this session token; from then on the wall answers as that member of staff."""
     shown = sessions.hashed(token)
     read_as(db, Reader(token=shown))
     live = sessions.find(db.read(), token, limits())
@@ -87,7 +87,7 @@ def load_user(token: str) -> SignedIn | None:
 
 
 def to_sign_in() -> ResponseReturnValue:
-    """The sign-in page; afterwards the person comes back to where he was, and the page restores his text."""
+    """Go to the sign-in page; afterwards people return to where they were, with what they had typed."""
     back = request.full_path.rstrip("?") if request.method == "GET" else request.path
     if not readable(request.path):
         back = ""
@@ -105,7 +105,7 @@ def readable(path: str) -> bool:
 
 
 def note_refusal(error: BaseException) -> None:
-    """Leave the trace of a refusal, once for each thing refused; what only went wrong, and strangers, leave none."""
+    """Log a refusal, once for each thing refused; strangers, and mistakes that deny nothing, leave none."""
     if isinstance(error, NotFound):
         error = NoResultFound()
     if not current_user.is_authenticated or refusing.lack_of(error) is None:
@@ -124,7 +124,7 @@ def note_refusal(error: BaseException) -> None:
 
 
 def note_what_was_not_offered() -> None:
-    """Ids that came in a form and were on no list of it: somebody wrote them in, or the list was an old one."""
+    """Log ids that a form sent but did not offer: written in by hand, or from an outdated page."""
     for one in base_form.noted():
         lack = Lack.PERMISSION if one is None else Lack.NOT_OFFERED
         note_refusal(PortalError(lack=lack, about=(request.endpoint or "", one)))
@@ -153,7 +153,7 @@ class refusals:  # noqa: N801 - reads as a word: with refusals(form)
 
 
 def show_life() -> None:
-    """Note that the person is there; when that cannot be written he still reads, until his idle time is over."""
+    """Note the activity of this session; when it cannot be written the page is shown until the idle limit."""
     live = live_session()
     try:
         sessions.touch(live)
@@ -217,7 +217,7 @@ def init_app(app: Flask) -> None:
         return {"actor": signed_in(), "session_seconds_left": left, "printed_at": clock.now()}
 
 
-# Telling whoever signed in what happened to the account before: once on the next page, then on the account page.
+# Shows what happened to the account before this sign-in: once on the next page, then on the account page.
 
 KEPT = "before"  # in the cookie of this session: it is about this sign-in, and ends with it
 
@@ -230,7 +230,7 @@ def report_attempts(before: Before, actor: Actor) -> None:
 
 
 def told() -> Before | None:
-    """What was told when this session began."""
+    """The report about earlier sign-ins that this session began with."""
     kept = session.get(KEPT)
     if kept is None:
         return None
@@ -243,7 +243,7 @@ def moment(text: str | None) -> datetime | None:
 
 
 def words(before: Before, actor: Actor) -> list[str]:
-    """How often and when, and what to do."""
+    """The report as sentences: how many failed sign-ins and when, and what to do about them."""
     values = {"n": before.failures, "failed": era_datetime(before.failed_at)}
     if before.last_at:
         said = gettext(

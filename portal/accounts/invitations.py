@@ -42,14 +42,14 @@ GOOD_FOR = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """An invitation and the token of its link, which is known only now; None when the form was sent twice."""
+    """An invitation and the token of its link, which is known only now; None if the form was sent before."""
 
     id: UUID
     token: str | None
 
 
 def invite(actor: Actor, *, email: str, name: str, post: Post, idempotency_key: str | None = None) -> Issued:
-    """Invite somebody. Whether the address is known to another agency does not show: see the decisions.
+    """Invite somebody. Does not show whether another agency knows the address (docs/decisions/010).
 
     Raises:
         Invalid: role and agency do not go together, or the person is here or invited already.
@@ -81,7 +81,7 @@ def invite(actor: Actor, *, email: str, name: str, post: Post, idempotency_key: 
 
 
 def check_new_here(session: Session, actor: Actor, email: str) -> None:
-    """Raise `Invalid` when the actor's own list has this address already; nothing beyond it is asked."""
+    """Raise `Invalid` when the actor's own list has this address already; other agencies' are not checked."""
     if session.execute(queries.staff_visible_to(actor).where(Staff.email == email)).first():
         raise Invalid(
             N_("このメールアドレスの職員はすでに登録されています。職員の一覧を確認してください。"),
@@ -95,7 +95,7 @@ def check_new_here(session: Session, actor: Actor, email: str) -> None:
 
 
 def invite_anew(actor: Actor, staff_id: UUID) -> Issued:
-    """A link by which a member of staff who forgot the password chooses a new one; older links die.
+    """A link with which staff who forgot their password choose a new one; older links stop working.
 
     Raises:
         Conflict: the person is disabled.
@@ -131,7 +131,7 @@ def invite_anew(actor: Actor, staff_id: UUID) -> Issued:
 
 
 def managed_invitation(session: Session, actor: Actor, invitation_id: UUID) -> Invitation:
-    """An invitation that has led nowhere yet, locked.
+    """An invitation through which nobody has joined yet, locked.
 
     Raises:
         NoResultFound: none that this actor may know of.
@@ -143,7 +143,7 @@ def managed_invitation(session: Session, actor: Actor, invitation_id: UUID) -> I
 
 
 def reissue(actor: Actor, invitation_id: UUID) -> Issued:
-    """A new link in the place of the old one, which is good no longer.
+    """A new link that replaces the old one.
 
     Raises:
         Conflict: it has been used.
@@ -167,7 +167,7 @@ def revoke(actor: Actor, invitation_id: UUID) -> None:
 
 
 def usable(token: str) -> Select[Invitation]:
-    """The invitation of this link while it is good: not used, not taken back, not run out."""
+    """The invitation of this link while it is valid: not used, not revoked, not expired."""
     return select(Invitation).where(
         Invitation.token_hash == hashed(token),
         Invitation.used_at.is_(None),
@@ -177,7 +177,7 @@ def usable(token: str) -> Select[Invitation]:
 
 
 def accept(token: str, password: str) -> None:
-    """Choose the password. Whoever has an account elsewhere keeps it untouched, and the same is answered.
+    """Choose the password. An account that exists elsewhere stays untouched, and the answer is the same.
 
     Raises:
         Invalid: the password will not do.
@@ -190,7 +190,7 @@ def accept(token: str, password: str) -> None:
     try:
         settle(token, password_hash)
     except IntegrityError:
-        # Two agencies invited one address, and both links were used in this moment: the other was first.
+        # Two agencies invited one address and both links were used at the same moment: the other one won.
         settle(token, password_hash)
 
 
@@ -231,9 +231,9 @@ def renew_password(session: Session, invitation: Invitation, password_hash: str)
 
 
 def bring_over(actor: Actor, invitation_id: UUID, *, leave_unmanaged: bool = False) -> UUID:
-    """Give the account that an invitation met the post it was meant for; returns the id of the staff.
+    """Give an existing account the role and agency of an invitation that met it; returns the staff id.
 
-    Only who looks after both agencies finds both: a system administrator.
+    Only an actor who manages both agencies can see both: a system administrator.
 
     Raises:
         Conflict: the link has not been used.

@@ -78,7 +78,7 @@ class SignInAttempt(Identified, Base):
 class Invitation(Identified, Audited, Base):
     """A link, good once, by which somebody becomes a member of staff.
 
-    The person has no row of his own before he accepts, so inviting tells nobody whether the address is known.
+    People have no row of their own before they accept, so inviting does not show that an address is known.
     `used_at` without `staff_id`: the address belongs to an account already, and nothing was done.
     """
 

@@ -93,7 +93,7 @@ COMMON = frozenset(
         "パスワードです",
     ]
 ) | {fold("correct horse battery staple"), fold("the quick brown fox jumps over the lazy dog")}
-# Words that are no secret here: the portal's own name and what it is called about town.
+# Words that are no secret here: the portal's own name and what people call it.
 OWN_WORDS = (
     "tsunagu",
     "tunagu",
@@ -117,7 +117,7 @@ ENOUGH_LEFT = 8
 
 
 def is_guessable(password: str, *, email: str, name: str) -> bool:
-    """Whether the password is common, one thing said again and again, a run of keys, or made of known words."""
+    """Whether the password is common, a repetition, a run of keys, or made of known words."""
     plain = fold(password)
     if plain in COMMON or len(set(plain)) < 5 or repeats(plain) or runs(plain):
         return True
@@ -141,7 +141,7 @@ def runs(plain: str) -> bool:
 
 
 def known_words(email: str, name: str) -> set[str]:
-    """What others know of this person: the parts of his address and name, and the portal's own words."""
+    """What others know of this person: the parts of their address and name, and the portal's own words."""
     mailbox, _at, domain = email.partition("@")
     parts = [mailbox, domain.partition(".")[0], name, *re.split(r"[._+-]", mailbox), *name.split()]
     return {
@@ -205,7 +205,7 @@ class Hashing:
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """One of the places at the hasher.
+        """Wait for one of the places in which passwords are hashed.
 
         Raises:
             TooMany: none became free in time.
@@ -222,7 +222,7 @@ class Hashing:
             return self.hasher.hash(normalised(password))
 
     def fits(self, stored: str | None, password: str) -> bool:
-        """Whether the password is the one of this hash; without a hash the same work is done in vain."""
+        """Whether the password matches this hash; without a hash the same work is done, in the same time."""
         if len(password) > LONGEST:
             password = password[:LONGEST]
             stored = None

@@ -1,4 +1,4 @@
-"""Who sees which staff: an administrator those of the own agency, a system administrator all."""
+"""Who sees which staff: an administrator those of their own agency, a system administrator all."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def staff_visible_to(actor: Actor) -> Select[Staff, Membership, str | None]:
     """The staff this actor looks after, the newest first.
 
     Raises:
-        NotAllowed: he looks after none.
+        NotAllowed: the actor looks after none.
     """
     require(actor, Permission.STAFF_LIST)
     mine = true() if actor.role is Role.SYSTEM_ADMIN else Membership.agency_id == actor.agency_id

@@ -27,7 +27,7 @@ LONGEST_NAME = 100
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """What somebody is: a role, and the agency it belongs to. `administers` is a mark for caseworkers only."""
+    """A member's role and agency. `administers` is an additional mark for caseworkers only."""
 
     role: Role
     agency_id: UUID | None
@@ -62,7 +62,7 @@ def check_may_give(actor: Actor, post: Post) -> None:
 
     Raises:
         NotAllowed: the agency is another one's.
-        Invalid: the role is not his to give.
+        Invalid: the actor may not give this role.
     """
     if post.role not in roles_to_give(actor):
         raise Invalid(
@@ -79,7 +79,7 @@ def check_person(email: str, name: str) -> None:
 
 
 def become_member(session: Session, *, email: str, name: str, password_hash: str, post: Post) -> Staff:
-    """The rows of a new member of staff, in the current transaction; the caller writes why."""
+    """Add the rows of a new member of staff to the current transaction; the caller writes the audit entry."""
     staff = Staff(email=email, name=name, password_hash=password_hash, version=1)
     session.add(staff)
     session.flush()
@@ -94,7 +94,7 @@ def membership_of(session: Session, staff_id: UUID) -> Membership:
 
 
 def create_account(*, email: str, name: str, post: Post, password: str) -> UUID:
-    """A new account without an invitation, by whoever runs the server; returns its id.
+    """Create an account without an invitation, for commands on the server; returns its id.
 
     Raises:
         Invalid: the address is taken, role and agency do not go together, or the password will not do.
@@ -118,7 +118,7 @@ def managed(session: Session, actor: Actor, staff_id: UUID) -> tuple[Staff, Memb
     """A member of staff that this actor looks after, locked.
 
     Raises:
-        NoResultFound: none that he may know of.
+        NoResultFound: no such staff that the actor may know of.
     """
     found = queries.staff_visible_to(actor).where(Staff.id == staff_id)
     staff, membership, _name = session.execute(found.with_for_update(of=(Staff, Membership))).one()
@@ -158,7 +158,7 @@ def update(
 
     Raises:
         Conflict: the agency would lose its last administrator.
-        NotAllowed: nobody changes his own role.
+        NotAllowed: nobody changes their own role.
         StaleForm: a colleague changed it meanwhile.
     """
     with db.transaction() as session:
@@ -183,7 +183,7 @@ def give_post(
     *,
     leave_unmanaged: bool = False,
 ) -> None:
-    """End the present membership and begin another: whoever is signed in under the old one is out."""
+    """End the present membership and begin another; sessions of the old one end."""
     check_not_oneself(
         actor, staff.id, N_("自分の役割や機関は、自分では変更できません。ほかの管理者に依頼してください。")
     )
@@ -210,11 +210,11 @@ def give_post(
 
 
 def disable(actor: Actor, staff_id: UUID, *, leave_unmanaged: bool = False) -> None:
-    """Shut somebody out, at his next request.
+    """Disable an account; its sessions end at the next request.
 
     Raises:
         Conflict: the agency would lose its last administrator.
-        NotAllowed: nobody disables himself.
+        NotAllowed: nobody disables themselves.
     """
     with db.transaction() as session:
         staff, membership = managed(session, actor, staff_id)
@@ -231,7 +231,7 @@ def disable(actor: Actor, staff_id: UUID, *, leave_unmanaged: bool = False) -> N
 
 
 def enable(actor: Actor, staff_id: UUID) -> None:
-    """Let somebody in again, with the password he had."""
+    """Enable an account again, with its former password."""
     with db.transaction() as session:
         staff, _membership = managed(session, actor, staff_id)
         if staff.disabled_at is None:

@@ -21,14 +21,14 @@ from portal.core import clock
 from portal.core.db import db
 from portal.core.policy import Actor, Role
 
-# A page view writes this row at most so often: the idle limit is counted in minutes.
+# The row is written at most this often by page views: the idle limit is counted in minutes.
 TOUCH_EVERY = timedelta(seconds=60)
 PRIVILEGED = {Role.AUDITOR, Role.AGENCY_ADMIN, Role.SYSTEM_ADMIN}
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long a session lives: without a request, the same for the privileged, and in all."""
+    """The lifetimes of a session: idle, idle for privileged roles, and absolute."""
 
     idle: timedelta
     idle_privileged: timedelta
@@ -102,7 +102,7 @@ LIVE = (
 
 
 def find(session: Session, token: str, limits: Limits) -> LiveSession | None:
-    """The live session of this token: not ended or outlived, its person neither disabled nor moved."""
+    """The live session of this token: neither ended nor expired, its owner neither disabled nor moved."""
     row = session.execute(LIVE, {"token_hash": hashed(token), "now": clock.now()}).one_or_none()
     if row is None:
         return None
@@ -119,7 +119,7 @@ def find(session: Session, token: str, limits: Limits) -> LiveSession | None:
         agency_name=row.agency_name or "",
         administers=row.administers,
     )
-    # The request that asks is a sign of life, but not each one is written down: promise what the row will keep.
+    # Not every request writes its sign of life: promise the end that the stored row will keep.
     now = clock.now()
     seen = now if is_due(row.last_seen_at) else row.last_seen_at
     ends_at = min(row.expires_at, seen + limits.idle_of(row.role))
@@ -131,7 +131,7 @@ def is_due(last_seen_at: datetime) -> bool:
 
 
 def touch(live: LiveSession, *, always: bool = False) -> None:
-    """Note a sign of life, if the last one is old enough to be worth a write."""
+    """Note activity, if the last one noted is old enough to be worth a write."""
     if not always and not is_due(live.last_seen_at):
         return
     with db.transaction(keep_reader=True) as session:
@@ -154,7 +154,7 @@ def own(actor: Actor) -> Select[SignInSession]:
 
 
 def still_alive(rows: Sequence[SignInSession], actor: Actor, limits: Limits) -> list[SignInSession]:
-    """Those that would still let somebody in."""
+    """The sessions of these rows that could still be used."""
     return [row for row in rows if row.last_seen_at + limits.idle_of(actor.role) > clock.now()]
 
 
@@ -179,9 +179,9 @@ def end_others(actor: Actor, session_id: UUID) -> None:
 
 
 def put_right(session: Session, actor: Actor, but: UUID | None, *, limits: Limits) -> None:
-    """After a jump of the clock: a session last seen in what is the future now would not end for as long; it ends.
+    """End sessions last seen in what is the future after a jump of the clock: they would outlive their limit.
 
-    The one in which the jump was declared (`but`) goes on, from now.
+    The session in which the jump was declared (`but`) goes on, from now.
     """
     now = clock.now()
     ahead = update(SignInSession).where(

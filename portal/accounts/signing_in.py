@@ -1,4 +1,4 @@
-"""Signing in with a password, changing one's own, saying it once more, and what happened to the account before."""
+"""Signing in, changing or confirming one's own password, and what happened to the account before."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from portal.core.policy import Actor
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """The sign-in before this one, and how many tries have failed since; none of them is known by name."""
+    """The previous sign-in, and how many attempts have failed since; nothing says who made them."""
 
     last_at: datetime | None
     failures: int
@@ -45,7 +45,7 @@ def last_sign_in(session: Session, staff_id: UUID) -> datetime | None:
 
 
 def failures_since(session: Session, staff_id: UUID, last_at: datetime | None) -> Before:
-    """Passwords that were tried and did not fit. One's own, typed once more before an act, says who typed it."""
+    """Failed sign-ins since `last_at`, without failures of a signed-in member to confirm the own password."""
     failed = select(func.count(), func.max(AuditEntry.at)).where(
         AuditEntry.object_id == staff_id,
         AuditEntry.event == AuditEvent.SIGN_IN_FAILED.value,
@@ -71,7 +71,7 @@ class NextStep(StrEnum):
 
 
 def next_step(staff: Staff) -> NextStep:
-    """Where the second factor (`staff.second_factor`) will be asked for; until it is built, nothing is."""
+    """The step after the password; always none until the second factor (`staff.second_factor`) is built."""
     return NextStep.DONE
 
 
@@ -94,7 +94,7 @@ def is_address(email: str) -> bool:
 
 
 def usable(email: str) -> Select[Staff, Membership, str | None]:
-    """The member of staff of this address who may sign in now, with his membership and agency's name."""
+    """Staff with this address who may sign in now, with their membership and the agency's name."""
     return (
         select(Staff, Membership, Agency.name)
         .join(Membership, Membership.staff_id == Staff.id)
@@ -115,7 +115,7 @@ def sign_in(
 ) -> Entrance:
     """Begin a session. An unknown address, a disabled person and a wrong password cost the same work.
 
-    `first` is what this person does before the session begins, in its transaction: while the clock is behind it
+    `first` runs in the same transaction before the session begins: while the clock is behind, its jump
     must be declared before anything else can be logged.
 
     Raises:
@@ -142,14 +142,14 @@ def sign_in(
         raise
     with db.transaction() as session:
         found = session.execute(usable(email)).one_or_none() if fits else None
-        # Disabled or given another password while this one was being checked: then it has failed too.
+        # The account was disabled or its password changed during the check: the sign-in fails.
         if found and found[0].password_hash == stored:
             staff, membership, agency_name = found
             attempts.clear(session, buckets)
             actor = actor_of(staff, membership, agency_name)
             if first is not None:
                 first(session, actor)
-            # While the log is halted whoever mends it must come in: the stronger hash waits.
+            # While the log is halted whoever mends it must be able to sign in: the stronger hash waits.
             if renewed and log_integrity.present(session) is None and staff.apply(password_hash=renewed):
                 audit.record(AuditEvent.STAFF_UPDATED, staff, actor=actor, rehashed=True)
             if next_step(staff) is NextStep.DONE:
@@ -224,14 +224,14 @@ def choose_language(actor: Actor, language: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class OwnPassword:
-    """What was typed, and the key under which attempts are counted, as in signing in."""
+    """The typed password, and the key under which attempts are counted, as in signing in."""
 
     typed: str
     secret: str
 
 
 def confirm(actor: Actor, own: OwnPassword, *, field: str = "password") -> None:
-    """Whether it is really the one who signed in.
+    """Check the actor's own password before an act that a stranger at an unlocked screen must not do.
 
     Raises:
         Invalid: it is not this member's password; the attempt is counted and logged.

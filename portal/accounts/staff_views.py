@@ -25,7 +25,7 @@ bp = Blueprint("staff", __name__, url_prefix="/accounts")
 
 
 def agencies_to_choose(actor: Actor) -> list[tuple[UUID, str]] | None:
-    """All for a system administrator; None where there is nothing to choose."""
+    """All agencies for a system administrator; None for others, who have no choice."""
     if actor.role is not Role.SYSTEM_ADMIN:
         return None
     return [(agency.id, agency.name) for agency in db.read.scalars(agencies.listing())]
@@ -79,7 +79,7 @@ def invite() -> ResponseReturnValue:
 
 
 def link_page(issued: Issued) -> ResponseReturnValue:
-    """The link, this once: only its hash is kept."""
+    """The page that shows the link of an invitation once: only its hash is stored."""
     link = url_for("accounts.invitation", token=issued.token, _external=True) if issued.token else ""
     until = clock.now() + invitations.GOOD_FOR
     return render_template("accounts/link.html", link=link, until=until)

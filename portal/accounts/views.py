@@ -86,7 +86,7 @@ def enter(form: SignInForm) -> ResponseReturnValue:
 def wait(
     form: Any, error: TooSoon, template: str = "accounts/sign_in.html", **page: Any
 ) -> ResponseReturnValue:
-    """The same page again, and when to try once more. No worker sleeps for it."""
+    """The form again, with the time of the next attempt. No worker process waits."""
     note_refusal(error)
     form.refuse(error.text())
     answer = make_response(render_template(template, form=form, **page), error.status)

@@ -1,4 +1,4 @@
-"""What may be typed about an activity and who came, and whom the page offers to tick."""
+"""Forms of an activity and its attendance, and the people whom the page offers to tick."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ LINE, TEXT = MaxLength(200), MaxLength(20_000)
 
 
 def uuids(typed: Iterable[Any]) -> list[UUID]:
-    """Ids that came from outside; what is none is left out."""
+    """Ids from outside; values that are no ids are left out."""
     found = []
     for one in typed:
         try:
@@ -74,13 +74,13 @@ class PickForm(BaseForm):
 
     @property
     def asks_for(self) -> str:
-        """The name that was typed and not looked for yet; pressing save does not pass it over."""
+        """The name that was typed but not searched for yet; saving must not ignore it."""
         q = self.q.data or ""
         return "" if q == self.searched.data else q
 
 
 class CameForm(PickForm):
-    """Who came: boxes to tick, and heads without a name."""
+    """Who came: people to tick, and a number of anonymous heads."""
 
     people = Ticks(lazy_gettext("参加した人"))
     first = NumberField(lazy_gettext("匿名（初めて）"))
@@ -102,7 +102,7 @@ class AttendanceForm(CameForm):
 
 
 class LinkForm(PickForm):
-    """Who somebody anonymous was."""
+    """The person whom an anonymous head turned out to be."""
 
     people = RadioField(
         lazy_gettext("相談者"),
@@ -113,7 +113,7 @@ class LinkForm(PickForm):
 
 
 class HeadForm(BaseForm):
-    """What concerns one person on one day; `was` stands for the note that the form showed."""
+    """The note on one person and day; `was` is the digest of the note that the form showed."""
 
     note = CleanText(lazy_gettext("メモ"), [TEXT])
     is_first = BooleanField(lazy_gettext("初めての参加"))
@@ -129,7 +129,7 @@ Named = Iterable[tuple[UUID, str]]
 
 
 def known_areas() -> Sequence[Area]:
-    """Those of the programme whose table an activity fills: the reader's own, else the network's first."""
+    """The areas of the programme that activities count for: the reader's own, else the network's first."""
     if "areas_of_activities" not in g:
         try:
             programme = programmes.chosen(db.read(), signed_in(), None)
@@ -166,7 +166,7 @@ def mode_field() -> RadioField:
 
 
 class ActivityForm(BaseForm):
-    """What is said of an activity; a form of one kind leaves out what that kind does not have."""
+    """The facts of an activity; a form for one kind leaves out the fields that the kind does not have."""
 
     held_on = EraDateField(lazy_gettext("日付"), [Required(lazy_gettext("日付を入力してください。"))])
     title = CleanString(lazy_gettext("活動の名前"), [LINE])
@@ -185,7 +185,7 @@ class ActivityForm(BaseForm):
     def shape(
         self, kind: ActivityKind, *, held: bool, agencies: Named, partners: Named, area: str | None = None
     ) -> None:
-        """Ask what is asked of this kind, held or not; offer what there is to choose."""
+        """Keep the fields that this kind of activity has, and fill their choices."""
         self.mode.choices = words(modes_of(kind))
         self.area.choices = areas() + ([(area, area)] if area and area not in dict(areas()) else [])
         self.together.choices = [(str(key), name) for key, name in agencies]
@@ -227,7 +227,7 @@ class ActivityForm(BaseForm):
 
 
 def filled(row: Any, agencies: Collection[UUID]) -> dict[str, Any]:
-    """What stands in the form of a record, which `agencies` held."""
+    """The form's values from a stored activity that `agencies` held."""
     names = ("held_on", "title", "place", "area", "audience", "text", "outcome", "not_held_why")
     number = row.audience_number
     return {
@@ -253,7 +253,7 @@ class StrikeForm(BaseForm):
 
 
 def worded(field: Field, value: Any) -> str:
-    """A value of this field as a reader says it."""
+    """A field's value in the reader's words."""
     choices = {str(key): str(word) for key, word, *_rest in getattr(field, "choices", None) or ()}
     if isinstance(value, list):
         return "、".join(sorted(choices.get(str(one), str(one)) for one in value))
@@ -263,7 +263,7 @@ def worded(field: Field, value: Any) -> str:
 
 
 def clashes_of(form: BaseForm, theirs: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """Where the form and what a colleague saved meanwhile say different things: label, mine, theirs."""
+    """The fields whose value differs from what a colleague saved meanwhile: label, mine, theirs."""
     found = [
         (str(form[name].label.text), worded(form[name], form[name].data), worded(form[name], value))
         for name, value in theirs.items()
@@ -272,12 +272,12 @@ def clashes_of(form: BaseForm, theirs: dict[str, Any]) -> list[tuple[str, str, s
     return [(label, mine, other) for label, mine, other in found if mine != other]
 
 
-# Whom the page offers to tick as having come: regulars, one's own open cases, and who was searched for.
+# The people that the page offers to tick: regulars, one's own open cases, and search results.
 
 
 @dataclass(slots=True)
 class Offered:
-    """The boxes of the page in groups, each person once; `found` is None when nothing was searched for."""
+    """The people offered on the page in groups, each once; `found` is None when nothing was searched for."""
 
     regulars: list[Candidate] = field(default_factory=list)
     supported: list[Candidate] = field(default_factory=list)
@@ -289,7 +289,7 @@ class Offered:
 
 
 def wants_search(form: Any) -> bool:
-    """Whether this sending of the form looks for somebody, and saves nothing yet."""
+    """Whether the form was sent in order to search, not to save."""
     return bool(form.is_submitted() and ("find" in request.form or form.asks_for))
 
 
@@ -301,7 +301,7 @@ def offered(
     *,
     but: frozenset[UUID] = frozenset(),
 ) -> Offered:
-    """Fill the boxes of the form; the names that the page will show are logged.
+    """Fill the people to tick; the names that the page will show are logged.
 
     Ticked people and those found last stay on the page whatever is searched for next.
     """

@@ -39,7 +39,7 @@ class ActivitySeriesAgency(Base):
 
 
 class Activity(Identified, Versioned, Audited, Base):
-    """One afternoon, visit or briefing (活動), held or not; a correction changes the row and counts from the beginning.
+    """One afternoon, visit or briefing (活動), held or not. A correction applies from the beginning.
 
     `not_held_why` is filled when it was planned and not held. `audience_number` counts those who were reached and
     are nobody's clients. Struck out, it counts nowhere.
@@ -93,8 +93,8 @@ class ActivityAgency(Base):
 class ActivityAttendance(Identified, Audited, Base):
     """One head at one activity: a person whom the recording agency may name, or somebody anonymous.
 
-    `is_first` is what was said of an anonymous head: here for the first time, or again. `person_id` may come later,
-    when he is known by name (`linked_at`): from then on he is counted as that person, for that day too.
+    `is_first` is what was said of an anonymous head: here for the first time, or again. `person_id` may come
+    later, once the person is known by name (`linked_at`): the head then counts as that person on that day.
     """
 
     __tablename__ = "activity_attendance"

@@ -1,4 +1,4 @@
-"""How activities and who came are read: an agency sees what it held, alone or with others, and whom it may name."""
+"""Queries of activities and attendance: an agency sees those it held, and people whom it may name."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Show(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What the list is narrowed to; `year` is a fiscal year."""
+    """The filter of the list; `year` is a fiscal year."""
 
     show: Show = Show.STANDING
     kind: ActivityKind | None = None
@@ -81,7 +81,7 @@ NOBODY_CAME = Heads()
 
 
 def visible_to(actor: Actor) -> ColumnElement[bool]:
-    """Those that the reader's agency held, struck out or not."""
+    """Activities that the reader's agency held, struck out or not."""
     if actor.agency_id is None or not can(actor, Permission.CASEWORK):
         return false()
     return (
@@ -126,7 +126,7 @@ def shown(show: Show) -> ColumnElement[bool]:
 def paging(
     show: Show, *, of_kind: bool, of_area: bool, of_year: bool, is_first: bool
 ) -> Select[*tuple[Any, ...]]:
-    """One page, built once for each sort of filter: the keys first, down the index of the reader's agency."""
+    """The statement for one page, built once for each sort of filter: keys first, by the agency's index."""
     keys = (
         select(ActivityAgency.activity_id)
         .join(Activity, Activity.id == ActivityAgency.activity_id)
@@ -159,7 +159,7 @@ def page(
     after: tuple[date, UUID] | None = None,
     size: int = 25,
 ) -> Sequence[Row[*tuple[Any, ...]]]:
-    """One page of the reader's activities, the latest day first, beginning behind the key `after`."""
+    """One page of the reader's activities, the latest day first, after the key `after`."""
     values = predicates.bound(actor, now, size=size, kind=about.kind, area=about.area)
     if about.year is not None:
         values["begins"], values["ends"] = clock.fiscal_year_bounds(about.year)
@@ -197,7 +197,7 @@ def detail(session: Session, actor: Actor, activity_id: UUID, now: datetime) -> 
 
 
 def agencies_of(session: Session, activity_ids: Collection[UUID]) -> Mapping[UUID, dict[UUID, str]]:
-    """Who held each of these activities, which the reader sees: names by id, in the order of names."""
+    """The agencies that held each of these activities, which the reader sees: names by id, sorted by name."""
     statement = (
         select(ActivityAgency.activity_id, Agency.id, Agency.name)
         .join(Agency, Agency.id == ActivityAgency.agency_id)
@@ -211,7 +211,7 @@ def agencies_of(session: Session, activity_ids: Collection[UUID]) -> Mapping[UUI
 
 
 def heads_of(activity_ids: Collection[UUID]) -> Select[*tuple[Any, ...]]:
-    """Of each activity how many came; without a row, nobody."""
+    """The number of heads of each activity; an activity without a row has none."""
     anonymous = ActivityAttendance.person_id.is_(None)
     return (
         select(
@@ -227,28 +227,29 @@ def heads_of(activity_ids: Collection[UUID]) -> Select[*tuple[Any, ...]]:
 
 
 def heads(session: Session, activity_ids: Collection[UUID]) -> Mapping[UUID, Heads]:
-    """The same as figures. Who held an activity knows how many came, and by name only whom it noted itself:
+    """The heads of each activity as figures, those of other agencies too; only counts, no names.
 
-    the session looks across the agencies, and the ids are of activities that the reader sees.
+    An agency that held an activity knows how many came: the session reads across agencies, and the ids are of
+    activities that the reader sees.
     """
     found = {row.activity_id: Heads(*row[1:]) for row in session.execute(heads_of(activity_ids))}
     return defaultdict(lambda: NOBODY_CAME, found)
 
 
 def oldest_day(actor: Actor) -> Select[date | None]:
-    """The first day of which the reader's agency has a record."""
+    """The first day for which the reader's agency has a record."""
     return select(func.min(ActivityAgency.held_on)).where(ActivityAgency.agency_id == actor.agency_id)
 
 
 def partners(*, also: UUID | None = None) -> Select[UUID, str]:
-    """Partners who take people in today, and one who is chosen already."""
+    """Partners that take people in today, and one that is chosen already."""
     still = (Partner.ended_on.is_(None)) | (Partner.ended_on > clock.today()) | (Partner.id == also)
     return select(Partner.id, Partner.name).where(still).order_by(Partner.name, Partner.id)
 
 
 # Who came, as one agency wrote it down; whom it may name; whom to offer first when an afternoon is recorded.
 
-# So far back a regular is remembered, and so many are offered at once.
+# How long a regular is remembered, and how many are offered at once.
 REMEMBERED = timedelta(days=366)
 MOST_OFFERED = 20
 
@@ -282,9 +283,9 @@ class HeadRow:
 
 
 def nameable(reader: Actor, now: datetime, person: type[Person] = Person) -> ColumnElement[bool]:
-    """Whom the reader's agency may write down by name: kept at home, or told on a consent that lives.
+    """People whom the reader's agency may record by name: its own, or disclosed to it on a live consent.
 
-    What a 支援会議 or an emergency tells is for one member of staff, and for that matter alone.
+    What a 支援会議 or an emergency discloses is for one member of staff, and for that matter alone.
     """
     told = aliased(Disclosure)
     on_consent = exists().where(
@@ -300,7 +301,7 @@ def nameable(reader: Actor, now: datetime, person: type[Person] = Person) -> Col
 
 
 def of_own_agency(reader: Actor) -> ColumnElement[bool]:
-    """Rows that the reader's agency wrote, of nobody from whose affairs he is shut out."""
+    """Rows that the reader's agency wrote, without people the reader is excluded from."""
     free = or_(
         ActivityAttendance.person_id.is_(None), ~predicates.is_excluded(reader, ActivityAttendance.person_id)
     )
@@ -334,7 +335,7 @@ def listing() -> Select[*tuple[Any, ...]]:
 
 
 def rows(session: Session, actor: Actor, activity_id: UUID, now: datetime) -> list[HeadRow]:
-    """Who came to an activity, of those whom the reader's agency wrote down: names first, then the anonymous."""
+    """Who came to an activity, as the reader's agency recorded it: named people, then anonymous heads."""
     found = [
         HeadRow(
             id=row.id,
@@ -365,7 +366,7 @@ def candidate_columns() -> tuple[Any, ...]:
 
 
 def candidates(found: Sequence[Row[Any]]) -> list[Candidate]:
-    """In the order in which a list of names is read."""
+    """The rows as candidates, in the order of their names."""
     made = [
         Candidate(row.id, label_of(row), f"{row.family_kana} {row.given_kana}".strip(), row.number)
         for row in found
@@ -409,7 +410,7 @@ def regulars_statement(*, of_series: bool) -> Select[*tuple[Any, ...]]:
 def regulars(
     session: Session, actor: Actor, kind: ActivityKind, series_id: UUID | None, now: datetime
 ) -> list[Candidate]:
-    """Who came lately to the same series, or to the same kind of activity, and may be named."""
+    """People who came lately to the same series, or to the same kind of activity, and may be named."""
     since = clock.japan_date(now) - REMEMBERED
     values = predicates.bound(actor, now, since=since, kind=kind, series_id=series_id, size=MOST_OFFERED)
     statement = regulars_statement(of_series=series_id is not None)
@@ -433,7 +434,7 @@ def supported_statement() -> Select[*tuple[Any, ...]]:
 
 
 def supported(session: Session, actor: Actor, now: datetime) -> list[Candidate]:
-    """Whom the agency is supporting now, the reader's own cases before others."""
+    """People the agency supports now, the reader's own cases first."""
     return candidates(
         session.execute(supported_statement(), predicates.bound(actor, now, size=MOST_OFFERED)).all()
     )
@@ -453,13 +454,13 @@ def chosen(session: Session, actor: Actor, ids: Collection[UUID], now: datetime)
 
 
 def search(session: Session, actor: Actor, q: str, now: datetime) -> list[Candidate]:
-    """Who may be named, by any spelling of a name or a part of it, or by one's own number."""
+    """People who may be named, found by a part of the name in any spelling, or by the agency's own number."""
     found = people.page(session, actor, now, q=q, size=MOST_OFFERED)
     return chosen(session, actor, [one.id for one in found], now)
 
 
 def nameable_for_update(ids: Collection[UUID]) -> Select[*tuple[Any, ...]]:
-    """Those of these people who may be named, held so that no erasure overtakes the record."""
+    """Those of these people who may be named, locked against a concurrent erasure."""
     return (
         select(Person.id, Person.family, Person.given, Person.family_kana, Person.given_kana)
         .where(Person.id.in_(ids), nameable(predicates.READER, predicates.NOW))
@@ -493,13 +494,13 @@ def of_person_statement() -> Select[*tuple[Any, ...]]:
 def of_person(
     session: Session, actor: Actor, person_id: UUID, now: datetime, *, size: int = 5
 ) -> Sequence[Row[*tuple[Any, ...]]]:
-    """The activities in which this person took part, as the reader's agency wrote it down, the latest first."""
+    """The activities in which this person took part, as the reader's agency recorded it, the latest first."""
     values = predicates.bound(actor, now, person_id=person_id, size=size)
     return session.execute(of_person_statement(), values).all()
 
 
 def own_names(activity_id: UUID) -> Select[*tuple[Any, ...]]:
-    """Of those who came, the names that the reader may write down himself."""
+    """Names of those who came whom the reader may record by name."""
     return (
         select(Person.family, Person.given, Person.family_kana, Person.given_kana)
         .join(ActivityAttendance, ActivityAttendance.person_id == Person.id)
@@ -515,7 +516,7 @@ def own_names(activity_id: UUID) -> Select[*tuple[Any, ...]]:
 
 
 def of_activities(activity_ids: Collection[UUID]) -> Mapping[UUID, Heads]:
-    """Who held an activity knows how many came, and by name only whom it noted itself."""
+    """The heads of each activity over all agencies that held it: counts without names."""
     return heads(db.unrestricted(), activity_ids)
 
 

@@ -65,10 +65,10 @@ def live_activity(session: Session, actor: Actor, activity_id: UUID) -> Activity
 
 
 def lock_nameable(session: Session, actor: Actor, ids: Collection[UUID]) -> list[Any]:
-    """These people, held.
+    """Lock these people for recording.
 
     Raises:
-        Invalid: one whom this actor's agency may not write down by name now, or who is nobody at all.
+        Invalid: somebody whom this actor's agency may not record by name now, or an id of nobody.
     """
     if not ids:
         return []
@@ -82,7 +82,7 @@ def lock_nameable(session: Session, actor: Actor, ids: Collection[UUID]) -> list
 
 
 def require_nameless(people: Collection[Any], words: Mapping[str, str]) -> None:
-    """Raise when a text that every agency of the activity reads holds the full name of somebody who came."""
+    """Raise when a text that all agencies of the activity read holds the full name of somebody who came."""
     names = {
         key
         for one in people
@@ -112,7 +112,7 @@ def check_heads(activity: Activity, heads: Heads) -> None:
 
 
 def put(session: Session, actor: Actor, activity: Activity, heads: Heads) -> None:
-    """Add rows; the caller has checked them and holds the activity and the people."""
+    """Add rows of attendance; the caller has checked them and locked the activity and the people."""
     for person_id, note in heads.people.items():
         add(session, actor, activity, person_id=person_id, note=note)
     for is_first, number in ((True, heads.first), (False, heads.again)):
@@ -141,7 +141,7 @@ def live_rows(activity_id: UUID) -> Select[ActivityAttendance]:
 
 
 def anonymous_rows(actor: Actor, activity_id: UUID, *, is_first: bool) -> Select[ActivityAttendance]:
-    """One's own agency's, the latest written first."""
+    """The anonymous rows of the actor's agency, the latest first."""
     return (
         live_rows(activity_id)
         .where(
@@ -161,9 +161,9 @@ def note_heads(
     expected: tuple[int, int] | None = None,
     idempotency_key: str | None = None,
 ) -> None:
-    """Add people who came, and make the anonymous heads as many as said.
+    """Add people who came, and set the number of anonymous heads.
 
-    `expected` are the anonymous heads, first and again, that the form was filled in on.
+    `expected` are the anonymous heads, first and again, that the form showed.
 
     Raises:
         NoResultFound: no activity that this actor's agency held.
@@ -218,7 +218,7 @@ def strike_out(actor: Actor, head: ActivityAttendance) -> None:
 
 
 def count_of(session: Session, activity_id: UUID, *agencies: UUID) -> int:
-    """How many heads these agencies wrote down; of all of them without any."""
+    """The number of heads that these agencies recorded; of all agencies when none is named."""
     rows = select(func.count()).select_from(ActivityAttendance)
     rows = rows.where(ActivityAttendance.activity_id == activity_id, ActivityAttendance.struck_at.is_(None))
     if agencies:
@@ -251,7 +251,7 @@ def own_head(session: Session, actor: Actor, activity_id: UUID, head_id: UUID) -
 
 
 def remove(actor: Actor, activity_id: UUID, head_id: UUID) -> None:
-    """He was not there after all: from the beginning he counts no more."""
+    """Strike out a head that was not there: it counts no more, from the beginning."""
     with db.transaction() as session:
         strike_out(actor, own_head(session, actor, activity_id, head_id))
 
@@ -265,12 +265,12 @@ def set_note(
     is_first: bool | None = None,
     expected: str | None = None,
 ) -> None:
-    """Write what concerns this one person on this day; `expected` is the note that the form was filled in on.
+    """Write the note on this one person and day; `expected` is the note that the form showed.
 
     Raises:
         NoResultFound: no such head of one's own agency.
         StaleForm: a colleague changed the note meanwhile.
-        ErasedPerson: his record was erased.
+        ErasedPerson: the person's record was erased.
     """
     with db.transaction() as session:
         head = own_head(session, actor, activity_id, head_id)
@@ -291,7 +291,7 @@ def set_note(
 
 
 def link(actor: Actor, activity_id: UUID, head_id: UUID, person_id: UUID) -> None:
-    """Somebody anonymous is known by name now: that day he counts as this person.
+    """Give an anonymous head a name: it counts as this person for that day.
 
     Raises:
         NoResultFound: no such head of one's own agency.
@@ -320,7 +320,7 @@ def link(actor: Actor, activity_id: UUID, head_id: UUID, person_id: UUID) -> Non
 
 
 def unlink(actor: Actor, activity_id: UUID, head_id: UUID, *, note: str = "") -> None:
-    """It was somebody else: the head is anonymous again, with what may stay of its note.
+    """Undo `link`: the head is anonymous again, with what may stay of its note.
 
     Raises:
         NoResultFound: no such head of one's own agency.
@@ -357,7 +357,7 @@ METHODS = {
 
 @dataclass(frozen=True, slots=True)
 class ActivityFacts:
-    """What is said of an activity. `together` are the other agencies that held it; `title` may be left out."""
+    """The facts of an activity. `together` are the other agencies that held it; `title` may be empty."""
 
     kind: ActivityKind
     area: str
@@ -397,7 +397,7 @@ class ActivityFacts:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """The activity, and the case in whose progress notes it was written too."""
+    """The recorded activity, and the case to which it was added as a progress note."""
 
     id: UUID
     case_id: UUID | None = None
@@ -424,7 +424,7 @@ def check(facts: ActivityFacts) -> None:
 
 
 def check_named(session: Session, facts: ActivityFacts, known: Collection[UUID] = ()) -> None:
-    """Raise unless the agencies work in the network and the partner is on record; `known` held it before."""
+    """Raise unless the agencies are active and the partner exists; `known` held the activity before."""
     there = select(Agency.id).where(Agency.id.in_(facts.together), Agency.is_active)
     if facts.together - set(known) - set(session.scalars(there)):
         raise Invalid(N_("一覧にない機関が含まれています。選び直してください。"), field="together")
@@ -443,13 +443,13 @@ def record(
 ) -> Recorded:
     """Write down an activity of the actor's agency and who came to it.
 
-    `note_in_case` writes a home visit to one person into his open case as well, if there is one.
+    `note_in_case` also writes a home visit to one person into that person's open case, if there is one.
 
     Raises:
-        NotAllowed: who does no casework.
+        NotAllowed: the actor does no casework.
         NoResultFound: no series that this actor's agency holds.
         Conflict: the series had ended.
-        Invalid: what cannot be; somebody who may not be named; a name where everybody reads it.
+        Invalid: impossible facts; a person who may not be named; a name in a text that everybody reads.
     """
     require(actor, Permission.ACTIVITY_RECORD)
     assert actor.agency_id is not None  # casework implies an agency  # noqa: S101
@@ -479,7 +479,7 @@ def record(
 
 
 def write_into_case(session: Session, actor: Actor, facts: ActivityFacts, heads: Heads) -> UUID | None:
-    """The visit as a progress note of the one person's open case; None where there is no such case."""
+    """Add the visit as a progress note to the one person's open case; None when there is no such case."""
     if facts.kind is not ActivityKind.HOME_VISIT or facts.not_held_why or len(heads.people) != 1:
         return None
     ((person_id, note),) = heads.people.items()
@@ -499,7 +499,7 @@ def write_into_case(session: Session, actor: Actor, facts: ActivityFacts, heads:
 
 
 def correct(actor: Actor, activity_id: UUID, facts: ActivityFacts, *, version: int | None = None) -> None:
-    """Change what is said of an activity; it counts as if it had always been said so.
+    """Change an activity; figures count the corrected values from the beginning.
 
     Raises:
         NoResultFound: none that this actor's agency held.
@@ -537,7 +537,7 @@ def correct(actor: Actor, activity_id: UUID, facts: ActivityFacts, *, version: i
 def move(
     session: Session, activity: Activity, held: Mapping[UUID, ActivityAgency], together: Collection[UUID]
 ) -> None:
-    """Keep the rows of those who held it in step with the activity."""
+    """Update the rows of the agencies that held the activity to its new day and agencies."""
     for agency_id, row in held.items():
         if agency_id in together:
             row.held_on = activity.held_on
@@ -552,7 +552,7 @@ def holders(activity_id: UUID) -> Any:
 
 
 def strike(actor: Actor, activity_id: UUID, why: str, *, version: int | None = None) -> None:
-    """Take back a record that should not be: it counts nowhere, and cannot be brought back.
+    """Strike out a record that should not exist: it counts nowhere, and cannot be restored.
 
     Raises:
         NoResultFound, NotAllowed, StaleForm: see `correct`.

@@ -52,7 +52,7 @@ from portal.web.pagination import page_of, page_size
 
 
 def others(actor: Actor, known: dict[UUID, str] | None = None) -> list[tuple[UUID, str]]:
-    """Agencies with which an activity may be held; `known` held it already."""
+    """Agencies with which an activity may be held; `known` held it before."""
     found = {one.id: one.name for one in db.read().scalars(agencies.listing(active_only=True))}
     found |= known or {}
     return [(key, name) for key, name in found.items() if key != actor.agency_id]
@@ -97,7 +97,7 @@ def day_asked() -> date | None:
 
 
 def beginning(kind: ActivityKind, series: Any) -> dict[str, Any]:
-    """What a new record begins with."""
+    """The initial values of a new record."""
     given: dict[str, Any] = {"held_on": day_asked() or clock.today(), "area": area_of(kind)}
     if series:
         given |= {name: getattr(series, name) for name in ("title", "place", "area")}
@@ -110,7 +110,7 @@ def beginning(kind: ActivityKind, series: Any) -> dict[str, Any]:
 
 @bp.route("/new", methods=["GET", "POST"])
 def new() -> ResponseReturnValue:
-    """One afternoon, with who came, on one page; without a kind, which kind."""
+    """The form for one activity with who came; without a kind, the choice of a kind."""
     actor, now = signed_in(), clock.now()
     require(actor, Permission.ACTIVITY_RECORD)
     series_id = asked("series")
@@ -169,7 +169,7 @@ def draft_of(kind: ActivityKind, series_id: UUID | None, *, held: bool) -> str:
 
 
 def read(actor: Actor, activity_id: UUID) -> tuple[Any, list[HeadRow]]:
-    """The activity and who came to it, as this reader's agency wrote it down; the reading is logged."""
+    """The activity and who came to it, as this reader's agency recorded it; the reading is logged."""
     now = clock.now()
     activity = queries.detail(db.read(), actor, activity_id, now)
     rows = queries.rows(db.read(), actor, activity_id, now)
@@ -204,7 +204,7 @@ def show(activity_id: UUID) -> ResponseReturnValue:
 
 
 def own(actor: Actor, activity_id: UUID) -> tuple[Any, dict[UUID, str]]:
-    """An activity that this agency recorded and that stands, and who held it."""
+    """An activity that this agency recorded and that is not struck out, and the agencies that held it."""
     activity, _rows = read(actor, activity_id)
     require(actor, Permission.ACTIVITY_EDIT, activity)
     if activity.struck_at is not None:
@@ -290,7 +290,7 @@ def head_of(actor: Actor, activity_id: UUID, head_id: UUID) -> tuple[Any, HeadRo
 
 
 def anonymous(rows: list[HeadRow]) -> tuple[int, int]:
-    """How many heads without a name: here for the first time, and again."""
+    """The number of anonymous heads: here for the first time, and again."""
     nameless = [row for row in rows if row.is_anonymous]
     first = sum(row.is_first for row in nameless)
     return first, len(nameless) - first
@@ -338,7 +338,7 @@ def attendance(activity_id: UUID) -> ResponseReturnValue:
 
 
 def mark_of(note: str) -> str:
-    """Stands for a note in a form, so that it is known whether a colleague changed it."""
+    """A digest of the note for the form, which shows whether a colleague changed it meanwhile."""
     return hashlib.sha256(note.encode()).hexdigest()[:16]
 
 
@@ -371,14 +371,14 @@ def head(activity_id: UUID, activity_attendance_id: UUID) -> ResponseReturnValue
 
 @bp.route(f"{HEAD}/link", methods=["GET", "POST"])
 def link(activity_id: UUID, activity_attendance_id: UUID) -> ResponseReturnValue:
-    """Somebody anonymous is known by name now."""
+    """Name the person whom an anonymous head turned out to be."""
     actor = signed_in()
     activity, one, _rows = head_of(actor, activity_id, activity_attendance_id)
     if not one.is_anonymous:
         raise Conflict(N_("この参加者には、すでに氏名があります。"))
     form = LinkForm()
     searching = wants_search(form)
-    # Who stands among those who came is offered too: the refusal says so.
+    # People recorded as having come are offered too: the refusal explains it.
     people = offered(form, actor, activity.kind, activity.series_id)
     if form.is_submitted() and not searching and form.validate():
         with refusals(form):

@@ -13,7 +13,7 @@ import jpholiday
 MONDAY, TUESDAY, WEDNESDAY, THURSDAY, FRIDAY, SATURDAY, SUNDAY = range(7)
 WEEK = frozenset(range(7))
 
-# An agency that does not open once in this many days has no next open day worth promising.
+# An agency that does not open within this many days has no next open day.
 LONGEST_CLOSURE = timedelta(days=366)
 
 _DAY = timedelta(days=1)

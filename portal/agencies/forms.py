@@ -28,7 +28,7 @@ def worded(members: type[Labelled]) -> list[Any]:
 
 
 class Ticks(SelectMultipleField):
-    """Several of several, as boxes to tick."""
+    """Several choices, as boxes to tick."""
 
     widget = ListWidget(prefix_label=False)
     option_widget = CheckboxInput()
@@ -54,7 +54,7 @@ class AgencyForm(BaseForm):
     version = VersionField()
 
     def __init__(self, agency: Agency | None = None) -> None:
-        """Filled in with what is known of the agency, or with what is usual."""
+        """Fill the form with the agency's facts, or with the usual ones."""
         facts = facts_of(agency) if agency else AgencyFacts("", "", AgencyKind.OTHER)
         given = {name: getattr(facts, name) for name in AgencyFacts.__slots__}
         given |= {"weekly_closed": sorted(facts.weekly_closed), "kind": facts.kind.value}
@@ -62,7 +62,7 @@ class AgencyForm(BaseForm):
         self.weekly_closed.choices = [SelectChoice(n, gettext(word)) for n, word in enumerate(WEEKDAYS)]
 
     def facts(self, now: AgencyFacts) -> AgencyFacts:
-        """What was typed, over what is known now."""
+        """The facts as typed, on top of the present ones."""
         typed = {field.short_name: field.data for field in self if field.short_name in AgencyFacts.__slots__}
         typed["weekly_closed"] = frozenset(self.weekly_closed.data or [])
         if "kind" in typed:
@@ -103,7 +103,7 @@ class NewServiceForm(ServiceForm):
 
 
 class RoomForm(BaseForm):
-    """One of three words, said with one button."""
+    """Whether there is room: one of three words, said with one button."""
 
     idempotency_key = None  # type: ignore[assignment]  # saying it twice says it once
     room = SelectField(choices=lambda: worded(Room))

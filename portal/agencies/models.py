@@ -14,7 +14,7 @@ from portal.core.labels import N_, Labelled
 
 
 class AgencyKind(Labelled):
-    """What a kind adds is wording and defaults only: every kind may send and receive."""
+    """The kind of an agency, which sets wording and defaults only: every kind may send and receive."""
 
     SELF_RELIANCE = "self_reliance", N_("自立相談支援")
     EMPLOYMENT_PREPARATION = "employment_preparation", N_("就労準備支援")
@@ -98,7 +98,7 @@ class Closure(Identified, Audited, Base):
 
 
 class Counter(Base):
-    """The last number an agency gave out, by series ("person", "referral") and fiscal year."""
+    """The last number that an agency gave out, by series ("person", "referral") and fiscal year."""
 
     __tablename__ = "counter"
 

@@ -1,4 +1,4 @@
-"""How agencies are read. Agencies are no secret: every signed-in reader may see them."""
+"""Queries of agencies, which are no secret: every signed-in reader may see them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def services_of(agency_id: UUID, *, active_only: bool = False) -> Select[Service
 
 
 def services_by_agency(session: Session) -> dict[UUID, list[Service]]:
-    """What each agency offers now."""
+    """The services that each agency offers now."""
     offered = select(Service).where(Service.is_active).order_by(Service.created_at, Service.id)
     found: dict[UUID, list[Service]] = defaultdict(list)
     for service in session.scalars(offered):
@@ -60,7 +60,7 @@ def opening_days(session: Session, agency: Agency) -> OpeningDays:
 
 
 def opening_days_by_agency(session: Session, agencies: Iterable[Agency]) -> dict[UUID, OpeningDays]:
-    """The same for many agencies with one question to the database."""
+    """The same for many agencies, in one statement."""
     closures: dict[UUID, list[Closure]] = defaultdict(list)
     for closure in session.scalars(select(Closure).where(Closure.ends_on >= clock.today())):
         closures[closure.agency_id].append(closure)
@@ -69,7 +69,7 @@ def opening_days_by_agency(session: Session, agencies: Iterable[Agency]) -> dict
 
 @dataclass(frozen=True, slots=True)
 class ClosedDay:
-    """A closed day that a caller would not expect, and the word for why."""
+    """A closed day that people would not expect, and the word for why."""
 
     day: date
     word: str
@@ -108,12 +108,12 @@ class Availability:
 
 
 def availability(session: Session, agency: Agency, service: Service | None, today: date) -> Availability:
-    """What to say before a referral goes to this agency or service."""
+    """The availability to show before a referral goes to this agency or service."""
     return availability_on(opening_days(session, agency), agency, service, today)
 
 
 def availability_on(days: OpeningDays, agency: Agency, service: Service | None, today: date) -> Availability:
-    """The same, with the opening days at hand."""
+    """The same, from opening days that were loaded before."""
     try:
         next_open_day = days.next_open(today)
     except NeverOpen:

@@ -58,7 +58,7 @@ def facts_of(agency: Agency) -> AgencyFacts:
 
 
 def permit(actor: Actor | None, permission: Permission, subject: object = None) -> None:
-    """Ask the policy. Without an actor it is a command, given by whoever runs the server."""
+    """Require the permission. Without an actor it is a command, given by whoever runs the server."""
     if actor is not None:
         require(actor, permission, subject)
 
@@ -291,7 +291,7 @@ def own_service(session: Session, actor: Actor | None, service_id: UUID, permiss
 def edit_service(
     actor: Actor, service_id: UUID, *, name: str, for_whom: str, version: int | None = None
 ) -> None:
-    """Change how a service is called and for whom it is.
+    """Change the name of a service and for whom it is.
 
     Raises:
         StaleForm: a colleague changed it meanwhile.
@@ -305,7 +305,7 @@ def edit_service(
 
 
 def set_room(actor: Actor, service_id: UUID, room: Room, *, as_of: date | None = None) -> None:
-    """Say whether there is room, as of today; saying the same again renews the date.
+    """Set whether there is room, as of today; setting the same again renews the date.
 
     Asks for no version: the latest word about room is the right one, whoever said it.
     """
@@ -327,9 +327,9 @@ def set_offered(actor: Actor, service_id: UUID, is_active: bool) -> None:
             audit.record(AuditEvent.SERVICE_UPDATED, service, actor=actor, changes=changes)
 
 
-# Numbers that an agency gives out: per agency, so that nobody can count another's work by them.
+# Numbers that an agency gives out: per agency, so that they do not show how much another agency works.
 
-# Said on the telephone, a person's number and a case's must not be taken for a referral's.
+# Letters in the numbers of people and cases, so that on the telephone nobody takes them for a referral's.
 MARKS = {"person": "相", "case": "ケ", "referral": ""}
 
 

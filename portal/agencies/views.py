@@ -37,7 +37,7 @@ def known_agency(agency_id: UUID) -> Agency:
 
 
 def own_agency(agency_id: UUID) -> Agency:
-    """The agency, for the pages of those who look after it."""
+    """The agency, which the actor must look after."""
     agency = known_agency(agency_id)
     require(signed_in(), Permission.AGENCY_EDIT, agency)
     return agency
@@ -119,7 +119,7 @@ def edit(agency_id: UUID) -> ResponseReturnValue:
 
 
 def both_texts(form: AgencyForm, agency: Agency) -> list[tuple[Any, Any, Any]]:
-    """Label, mine and theirs of each field that differs, as words."""
+    """The differing fields as words: label, mine and theirs."""
 
     def said(value: Any) -> str:
         match value:

@@ -38,12 +38,12 @@ class Bound(NamedTuple):
 
     parts: tuple[Part, ...] = ()
     once: str = ""
-    # Columns that another column stands for.
+    # Columns left out because another column stands for them.
     derived: frozenset[str] = frozenset()
 
 
 BOUND: Mapping[str, Bound] = {
-    # Whose record a person's is, who signs in and for whom they work decide what is seen before any consent does.
+    # Who keeps a person's record, who signs in and for whom they work decide access before any consent does.
     "person": Bound(),
     "staff": Bound(),
     "membership": Bound(),
@@ -70,24 +70,24 @@ BOUND: Mapping[str, Bound] = {
     "evaluation_closing": Bound(derived=frozenset({"frozen"})),
     "evaluation_addendum": Bound(),
 }
-# Table → the kinds of record that its rows are a part of.
+# Table → the kinds of bound record that its rows belong to.
 OWNERS: Mapping[str, tuple[tuple[str, Part], ...]] = {
     table: tuple((kind, part) for kind, bound in BOUND.items() for part in bound.parts if part.table == table)
     for table in {part.table for bound in BOUND.values() for part in bound.parts}
 }
-# A change by statement passes by the session that notes what changed.
+# Bulk statements bypass the session, which notes the changes.
 TABLES = frozenset(BOUND) | frozenset(OWNERS)
 CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def columns_of(kind: str, table: str) -> list[str]:
-    """The bound columns of a table, in the order in which they are written down."""
+    """The bound columns of a table, in the order in which they are hashed."""
     names = {column.name for column in Base.metadata.tables[table].columns}
     return sorted(names - BOUND[kind].derived if table == kind else names)
 
 
 def text_of(value: Any) -> str:
-    """A value as it is hashed: the same on both databases, and in a dump of either. What is empty is left out."""
+    """A value as it is hashed: the same on both databases and in a dump of either; "" for no value."""
     match value:
         case None:
             return ""
@@ -110,7 +110,7 @@ def text_of(value: Any) -> str:
 
 
 def state_of(table: str, row: RowMapping | Mapping[str, Any], names: Iterable[str]) -> bytes:
-    """One row: its table, and each column that is not empty with the length of its value in bytes."""
+    """One row as bytes: its table, and each column that is not empty with its length in bytes."""
     cells = [
         b"%s=%d:%s;" % (name.encode(), len(text), text)
         for name in names
@@ -183,8 +183,8 @@ def by_kind(keys: Iterable[tuple[str, UUID]]) -> dict[str, set[UUID]]:
 # The session notes what changes; one entry at the end of the transaction says of each record how it was found and how
 # it was left. Whoever changes a record past the portal breaks this chain, also when the portal changes it again later.
 
-NONE = "-"  # where no such record is
-AT_ONCE = 500  # records in one entry
+NONE = "-"  # in place of a digest: there is no such record
+AT_ONCE = 500  # records in one entry, at most
 TOUCHED = "touched_records"
 Key = tuple[str, UUID]
 
@@ -204,7 +204,7 @@ NO_SALT = delete(SALTS).where(
 
 
 class Touched:
-    """The bound records of one transaction: new ones, and how each other one was found (its digest)."""
+    """The bound records that one transaction touches: new ones, and the digest of each other one as found."""
 
     def __init__(self) -> None:
         self.pending: list[Any] = []  # new ones that have no id before they are flushed
@@ -213,7 +213,7 @@ class Touched:
         self.renewed: set[Key] = set()
 
     def number(self) -> None:
-        """Take up the new ones that have an id by now."""
+        """Register the new records that have an id by now."""
         self.made |= {(obj.__tablename__, obj.id) for obj in self.pending if obj.id}
         self.pending = [obj for obj in self.pending if not obj.id]
 
@@ -235,7 +235,7 @@ def forget(session: Session) -> None:
 
 
 def note_changes(session: Session, _context: object, _instances: object) -> None:
-    """Look at each bound record as it is before the first change of the transaction reaches it."""
+    """Note the digest of each bound record before the first change of the transaction reaches it."""
     changed = [
         obj
         for obj in (*session.new, *session.dirty, *session.deleted)
@@ -280,7 +280,7 @@ def find(connection: Connection, touched: Touched, keys: Iterable[Key]) -> None:
 
 
 def renew(session: Session, obj: Base) -> None:
-    """Bind what this row is, or is a part of, under a new salt: nobody can find out any more what it once said."""
+    """Bind the record that this row belongs to under a new salt, so that its former digests prove nothing."""
     session.flush()
     keys = owners_of(session, obj)
     if obj.__tablename__ in BOUND:
@@ -291,7 +291,7 @@ def renew(session: Session, obj: Base) -> None:
 
 
 def write(session: Session) -> None:
-    """The last entries of the transaction: how each touched record was found, and how it is left."""
+    """Write the last entries of the transaction: how each touched record was found, and how it is left."""
     session.flush()
     touched: Touched | None = session.info.pop(TOUCHED, None)
     if touched is None:
@@ -318,7 +318,7 @@ def salts_of(connection: Connection, kind: str, ids: Iterable[UUID]) -> dict[UUI
 def fresh_salts(
     connection: Connection, kind: str, ids: set[UUID], present: Iterable[UUID], renewed: set[Key]
 ) -> dict[UUID, bytes]:
-    """The salt of each record that is there, made at first need; of one that is gone it is thrown away."""
+    """The salt of each existing record, made when first needed; the salt of a deleted record is deleted."""
     salts, present = salts_of(connection, kind, ids), set(present)
     if gone := sorted(salts.keys() - present):
         connection.execute(NO_SALT, {"kind": kind, "ids": gone})

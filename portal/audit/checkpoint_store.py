@@ -36,14 +36,14 @@ class Keeping:
         return self.folder and self.folder / origin.rpartition("/")[2]
 
     def sizes(self, origin: str) -> list[int]:
-        """Of the kept checkpoints of this log, the largest first."""
+        """The sizes of the kept checkpoints of this log, the largest first."""
         place = self.place(origin)
         if place is None or not place.is_dir():
             return []
         return sorted((int(path.stem) for path in place.iterdir() if NAME.fullmatch(path.name)), reverse=True)
 
     def note(self, origin: str, size: int) -> str:
-        """One kept checkpoint; "" when it cannot be read."""
+        """The text of one kept checkpoint; "" when it cannot be read."""
         place = self.place(origin)
         try:
             return (place / f"{size:012}.txt").read_text(encoding="utf-8") if place else ""
@@ -52,7 +52,7 @@ class Keeping:
             return ""
 
     def holds_others(self, origin: str) -> bool:
-        """Whether checkpoints of another log are kept here, as if its database had been exchanged."""
+        """Whether checkpoints of another log are kept here: the database may have been exchanged."""
         place = self.place(origin)
         if self.folder is None or place is None or not self.folder.is_dir():
             return False
@@ -83,7 +83,7 @@ class Keeping:
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
             create(place / f"{head.size:012}.txt", note.encode())
         except OSError as error:
-            # The act is done and logged: what is missing here is kept with the next start.
+            # The act is done and logged: the missing checkpoint is kept at the next start.
             self.problem = type(error).__name__
             log.exception("a checkpoint could not be kept outside the data directory")
             return False
@@ -91,7 +91,7 @@ class Keeping:
         return True
 
     def lay_aside(self, origin: str, above: int) -> None:
-        """Put the checkpoints of a lost branch into a folder of their own: two people declared a restore."""
+        """Move the checkpoints of a lost branch to their own folder, after two people declared a restore."""
         place = self.place(origin)
         if place is None:
             return

@@ -49,9 +49,9 @@ def forget_made(session: Session) -> None:
 
 
 def is_due(seq: int, size: int, now: datetime, made_at: datetime) -> bool:
-    """At the first entry, every 1,000, and every hour in which something is written; a replayed past has no hours.
+    """Whether a checkpoint is due: at the first entry, every 1,000 entries, and every hour with an entry.
 
-    One that was made by a clock that was ahead is no reason to make none for as long as that.
+    A replayed past has no hours. A checkpoint dated by a clock that was ahead does not delay the next one.
     """
     return size == 0 or seq - size >= EVERY or (abs(now - made_at) >= HOURLY and not clock.is_replaying())
 
@@ -80,7 +80,7 @@ def bodies(session: Session, after: int, last: int) -> Iterator[bytes]:
 
 
 def grow(session: Session, last: AuditCheckpoint | None, size: int) -> Growing:
-    """The tree of the first `size` entries, from the checkpoint `last` on."""
+    """The Merkle tree of the first `size` entries, continued from the checkpoint `last`."""
     tree = Growing(last.size, last.peaks) if last else Growing()
     for body in bodies(session, tree.size, size):
         tree.append(body)
@@ -90,9 +90,9 @@ def grow(session: Session, last: AuditCheckpoint | None, size: int) -> Growing:
 def roots(
     session: Session, sizes: Collection[int], *, base: AuditCheckpoint | None = None
 ) -> dict[int, bytes]:
-    """The roots of the first n entries for each of these n, counted in one walk; a size beyond the log has none.
+    """The roots of the first n entries for each of these n, in one pass; a size beyond the log has none.
 
-    `base` is a checkpoint whose peaks are taken for granted, so that a long log need not be counted from its start.
+    `base` is a checkpoint whose peaks are trusted, so that a long log need not be counted from its start.
 
     Raises:
         ValueError: the peaks of `base` are not those of a tree of its size.
@@ -110,7 +110,7 @@ def roots(
 
 
 def make(session: Session) -> str:
-    """Sign the log as it stands, within the transaction that holds its head; the note of that checkpoint."""
+    """Sign the log as it stands, in the transaction that holds its head; returns the checkpoint's note."""
     head = head_of(session)
     last = newest(session)
     if last is not None and last.size == head.seq:
@@ -140,7 +140,7 @@ def make(session: Session) -> str:
 
 
 def is_change_logged(session: Session, after: int) -> bool:
-    """Whether the log says since that checkpoint that one signing key followed another."""
+    """Whether the log says since that checkpoint that the signing key was changed."""
     wanted = select(AuditEntry.seq).where(
         AuditEntry.event == AuditEvent.LOG_REKEYED.value, AuditEntry.seq > after
     )

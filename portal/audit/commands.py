@@ -34,7 +34,7 @@ def origin() -> str:
 
 
 def stop(error: Halted) -> None:
-    """Say why nothing is signed, and end."""
+    """Print why nothing is signed, and exit."""
     if isinstance(error, ClockBehind):
         click.echo(str(error), err=True)
         click.echo("the clock stands before the last entry: set it right, then see /audit/clock", err=True)
@@ -78,8 +78,8 @@ def vkey() -> None:
 def verify(keys: tuple[str, ...], kept: tuple[str, ...], max_age: float, as_json: bool) -> None:
     """Check the whole log with verify_audit.py, against the checkpoints kept outside as well; its exit code is ours.
 
-    Whoever does not trust this machine takes a copy of the database, verify_audit.py, his own key and his own
-    checkpoints, and runs it elsewhere.
+    Whoever does not trust this machine takes a copy of the database, verify_audit.py, their own key and
+    their own checkpoints, and runs it elsewhere.
     """
     name = origin()
     given = list(keys) or [notes.vkey(name, vault.ring.signing.public_key())]
@@ -95,7 +95,7 @@ def verify(keys: tuple[str, ...], kept: tuple[str, ...], max_age: float, as_json
 
 
 def data_of(url: str, folder: Path) -> Path:
-    """The SQLite file, or what pg_dump writes of a PostgreSQL database, which it leaves alone."""
+    """The path of the SQLite file, or of a dump that pg_dump writes of a PostgreSQL database."""
     address = make_url(url)
     if address.get_backend_name() == "sqlite":
         return Path(address.database or "")
@@ -119,7 +119,7 @@ def data_of(url: str, folder: Path) -> Path:
 
 
 def newest_dump() -> str | None:
-    """Debian keeps the programs of each version apart."""
+    """The newest pg_dump that Debian installed, which keeps the programs of each version apart."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_dump"), key=lambda path: int(path.parts[-3]))
     return str(found[-1]) if found else None
 

@@ -25,7 +25,7 @@ def install(session: scoped_session[Session]) -> None:
 
 
 def refuse_bulk_change(state: ORMExecuteState) -> None:
-    """Any INSERT, UPDATE or DELETE by statement, on the model or on its table: it has no history."""
+    """Refuse INSERT, UPDATE and DELETE by statement on an audited model or table: they leave no history."""
     statement = state.statement
     if isinstance(statement, TextClause) and not statement.text.lstrip().lower().startswith("select"):
         raise UnauditedChange("a change in words of SQL passes by the audit log: use the models")

@@ -1,4 +1,4 @@
-"""A clock that stands before the last entry: nothing is logged, so nothing is shown or done, until it is declared."""
+"""A clock behind the last log entry: nothing is logged, shown or done until its jump is declared."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from portal.audit.notes import Halted
 from portal.core import clock
 from portal.core.labels import N_
 
-# A healthy clock that is corrected, or the clocks of two servers, differ by seconds. What comes later than that in the
-# log than it says must not blur the hour in which somebody withdrew. `verify_audit.py` knows the same number.
+# The clocks of two servers, or a clock being corrected, differ by seconds. An entry may be late by no more
+# than this, so that the hour of a withdrawal stays certain. `verify_audit.py` knows the same number.
 MARGIN = timedelta(minutes=5)
 LAST_AT = select(AuditEntry.at).where(AuditEntry.seq == bindparam("seq"))
 
 
 class ClockBehind(Halted):
-    """The server's clock stands before the last entry: an entry made now would tell a wrong time."""
+    """The server's clock is behind the last entry: an entry made now would state a wrong time."""
 
     title = N_("サーバーの時計が正しくありません")
 
@@ -38,7 +38,7 @@ class ClockBehind(Halted):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Back from the time of the last entry, number `seq`, to now."""
+    """The step back from the time of the last entry, number `seq`, to now."""
 
     seq: int
     before: datetime
@@ -50,7 +50,7 @@ class Step:
 
 
 class ClockWatch:
-    """What this process last saw. Pages look when nobody has looked yet, and again while the clock is behind."""
+    """What this process last saw of the clock. Pages check once, and again while the clock is behind."""
 
     def __init__(self) -> None:
         self.forget()
@@ -73,7 +73,7 @@ watch = ClockWatch()
 
 
 def present(session: Session) -> Step | None:
-    """How far the clock is behind now, in the transaction that holds the log's head; none when all is well."""
+    """The step by which the clock is behind, read under the lock of the log's head; None when it is right."""
     seq = head_of(session).seq
     return watch.see(seq, session.scalar(LAST_AT, {"seq": seq}), clock.now())
 
@@ -85,9 +85,9 @@ def require_right(session: Session) -> None:
 
 
 def require(what: AuditEvent, *, size: int, last: datetime | None, now: datetime) -> None:
-    """Refuse an entry that would stand after a later one. `size` is the log without it, `last` the time of its end.
+    """Refuse an entry dated before the last one. `size` is the log without it, `last` the time of its end.
 
-    A replayed past has times that somebody gave: those entries say so (`v` 2), and are not held against the clock.
+    A replayed past has times that were given: its entries say so (`v` 2) and are not compared with the clock.
 
     Raises:
         ClockBehind: the clock is behind, and this is no declaration of it.

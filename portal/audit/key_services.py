@@ -17,9 +17,10 @@ AT_ONCE = 500
 
 
 def change_signing_key() -> tuple[str, str]:
-    """Lay a new signing key in the place of the present one, say so in the log, and sign with both; both vkeys.
+    """Replace the signing key, log it, and sign with both keys; returns the public keys, old and new.
 
-    Stopped half-way and called again, it goes on with the pair that lies there: no key is lost, and nothing is
+    Called again after an interruption, it goes on with the pair of keys in the folder: no key is lost, and
+    the new key signs nothing alone before the log names it as the successor.
     signed by the new one alone before the log says whose successor it is.
 
     Raises:
@@ -54,9 +55,9 @@ def change_signing_key() -> tuple[str, str]:
 
 
 def change_master_key() -> int:
-    """Add a master key, and wrap the key of everybody who is not erased with it; how many there were.
+    """Add a master key and wrap the key of everybody who is not erased with it; returns how many there were.
 
-    In portions, so that others go on working; stopped half-way, what was not wrapped anew still opens.
+    Works in portions, so that others can go on; after an interruption every key can still be opened.
 
     Raises:
         Halted: the log contradicts its kept checkpoints.
@@ -76,7 +77,7 @@ def change_master_key() -> int:
 
 
 def wrap_some(master_id: str) -> int:
-    """Wrap the keys of some people with this master key, who are wrapped by another one."""
+    """Wrap the keys of some people with this master key that are still wrapped with another one."""
     with db.transaction() as session:
         connection = session.connection()
         rows = connection.execute(

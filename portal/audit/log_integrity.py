@@ -1,4 +1,4 @@
-"""Whether the log goes on from the checkpoints kept outside: where it does not, nothing more is done than read."""
+"""Whether the log continues the checkpoints kept outside; where it does not, only reading is possible."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from portal.audit.notes import PUT_BACK, RESTORED, BadNote, Contradiction, Halte
 from portal.audit.vault import vault
 from portal.core.labels import N_
 
-# What may still be written into a log that is not trusted: who comes and goes, and what two people say about it.
+# What may be written into a log that is not trusted: sign-ins, sign-outs, and the declarations about it.
 WHILE_HALTED = frozenset(
     {
         AuditEvent.SESSION_STARTED,
@@ -47,14 +47,14 @@ class Watch:
         self.contradiction: Contradiction | None = None
 
     def is_to_look(self) -> bool:
-        """Whether a page has to look before it is shown."""
+        """Whether a page must check the log before it is shown."""
         return keeping.folder is not None and (not self.origin or self.contradiction is not None)
 
     def is_at_ease(self, origin: str, checkpoint_size: int) -> bool:
         return self.contradiction is None and self.origin == origin and keeping.seen <= checkpoint_size
 
     def look(self, session: Session, origin: str, size: int) -> Contradiction | None:
-        """Look now; the same finding again while neither log nor folder has moved."""
+        """Check now; the finding stays the same while neither log nor folder has changed."""
         mark = mark_of(session, origin)
         settled = self.contradiction is not None and self.contradiction.can_be_declared
         if not settled or self.mark != mark:
@@ -69,20 +69,20 @@ watch = Watch()
 
 
 def mark_of(session: Session, origin: str) -> tuple[object, ...]:
-    """Changes whenever the finding may change: another log, another folder, another key, another checkpoint."""
+    """A value that changes whenever the finding may: with the log, the folder, the key or a checkpoint."""
     last = session.execute(select(AuditHead.checkpoint_size, AuditHead.checkpoint_at)).one()
     sizes = keeping.sizes(origin)
     return (origin, *last, len(sizes), sizes[:1], *stamps())
 
 
 def stamps() -> list[object]:
-    """When the key files were written."""
+    """The times at which the key files were written."""
     files = [vault.folder / name for name in ("signing.pem", "master.key")] if vault.folder else []
     return [path.stat().st_mtime_ns if path.exists() else None for path in files]
 
 
 def present(session: Session) -> Contradiction | None:
-    """What stands between this log and its kept checkpoints now, for pages; none when all is well."""
+    """The present contradiction between the log and its kept checkpoints, for pages; None if none."""
     if keeping.folder is None:
         return None
     head = session.execute(select(AuditHead.seq, AuditHead.origin, AuditHead.checkpoint_size)).one()
@@ -101,7 +101,7 @@ def require(
     checkpoint_size: int,
     is_due: bool,
 ) -> bool:
-    """Whether checkpoints may be made. `size` is the log without the entry about to be written.
+    """Whether checkpoints may be made. `size` is the log without the entry that is about to be written.
 
     Raises:
         Halted: the log contradicts its kept checkpoints, and this is an act.
@@ -122,7 +122,7 @@ def require(
 
 
 def fell_behind(origin: str, checkpoint_size: int) -> bool:
-    """Whether more is kept than the database knows of: it was exchanged while this process ran."""
+    """Whether a kept checkpoint is larger than the database knows of: the database was exchanged."""
     if any(size > checkpoint_size for size in keeping.sizes(origin)[:1]):
         watch.forget()
         return True
@@ -130,7 +130,7 @@ def fell_behind(origin: str, checkpoint_size: int) -> bool:
 
 
 def contradiction(session: Session, origin: str, size: int) -> Contradiction | None:
-    """Whether the present log goes on from the newest checkpoint kept outside; none when it does."""
+    """The contradiction between the log and the newest kept checkpoint; None when the log continues it."""
     if found := lost_master(session):
         return found
     sizes = keeping.sizes(origin)
@@ -171,7 +171,7 @@ def contradiction(session: Session, origin: str, size: int) -> Contradiction | N
 
 
 def lost_master(session: Session) -> Contradiction | None:
-    """A person's key that no master key at hand opens: going on would bring about errors without end."""
+    """The contradiction that some person's key cannot be opened with any master key; None when all can."""
     missing = select(SubjectKey.id).where(
         SubjectKey.wrapped.is_not(None), SubjectKey.master_id.not_in(list(vault.ring.masters))
     )
@@ -181,7 +181,7 @@ def lost_master(session: Session) -> Contradiction | None:
 
 
 def nothing_kept(session: Session, origin: str, size: int) -> Contradiction | None:
-    """Right for a log that has no checkpoint yet, suspicious for one that has, or in another one's place."""
+    """The contradiction of a log with nothing kept; None if it has no checkpoint yet and can keep one."""
     last = newest(session)
     if keeping.is_strict and keeping.holds_others(origin):
         reason = N_("保管してある照合票は、別のデータベースのものです。")
@@ -223,7 +223,7 @@ def made_since(session: Session, size: int) -> list[AuditCheckpoint]:
 
 
 def recount(session: Session, sizes: set[int], size: int) -> dict[int, bytes]:
-    """The roots at these sizes; a long log is counted from an earlier checkpoint on."""
+    """The roots at these sizes; a long log is counted from an earlier checkpoint onwards."""
     least = min(size - RECOUNTED, *sizes)
     base = session.scalar(
         select(AuditCheckpoint)
@@ -238,7 +238,7 @@ def recount(session: Session, sizes: set[int], size: int) -> dict[int, bytes]:
 
 
 def agreed(session: Session, origin: str, sizes: list[int]) -> int:
-    """The size up to which the log and what was kept say the same; 0 when nothing fits."""
+    """The size up to which the log and the kept checkpoints agree; 0 when they never do."""
     counted = roots(session, sizes)
     for size in sizes:
         head = head_in(keeping.note(origin, size)) if size in counted else None
@@ -248,9 +248,9 @@ def agreed(session: Session, origin: str, sizes: list[int]) -> int:
 
 
 def finish_restore(session: Session, origin: str, sizes: list[int]) -> bool:
-    """Lay the lost branch aside when two people declared the restore, but the process was stopped before it could.
+    """Set the lost branch aside if the process stopped after two people declared the restore; True when done.
 
-    The log's word is taken only when a signed checkpoint covers it.
+    The log's declaration counts only when a signed checkpoint covers it.
     """
     last = newest(session)
     wanted = select(AuditEntry).where(AuditEntry.event == AuditEvent.RESTORE_DECLARED.value)
@@ -269,7 +269,7 @@ def finish_restore(session: Session, origin: str, sizes: list[int]) -> bool:
 
 
 def make_checkpoint(session: Session) -> str:
-    """Sign the log as it stands, by somebody's wish.
+    """Sign the log as it stands, on request.
 
     Raises:
         Halted: it contradicts what was kept.

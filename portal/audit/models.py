@@ -16,7 +16,7 @@ class Audited:
 
 
 class AuditHead(Base):
-    """One row, locked while an entry is added, so that the numbers have no gaps."""
+    """The one row that is locked while an entry is added, so that the numbers have no gaps."""
 
     __tablename__ = "audit_head"
 
@@ -52,7 +52,7 @@ class AuditEntry(Base):
 
 
 class AuditDetail(Base):
-    """What an entry's commitment stands for: may hold names and text, so it is never part of the log.
+    """The content of an entry's commitment: may hold names and text, so it is never part of the log itself.
 
     About a person it is sealed with that person's key, and then `salt` is empty: `docs/audit-log.md`.
     """
@@ -91,7 +91,7 @@ class AuditCheckpoint(Base):
 
 
 class RecordSalt(Base):
-    """What the digests of one bound record in the log are salted with; another one once its person is erased."""
+    """The salt of one bound record's digests in the log; it is replaced once its person is erased."""
 
     __tablename__ = "record_salt"
 

@@ -19,12 +19,12 @@ ED25519 = b"\x01"
 
 
 class BadNote(ValueError):
-    """Not a checkpoint, or none that a known key has signed."""
+    """The note is no checkpoint, or no known key has signed it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What a checkpoint says: the first `size` entries of this log have this root."""
+    """The content of a checkpoint: the first `size` entries of this log have this root."""
 
     origin: str
     size: int
@@ -73,7 +73,7 @@ def sign(head: Head, keys: Sequence[Ed25519PrivateKey]) -> str:
 
 
 def read(note: str, keys: Iterable[Ed25519PublicKey]) -> Head:
-    """What a note says, once one of these keys is found to have signed it.
+    """The content of a note, once one of these keys is found to have signed it.
 
     Raises:
         BadNote: malformed, or signed by none of them.

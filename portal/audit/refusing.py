@@ -1,4 +1,4 @@
-"""The trace that a refusal leaves: who was denied what, about whom, and what was lacking; never a word that was typed."""
+"""Logging refusals: who was denied what, about whom, and what was lacking; never what was typed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def lack_of(error: BaseException) -> Lack | None:
-    """What was lacking; None for what is no refusal but a slip, or came too late."""
+    """What was lacking; None for a mistake that is no refusal, or an act that came too late."""
     if isinstance(error, PortalError):
         return error.lack
     return Lack.HIDDEN if isinstance(error, NoResultFound) else None
@@ -26,10 +26,10 @@ def lack_of(error: BaseException) -> Lack | None:
 def note(
     error: BaseException, *, actor: Actor, asked: tuple[str | None, UUID | None], channel: str = "portal"
 ) -> None:
-    """Write the refusal down, in a transaction of its own: the act that it stopped was rolled back.
+    """Log the refusal in a transaction of its own: the act that it stopped was rolled back.
 
-    `asked` is what was asked for, as a pair (kind, id), when the error itself does not know. The id is kept as it was
-    sent, whether there is such a record or not: looking would take longer for one that is there.
+    `asked` is what was asked for, as a pair (kind, id), when the error itself does not know. The id is logged
+    as sent, whether there is such a record or not: a check would take longer for one that exists.
     """
     if (lack := lack_of(error)) is None:
         return

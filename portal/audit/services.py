@@ -47,7 +47,7 @@ NEW_DETAIL = insert(cast(Table, AuditDetail.__table__))
 
 
 class ErasedPerson(Conflict):
-    """Somebody would write about a person whose record has been erased (retention)."""
+    """Details would be logged about a person whose record has been erased (retention)."""
 
     title = N_("この人の記録は消去されています")
     lack = Lack.ERASED
@@ -57,7 +57,7 @@ BUCKETS = ((0, "0"), (1, "1"), (5, "2-5"), (25, "6-25"), (100, "26-100"))
 
 
 def bucket(count: int) -> str:
-    """How many people a list showed, so roughly that the log itself tells no one how many there are."""
+    """The number of people that a list showed, rounded so that the log does not reveal how many there are."""
     return next((word for limit, word in BUCKETS if count <= limit), "100+")
 
 
@@ -149,7 +149,7 @@ def record(
                 raise ErasedPerson(
                     N_("この人の記録は消去されています。書き足すことはできません。"), person_id=person_id
                 )
-            details = {}  # erased: nothing more is kept about him, sealed or not
+            details = {}  # erased: nothing more is kept about them, sealed or not
         entry, detail = entry_values(
             head.seq,
             now,
@@ -178,7 +178,7 @@ def record(
 
 
 def has_words(value: Any) -> bool:
-    """Whether anything in it was typed; codes, ids, numbers and times are not."""
+    """Whether the value holds typed text; codes, ids, numbers and times do not count."""
     if isinstance(value, dict):
         return any(has_words(item) for item in value.values())
     if isinstance(value, list | tuple | set | frozenset):
@@ -257,12 +257,12 @@ def entry_values(
 
 
 def record_reading(what: AuditEvent, subject: Any = None, *, actor: Actor, **more: Any) -> None:
-    """Write down that something was read, before the page that shows it is answered.
+    """Log a reading before the page that shows it is answered.
 
     The reader session stays open: the entry commits first, and when it cannot, no page is shown.
 
     Raises:
-        StaleRead: what was read is not to be shown any more; the web asks for it again.
+        StaleRead: what was read must not be shown any more; the web layer asks again.
     """
     before = stale_read.seen()
     with db.transaction(keep_reader=True) as session:

@@ -1,4 +1,4 @@
-"""What is still being shown when somebody's ground for it ends is asked for anew: after the end nothing is told."""
+"""Repeats a reading when a basis ends before the page is shown: after its end nothing may be disclosed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from portal.core.db import db
 from portal.core.errors import Conflict
 from portal.core.labels import N_
 
-# After each of these somebody may see less than before. Too many cost a page made twice, one too few a broken promise.
+# After each of these somebody may see less than before. One too many costs a repeated page, one too few
+# discloses what has ended.
 ENDINGS = (
     AuditEvent.CONSENT_WITHDRAWN,
     AuditEvent.CONSENT_RECORDED,  # one that takes the place of another may be narrower
@@ -30,7 +31,7 @@ ENDINGS = (
     AuditEvent.STAFF_DISABLED,
 )
 LENGTH = select(AuditHead.seq)
-# For the first question of a request, which asks this too: it was then no longer than when the page was read.
+# Part of the first question of a request: the log was then no longer than when the page was read.
 LENGTH_THEN = LENGTH.scalar_subquery().label("log_length")
 ENDED = (
     select(literal(1))
@@ -40,13 +41,13 @@ ENDED = (
 
 
 class StaleRead(Conflict):
-    """Somebody's ground ended between the reading and its entry; nothing of what was read may be shown."""
+    """A basis ended between the reading and its audit entry; nothing of what was read may be shown."""
 
 
 def seen() -> int | None:
-    """How long the log was when what is about to be shown was read; none when nothing is being read.
+    """The length of the log when the page was read; None when nothing is being read.
 
-    Within an act nothing is asked: it has checked under its own locks, and may have ended something itself.
+    Within an act there is no check: it has checked under its own locks, and may have ended something itself.
     """
     if db.session.registry.has() and db.session().info.get("in_transaction"):
         return None
@@ -58,7 +59,7 @@ def seen() -> int | None:
 
 
 def check(session: Session, before: int | None, seq: int) -> None:
-    """Within the transaction that holds the log's head; `seq` is the number of the reading's own entry.
+    """Check in the transaction that holds the log's head; `seq` is the number of the reading's own entry.
 
     Raises:
         StaleRead: somebody may see less now than when the log was `before` entries long.

@@ -1,4 +1,4 @@
-"""The keys outside the database, and the seal over details about a person, which goes with that person's key."""
+"""The keys outside the database, and the sealing of details about a person with that person's key."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def load(folder: Path) -> Keyring:
 
 
 def change_signing(folder: Path) -> None:
-    """Lay a new signing key beside the present one, which becomes the former."""
+    """Add a new signing key; the present one becomes the former."""
     fresh = folder / "signing.pem.new"
     with suppress(FileNotFoundError):
         fresh.unlink()
@@ -78,7 +78,7 @@ def forget_former(folder: Path) -> None:
 
 
 def add_master(folder: Path) -> None:
-    """Add a master key: what is wrapped from now on is wrapped by it."""
+    """Add a master key, which wraps all keys from now on."""
     path = folder / "master.key"
     fresh = folder / "master.key.new"
     with suppress(FileNotFoundError):
@@ -103,7 +103,7 @@ def read_pem(path: Path) -> Ed25519PrivateKey:
 
 
 def create(path: Path, content: bytes) -> None:
-    """Write a file for the owner only, whole or not at all; leave one alone that is there already."""
+    """Write a file for the owner only, completely or not at all; an existing file is left alone."""
     if path.exists():
         return
     beside = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
@@ -129,8 +129,8 @@ def create(path: Path, content: bytes) -> None:
 NONCE = 12
 SALT = 32
 KEY_OF = select(SubjectKey.id, SubjectKey.master_id, SubjectKey.wrapped)
-# Unwrapped keys of the people who were written about last; a destroyed one is dropped, and asked for anew elsewhere
-# because the row is read each time.
+# Unwrapped keys of the people written about last. A destroyed key is dropped here, and found missing by other
+# processes because the row is read each time.
 REMEMBERED = 500
 
 
@@ -163,7 +163,7 @@ class Vault:
         return self._ring
 
     def wrap(self, key_id: UUID, key: bytes) -> tuple[str, bytes]:
-        """The key as it lies in the database, and the id of the master key that opens it."""
+        """The wrapped key as the database stores it, and the id of the master key that opens it."""
         nonce = secrets.token_bytes(NONCE)
         master = self.ring.master_id
         return master, nonce + AESGCM(self.ring.masters[master]).encrypt(nonce, key, key_id.bytes)
@@ -183,7 +183,7 @@ class Vault:
         return key
 
     def key_for(self, connection: Connection, person_id: UUID) -> tuple[UUID, bytes] | None:
-        """This person's key, made at first need; none once it was destroyed."""
+        """This person's key, made when first needed; None once it was destroyed."""
         row = connection.execute(KEY_OF.where(SubjectKey.person_id == person_id)).first()
         if row is None:
             return self.make(connection, person_id)
@@ -204,7 +204,7 @@ def seal(key: bytes, seq: int, salt: bytes, details: bytes) -> bytes:
 
 
 def unseal(key: bytes, seq: int, stored: bytes) -> tuple[bytes, bytes]:
-    """The salt and the details."""
+    """The salt and the details that were sealed with this key."""
     plain = AESGCM(key).decrypt(stored[:NONCE], stored[NONCE:], seq.to_bytes(8))
     return plain[:SALT], plain[SALT:]
 
@@ -226,10 +226,10 @@ def open_details(
 
 
 def destroy(session: Session, person_id: UUID, at: datetime) -> UUID:
-    """Destroy this person's key, whose id is returned: what the log keeps about him can never be read again."""
+    """Destroy this person's key and return its id: the log's details about them can never be read again."""
     connection = session.connection()
     row = connection.execute(KEY_OF.where(SubjectKey.person_id == person_id)).first()
-    # Who had none gets one that is destroyed at once, so that no later entry makes him one.
+    # Without a key, one is made and destroyed at once, so that no later entry makes another.
     key_id: UUID = row.id if row else vault.make(connection, person_id)[0]
     connection.execute(
         update(SubjectKey).where(SubjectKey.id == key_id).values(wrapped=None, destroyed_at=at)

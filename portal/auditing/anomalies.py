@@ -36,7 +36,7 @@ from portal.referrals.models import Referral
 
 Rows = Sequence[Row[*tuple[Any, ...]]]
 
-# Entries that say whom somebody read of. Lists show many at once and say nothing of one.
+# Entries that say whose information somebody read. Lists show many people at once and name none.
 READINGS = tuple(
     event.value
     for event in (
@@ -73,7 +73,7 @@ def hour_in_postgresql(element: Any, compiler: Any, **more: Any) -> str:
 
 
 def within(since: datetime, until: datetime, agency_id: UUID | None) -> list[ColumnElement[bool]]:
-    """Entries of members of agencies, or of one agency, in this stretch of time."""
+    """Conditions for entries of members of agencies, or of one agency, within this stretch of time."""
     mine = AuditEntry.agency_id == agency_id if agency_id else AuditEntry.agency_id.is_not(None)
     return [AuditEntry.at >= since, AuditEntry.at < until, AuditEntry.staff_id.is_not(None), mine]
 
@@ -91,7 +91,7 @@ def at_night(starts: int, ends: int) -> ColumnElement[bool]:
 
 
 def by_day(session: Session, scope: list[ColumnElement[bool]], night: ColumnElement[bool]) -> Rows:
-    """Of each member and day: how many readings, and how many of them at night."""
+    """For each member and day: how many readings there were, and how many of them at night."""
     return session.execute(
         select(
             AuditEntry.staff_id,
@@ -106,7 +106,7 @@ def by_day(session: Session, scope: list[ColumnElement[bool]], night: ColumnElem
 
 
 def is_work(staff_id: Any, person_id: Any) -> ColumnElement[bool]:
-    """The member has a case or a referral of this person in his hands, or registered him."""
+    """The member has a case or a referral of this person, or registered them."""
     return or_(
         exists().where(Case.person_id == person_id, Case.worker_id == staff_id),
         exists().where(
@@ -118,7 +118,7 @@ def is_work(staff_id: Any, person_id: Any) -> ColumnElement[bool]:
 
 
 def beyond_work(session: Session, scope: list[ColumnElement[bool]], most: int) -> Rows:
-    """Of each member and day: how many people he read of who are none of his work, where more than `most`."""
+    """For each member and day: how many people outside their work they read of, where more than `most`."""
     read: Select[Any] = select(
         AuditEntry.staff_id, AuditEntry.agency_id, DAY.label("day"), AuditEntry.person_id
     )
@@ -132,13 +132,13 @@ def beyond_work(session: Session, scope: list[ColumnElement[bool]], most: int) -
 
 
 def is_refusal() -> ColumnElement[bool]:
-    """Of those written before refusals said what was lacking, all."""
+    """Refusals that count; those logged before refusals said what was lacking count all."""
     lacked = or_(AuditEntry.ground.is_(None), AuditEntry.ground.in_([lack.value for lack in REACHED_FOR]))
     return and_(AuditEntry.event == AuditEvent.ACCESS_REFUSED.value, lacked)
 
 
 def refused(session: Session, scope: list[ColumnElement[bool]], most: int) -> Rows:
-    """Of each member and day: how often he was refused, where more than `most`."""
+    """For each member and day: how often they were refused, where more than `most`."""
     return session.execute(
         select(AuditEntry.staff_id, AuditEntry.agency_id, DAY.label("day"), func.count().label("times"))
         .where(*scope, is_refusal())
@@ -148,7 +148,7 @@ def refused(session: Session, scope: list[ColumnElement[bool]], most: int) -> Ro
 
 
 def of_the_name(session: Session, scope: list[ColumnElement[bool]], prefixes: Mapping[UUID, str]) -> Rows:
-    """Readings by these members of people whose key begins so: the caller compares the whole family name."""
+    """These members' readings of people whose name key begins so; the caller compares whole family names."""
     if not prefixes:
         return []
     names = values(column("staff_id", Uuid()), column("prefix", Text()), name="names")
@@ -172,7 +172,7 @@ def of_the_name(session: Session, scope: list[ColumnElement[bool]], prefixes: Ma
 def readings_of(
     session: Session, scope: list[ColumnElement[bool]], staff_id: UUID, *, of_refusals: bool, most: int
 ) -> Rows:
-    """The entries themselves, the newest first, with the number of the person and of whose record he is."""
+    """The entries themselves, the newest first, with the person's number and the record holder."""
     what = is_refusal() if of_refusals else is_reading()
     return session.execute(
         select(
@@ -234,7 +234,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What was found in the `days` up to today, and the thresholds it was found with."""
+    """Everything found in the `days` up to today, and the thresholds it was found with."""
 
     days: int
     first: date
@@ -271,10 +271,10 @@ def period_of(days: int) -> Period:
 
 
 def look(actor: Actor, days: int) -> Watch:
-    """Who stands out, the most of it first; itself logged.
+    """The members who stand out, the most unusual first; itself logged.
 
     Raises:
-        NotAllowed: neither an auditor nor who looks after his agency's staff.
+        NotAllowed: neither an auditor nor an administrator of an agency.
     """
     require(actor, Permission.WATCH_READ)
     found = gather(db.unrestricted(), actor, period_of(days))
@@ -310,7 +310,7 @@ def gather(session: Session, actor: Actor, period: Period) -> Watch:
 
 
 class Hits:
-    """Rows of the statements, by member and rule."""
+    """Rows of the statements, grouped by member and rule."""
 
     def __init__(self, staff: Mapping[UUID, str], agencies: Mapping[UUID, str]) -> None:
         self.staff, self.agencies = staff, agencies
@@ -343,13 +343,13 @@ class Hits:
 
 
 def family_of(name: str) -> str:
-    """The key of the family part of a name written with a gap; empty where there is none to tell it by."""
+    """The key of the family name in a name written with a gap; empty for a name without a gap."""
     parts = name.split()
     return search_key(parts[0]) if len(parts) > 1 else ""
 
 
 def calendars_of(session: Session, agencies: Iterable[Agency], period: Period) -> dict[UUID, OpeningDays]:
-    """When each was open, closures that are over included."""
+    """The opening days of each agency, including closures that are over."""
     closures: dict[UUID, list[Closure]] = {}
     within = (Closure.ends_on >= period.first, Closure.starts_on <= period.last)
     for closure in session.scalars(select(Closure).where(*within)):
@@ -360,7 +360,7 @@ def calendars_of(session: Session, agencies: Iterable[Agency], period: Period) -
 def behind(
     actor: Actor, staff_id: UUID, agency_id: UUID, rule: Rule, days: int
 ) -> tuple[Watch, Hit, list[Reading]]:
-    """The entries behind one hit, the newest first, by the clients' numbers; itself logged.
+    """The entries behind one hit, the newest first, with the clients' numbers; itself logged.
 
     Raises:
         NoResultFound: nobody of this name is listed by this rule for this reader.

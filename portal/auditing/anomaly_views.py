@@ -17,7 +17,7 @@ bp = Blueprint("anomalies", __name__, url_prefix="/audit/watch")
 
 
 def days_asked() -> int:
-    """One of the periods; what is none is the first."""
+    """The number of days asked for; the first choice for a value that is none of the choices."""
     return next((days for days in PERIODS if str(days) == request.args.get("days")), PERIODS[0])
 
 

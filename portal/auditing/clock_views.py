@@ -55,7 +55,7 @@ def index() -> ResponseReturnValue:
 
 @bp.post("/checkpoints")
 def make() -> ResponseReturnValue:
-    """One more, now. Pressed twice there are two: each covers the other's entry."""
+    """Make one more checkpoint now. Pressed twice it makes two: each covers the other's entry."""
     checkpoints.make_now(signed_in())
     flash(gettext("照合票を作成しました。保存して、手元に保管してください。"), "success")
     return redirect(url_for(".index"), 303)
@@ -69,7 +69,7 @@ def key() -> ResponseReturnValue:
 
 @bp.get("/checkpoints/all.zip")
 def everything() -> ResponseReturnValue:
-    """All of them; `after` is the size of the last one that the reader has."""
+    """All notes as a zip; `after` is the size of the last one that the reader has."""
     content = checkpoints.take_all(signed_in(), number(request.args.get("after", "")))
     return download(content, "tsunagu-checkpoints.zip", "application/zip")
 
@@ -82,7 +82,7 @@ def note(size: int) -> ResponseReturnValue:
 
 @bp.route("/restore", methods=["GET", "POST"])
 def restore() -> ResponseReturnValue:
-    """What disagrees, and the first person's word."""
+    """The contradiction, and the first person's declaration of a restore."""
     actor, form = signed_in(), RestoreForm()
     if form.validate_on_submit():
         with refusals(form):
@@ -97,7 +97,7 @@ def restore() -> ResponseReturnValue:
 
 @bp.post("/restore/<int:seq>/confirm")
 def confirm(seq: int) -> ResponseReturnValue:
-    """The second person's word."""
+    """The second person's confirmation of a restore."""
     restoring.declare(signed_in(), number(str(seq)))
     flash(gettext("復元を確認しました。書き込みを再開しました。"), "success")
     return redirect(url_for(".index"), 303)
@@ -111,7 +111,7 @@ TEMPLATE = "audit/clock.html"
 @bp.route("/clock", methods=["GET", "POST"])
 @public
 def clock_jump() -> ResponseReturnValue:
-    """While the clock is behind nobody can sign in as usual, so whoever mends it says so and comes in at once."""
+    """Declare a jump at the door: while the clock is behind, nobody can sign in before it is declared."""
     return by_session() if current_user.is_authenticated else at_the_door()
 
 

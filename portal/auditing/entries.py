@@ -123,7 +123,7 @@ THINGS = {
 
 
 def word_of(members: type[Labelled], code: str | None) -> str:
-    """The word of a code; a code that the program has forgotten stays as it is."""
+    """The word of a code; a code that the program no longer knows is shown as it is."""
     return next((member.word for member in members if member.value == code), code or "")
 
 
@@ -148,7 +148,7 @@ def thing(kind: str) -> str:
 
 
 def categories(codes: Iterable[str]) -> tuple[str, ...]:
-    """In the order of the rules."""
+    """The categories of these codes, in the order of the rules."""
     known = set(codes)
     return tuple(category.word for category in Category if category.value in known)
 
@@ -158,7 +158,7 @@ def categories(codes: Iterable[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry in words (msgids). `number` is the referral's or the case's that it is on."""
+    """One entry in words (msgids). `number` is the number of its referral or case."""
 
     seq: int
     at: datetime
@@ -180,7 +180,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What the ids of a page are called."""
+    """The names of the records and people whose ids stand on a page."""
 
     staff: dict[UUID, str]
     agencies: dict[UUID, str]

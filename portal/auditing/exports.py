@@ -1,4 +1,4 @@
-"""What a search, a life or a person's file shows, taken out of the portal as CSV or Excel; logged."""
+"""Exports of a search, a life or a person's file, as CSV, Excel or a bundle with proofs; logged."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ Choice = Callable[[Session], Select[AuditEntry]]
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Which entries are exported, and what the log says of it: the record it is about and its person."""
+    """The entries to export, and what the log says about the export: its record and person."""
 
     choice: Choice
     subject: tuple[str, UUID | None]
@@ -81,7 +81,7 @@ def of_person(actor: Actor, person_id: UUID) -> Taken:
 
 
 def table(actor: Actor, taken: Taken, how: str) -> list[Entry]:
-    """The entries in words, the oldest first; that they were taken out is logged.
+    """The entries in words, the oldest first; the export is logged.
 
     Raises:
         NotAllowed: the reader is no auditor.
@@ -97,7 +97,7 @@ def table(actor: Actor, taken: Taken, how: str) -> list[Entry]:
 
 
 def bundle(actor: Actor, taken: Taken) -> BytesIO:
-    """The entries byte for byte with their proofs under a checkpoint of this moment: `docs/audit-log.md`.
+    """The entries byte for byte with their proofs under a checkpoint made now: `docs/audit-log.md`.
 
     Raises:
         NotAllowed: the reader is no auditor.
@@ -169,7 +169,7 @@ def pack(session: Session, head: notes.Head, signed: str, wanted: Any, *, is_who
 
 
 def member(name: str) -> zipfile.ZipInfo:
-    """A file of the bundle, with the time in Japan."""
+    """A file of the bundle, dated by the time in Japan."""
     made = clock.in_japan(clock.now())
     info = zipfile.ZipInfo(name, made.timetuple()[:6])
     info.compress_type = zipfile.ZIP_DEFLATED
@@ -184,7 +184,7 @@ def proofs_of(session: Session, size: int, wanted: list[int]) -> dict[int, list[
 def bodies(
     session: Session, test: ColumnElement[bool], wanted: list[int] | None = None
 ) -> Iterator[tuple[int, bytes]]:
-    """The stored bytes in order, a thousand at a time."""
+    """The stored bytes of the entries in order, a thousand at a time."""
     plain = select(AuditEntry.seq, AuditEntry.body).where(test).order_by(AuditEntry.seq)
     if wanted is None:
         yield from session.execute(plain.execution_options(yield_per=AT_ONCE))
@@ -227,7 +227,7 @@ def neutral(text: str) -> str:
 
 
 def rows(entries: Sequence[Entry], stood: Mapping[int, Stood] | None) -> list[list[str]]:
-    """The head and a line for each entry, in the reader's language; times as clocks in Japan show them."""
+    """The header and one line per entry, in the reader's language; times are Japan's."""
     columns = [*COLUMNS, *([STOOD] if stood is not None else [])]
     found = [[gettext(word) for word, _width in columns]]
     for entry in entries:
@@ -263,14 +263,14 @@ def in_words(stood: Stood) -> str:
 
 
 def as_csv(lines: Sequence[Sequence[str]]) -> bytes:
-    """UTF-8 with the mark by which Excel knows it."""
+    """The lines as CSV in UTF-8 with the byte order mark that Excel expects."""
     text = StringIO(newline="")
     csv.writer(text).writerows([[neutral(cell) for cell in line] for line in lines])
     return (BOM + text.getvalue()).encode()
 
 
 def as_xlsx(lines: Sequence[Sequence[str]], title: str) -> bytes:
-    """One sheet of strings, its head frozen, on A4 across the long side."""
+    """The lines as one sheet of strings with a frozen header, for A4 landscape."""
     made = BytesIO()
     plain = {"strings_to_numbers": False, "strings_to_formulas": False, "strings_to_urls": False}
     book = xlsxwriter.Workbook(made, {"in_memory": True, **plain})

@@ -1,4 +1,4 @@
-"""What the auditor may narrow the log to, what he types to see one name, and what declares a restore or a jump."""
+"""The auditor's filter of the log, the reason to open a name, and declarations of restores and jumps."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class AuditFilterForm(BaseForm):
             raise ValidationError(gettext("「いつから」より前の日付です。期間を確かめてください。"))
 
     def wanted(self, people: Iterable[UUID] = (), about: Iterable[UUID] = ()) -> AuditFilter:
-        """What was asked for; a field that was refused narrows nothing."""
+        """The filter as asked for; a field that was refused narrows nothing."""
         event, outcome = self.good(self.event), self.good(self.outcome)
         return AuditFilter(
             agency_id=uuid_of(self.good(self.agency) or ""),
@@ -90,7 +90,7 @@ class AuditFilterForm(BaseForm):
         )
 
     def say_days(self) -> None:
-        """Show the days of an address as the reader's language says them; what was refused stays as typed."""
+        """Show the days of an address in the reader's language; refused ones stay as typed."""
         for field in (self.first, self.last):
             if not field.errors:
                 field.raw_data = None
@@ -107,7 +107,7 @@ class AsOfForm(BaseForm):
 
 
 class NameForm(BaseForm):
-    """Why the name is needed, and a word of one's own that it is."""
+    """The reason to open a name, and a confirmation."""
 
     reason = CleanText(lazy_gettext("氏名を表示する理由"), [Required(), MaxLength(500)])
     is_needed = BooleanField(

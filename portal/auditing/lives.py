@@ -44,7 +44,7 @@ OF_MEETING = (AuditEvent.PACKET_OPENED.value, AuditEvent.MINUTES_READ.value)
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A line of the timeline without its text. `code` is the word (msgid) of a refusal or an outcome."""
+    """An event of the timeline without its text. `code` is the word (msgid) of a refusal or an outcome."""
 
     at: datetime
     agency: str
@@ -192,7 +192,7 @@ def steps(session: Session, referral_id: UUID) -> list[Step]:
 
 
 def about(session: Session, life: Life) -> Select[AuditEntry]:
-    """Every entry that belongs to this life: acts, readings, refusals, tellings, and the meetings that spoke of it."""
+    """Every entry of this life: acts, readings, refusals, disclosures, and meetings that discussed it."""
     items = session.execute(
         select(AgendaItem.id, AgendaItem.meeting_id).where(AgendaItem.referral_id == life.id)
     ).all()

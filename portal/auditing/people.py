@@ -72,7 +72,7 @@ class PersonFile:
 
 @dataclass(frozen=True, slots=True)
 class Seer:
-    """Who could see: an agency, or one member of it."""
+    """A reader who could see: an agency, or one member of it."""
 
     agency: str
     staff: str
@@ -95,7 +95,7 @@ class AsOf:
 def read(
     actor: Actor, person_id: UUID, *, behind: int | None = None, size: int = 25
 ) -> tuple[PersonFile, list[Entry]]:
-    """The file of a person, and one page of the entries about him, the oldest first; itself logged.
+    """The file of a person, and one page of the entries about them, the oldest first; itself logged.
 
     Raises:
         NotAllowed: the reader is no auditor.
@@ -146,7 +146,7 @@ def note(actor: Actor, person_id: UUID, name: OpenName | None) -> None:
 
 
 def about(person_id: UUID) -> Select[AuditEntry]:
-    """Every entry about the person; a refusal at the door of his page knows the page alone."""
+    """Every entry about the person; a refusal to open their page is logged with the page's id alone."""
     return select(AuditEntry).where(or_(AuditEntry.person_id == person_id, AuditEntry.object_id == person_id))
 
 

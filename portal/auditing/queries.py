@@ -1,4 +1,4 @@
-"""The log as the auditor searches it: who did what when on which ground, by case number, without a client's name."""
+"""The log as the auditor searches it: who did what when on which basis, by number, without clients' names."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def narrowed(session: Session, wanted: AuditFilter) -> list[ColumnElement[bool]]
 
 
 def ended(session: Session, outcome: Outcome) -> ColumnElement[bool]:
-    """The outcome stands in the body alone: it is looked for where it can differ."""
+    """The condition on the outcome, which only the body holds: searched only where the outcome can differ."""
     codes = [event.value for event in MAY_BE_REFUSED]
     if session.get_bind().dialect.name == "postgresql":
         is_denied: ColumnElement[bool] = func.position(literal(DENIED).op("IN")(AuditEntry.body)) > 0
@@ -162,7 +162,7 @@ def numbered(actor: Actor, person_number: str, number: str) -> Matches:
 
 
 def matches(actor: Actor, wanted: AuditFilter) -> Matches:
-    """What the log is narrowed to, by its numbers.
+    """The people, referrals and cases that the log was narrowed to, with their numbers.
 
     Raises:
         NotAllowed: the reader is no auditor.

@@ -39,12 +39,12 @@ MOST_IDS = 50
 
 
 def ids(name: str, asked: Any) -> list[UUID]:
-    """The random ids of an address; what is none is left out."""
+    """The random ids in an address; values that are no ids are left out."""
     return [found for text in asked.getlist(name)[:MOST_IDS] if (found := uuid_of(text))]
 
 
 def form_of(actor: Actor, asked: Any) -> AuditFilterForm:
-    """The form, as it was asked for: it offers the staff of the agency that was chosen."""
+    """The form for this search; it offers the staff of the agency that was chosen."""
     require(actor, Permission.AUDIT_READ)
     names = [(agency.id, agency.name) for agency in db.read.scalars(agencies.listing())]
     form = AuditFilterForm(names, queries.staff_of(actor, uuid_of(asked.get("agency", ""))), asked)
@@ -53,7 +53,7 @@ def form_of(actor: Actor, asked: Any) -> AuditFilterForm:
 
 
 def address_of(wanted: AuditFilter) -> dict[str, Any]:
-    """The filter as an address says it: codes, days and random ids, no number and no name."""
+    """The filter as parts of an address: codes, days and random ids, no number and no name."""
     said = {
         "first": wanted.first and wanted.first.isoformat(),
         "last": wanted.last and wanted.last.isoformat(),
@@ -69,7 +69,7 @@ def address_of(wanted: AuditFilter) -> dict[str, Any]:
 
 
 def wanted_of(form: AuditFilterForm, asked: Any) -> AuditFilter:
-    """What an address (or the hidden fields that repeat it) narrows the log to."""
+    """The filter in an address, or in the hidden fields that repeat it."""
     return form.wanted(ids("person", asked), ids("about", asked))
 
 
@@ -226,7 +226,7 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 @bp.post("/export")
 def export() -> ResponseReturnValue:
-    """What the search shows; the form repeats it in hidden fields."""
+    """Export the result of the search, which the form repeats in hidden fields."""
     actor = signed_in()
     wanted = wanted_of(form_of(actor, request.form), request.form)
     return answer(actor, exporting.of_search(actor, wanted), "search")

@@ -49,7 +49,7 @@ class Outcome(Labelled):
 
 
 class HeardBy(Labelled):
-    """By what somebody came to ask for help (きっかけ)."""
+    """How somebody heard of the support that they ask for (きっかけ)."""
 
     LEAFLET = "leaflet", N_("チラシ・リーフレット")
     COMMISSIONER = "commissioner", N_("民生委員・児童委員")

@@ -1,4 +1,4 @@
-"""What a person may type about a case."""
+"""Forms about cases."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def words(members: Iterable[Labelled]) -> list[tuple[str, str]]:
 
 
 def chosen_id(value: Any) -> UUID | None:
-    """The one chosen; None for nobody. Raises ValueError for what is no id."""
+    """The id chosen; None for nobody. Raises ValueError for a value that is no id."""
     return UUID(str(value)) if value else None
 
 
 def heard_by(value: Any) -> HeardBy | None:
-    """By what he came; None when nobody knows. Raises ValueError for what is no code."""
+    """How the person heard of it; None when nobody knows. Raises ValueError for a value that is no code."""
     return HeardBy(value) if value else None
 
 
@@ -55,7 +55,7 @@ class HelperField(SelectField):
 
 
 class HeardByField(SelectField):
-    """By what the person came to ask for help."""
+    """How the person heard of the support that they ask for."""
 
     def __init__(self, **more: Any) -> None:
         super().__init__(
@@ -97,7 +97,7 @@ class HeardByForm(BaseForm):
 
 
 class NoteForm(BaseForm):
-    """One contact, in the order in which it is told: when, how, how long, what about."""
+    """One contact, in the order in which people report it: when, how, how long, what about."""
 
     held_on = EraDateField(
         lazy_gettext("日付"), [Required(lazy_gettext("日付を入力してください。")), not_after_today]
@@ -140,7 +140,7 @@ class ScoreForm(BaseForm):
 
 
 class MilestoneForm(BaseForm):
-    """What was reached, on which day, and with whose help."""
+    """A milestone: what was reached, on which day, and with whose help."""
 
     what = RadioField(
         lazy_gettext("節目"),

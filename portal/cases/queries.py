@@ -1,4 +1,4 @@
-"""How cases are read: an agency sees its own and no other's."""
+"""Queries of cases: an agency sees its own and no other's."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def goals_of(case_id: UUID) -> Select[CaseGoal]:
 
 
 def milestones_of(case_id: UUID) -> Select[*tuple[Any, ...]]:
-    """What was reached, the latest day first, also what was struck out."""
+    """The milestones of a case, the latest day first, including those struck out."""
     return (
         select(
             CaseMilestone.id,
@@ -82,7 +82,7 @@ def is_carried_over(opened_on: date, closed_on: date | None, today: date) -> boo
 
 
 def columns() -> Select[*tuple[Any, ...]]:
-    """The reader's cases as lists show them, with the name where the wall lets it through."""
+    """The reader's cases as lists show them, with the name where the wall allows it."""
     worker = aliased(Staff)
     last_note = (
         select(func.max(ProgressNote.held_on)).where(ProgressNote.case_id == Case.id).scalar_subquery()
@@ -109,7 +109,7 @@ def columns() -> Select[*tuple[Any, ...]]:
 
 @cache
 def paging(show: Show, *, is_first: bool) -> Select[*tuple[Any, ...]]:
-    """One page of a tab, built once: the keys first, so that only what is shown is looked up."""
+    """The statement for one page of a tab, built once: keys first, so that only shown rows are looked up."""
     closed = Case.closed_on.is_not(None) if show is Show.CLOSED else Case.closed_on.is_(None)
     keys = select(Case.id).where(visible_to(predicates.READER), closed)
     if show is Show.MINE:
@@ -133,7 +133,7 @@ def page(
     after: tuple[date, UUID] | None = None,
     size: int = 25,
 ) -> Sequence[Row[*tuple[Any, ...]]]:
-    """One page of a tab, the latest opened first, beginning behind the key `after`."""
+    """One page of a tab, the latest opened first, after the key `after`."""
     values = predicates.bound(actor, now, reader_staff=actor.staff_id, size=size)
     if after:
         values |= {"after_day": after[0], "after_id": after[1]}
@@ -168,7 +168,7 @@ def cases_of_person(
 
 
 def people_in_open_cases(actor: Actor, person_ids: Collection[UUID]) -> Select[UUID]:
-    """Of these people, those whom this agency is supporting now."""
+    """The ids of those of these people whom this agency supports now."""
     return select(Case.person_id).where(
         visible_to(actor), Case.closed_on.is_(None), Case.person_id.in_(person_ids)
     )
@@ -207,7 +207,7 @@ def notes_page(
 
 
 def colleagues(actor: Actor, person_id: UUID) -> Select[UUID, str]:
-    """Who does casework in this agency now and is not shut out of this person's affairs, by name."""
+    """Caseworkers of this agency who are not excluded from this person's affairs, by name."""
     return (
         select(Staff.id, Staff.name)
         .join(Membership, Membership.staff_id == Staff.id)

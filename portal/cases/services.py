@@ -49,7 +49,7 @@ def open_case_of(session: Session, agency_id: UUID, person_id: UUID) -> Case | N
 
 
 def require_colleague(session: Session, actor: Actor, worker_id: UUID | None, person_id: UUID | None) -> None:
-    """Raise `Invalid` unless he works in the actor's agency now and is not shut out of this person's affairs."""
+    """Raise `Invalid` unless the worker does casework in this agency and is not excluded from the person."""
     if worker_id is None:
         return
     here = select(Membership.id).where(
@@ -288,7 +288,7 @@ def close_case(
 
 
 def close_on_transfer(session: Session, actor: Actor, case: Case) -> None:
-    """The former home's case ends when the new home takes the responsibility over."""
+    """Close the former home agency's case when a transfer is accepted."""
     case.advance(None)
     case.apply(closed_on=clock.today(), outcome=Outcome.OTHER_SERVICE, closing_text="")
     audit.record(
@@ -301,11 +301,11 @@ def close_on_transfer(session: Session, actor: Actor, case: Case) -> None:
     )
 
 
-# What the statistics ask of a case: its milestones (節目), and by what the person came to ask for help.
+# What the statistics ask of a case: its milestones (節目), and how the person heard of the support.
 
 
 def standing_case(session: Session, actor: Actor, case_id: UUID) -> Case:
-    """The case, open or closed, of a person whose record stands. His row is locked first, as an erasure does.
+    """The case, open or closed, of a person whose record stands; the person's row is locked first.
 
     Raises:
         NoResultFound: none that this agency has.
@@ -331,7 +331,7 @@ def check_milestone(
     for_employment: bool,
     helper_agency_id: UUID | None,
 ) -> None:
-    """Raise `Invalid` unless it fits the case; a job may become known when the case is closed already."""
+    """Raise `Invalid` unless the milestone fits the case; a job may become known after the case is closed."""
     if not case.opened_on <= happened_on <= clock.today():
         raise Invalid(
             N_("節目の日付は、ケースの開始日から今日までの日付にしてください。"), field="happened_on"
@@ -357,7 +357,7 @@ def note_milestone(
     text: str = "",
     idempotency_key: str | None = None,
 ) -> UUID:
-    """Write down a step that the statistics count, on its day; returns its id.
+    """Record a step that the statistics count, on its day; returns its id.
 
     Raises:
         Invalid: the day lies before the opening or in the future, or the helper is no other agency.
@@ -403,7 +403,7 @@ def note_milestone(
 
 
 def strike_milestone(actor: Actor, case_id: UUID, milestone_id: UUID) -> None:
-    """Take back what was a mistake: from then on it counts nowhere, and never has.
+    """Strike out a milestone that was a mistake: it counts nowhere.
 
     Raises:
         NoResultFound: none in this case.
@@ -426,7 +426,7 @@ def strike_milestone(actor: Actor, case_id: UUID, milestone_id: UUID) -> None:
 def change_heard_by(
     actor: Actor, case_id: UUID, heard_by: HeardBy | None, *, version: int | None = None
 ) -> None:
-    """Say by what the person came to ask for help, also when the case is closed already.
+    """Change how the person heard of the support, also when the case is closed already.
 
     Raises:
         StaleForm: a colleague changed the case meanwhile.

@@ -43,7 +43,7 @@ bp = Blueprint("cases", __name__, url_prefix="/cases")
 
 
 def day_and_id() -> tuple[Any, UUID] | None:
-    """Where this page begins, for lists in the order of a day."""
+    """The cursor of this page (day and id), for lists in the order of a day."""
     cursor = after()
     return (clock.japan_date(cursor[0]), cursor[1]) if cursor else None
 
@@ -53,7 +53,7 @@ def place(day: Any, row_id: UUID) -> After:
 
 
 def own_case(actor: Actor, case_id: UUID) -> tuple[Any, person_header.PersonBanner]:
-    """The case and what may be said of its person; the reading is logged."""
+    """The case and what may be shown of its person; the reading is logged."""
     now = clock.now()
     case = queries.detail(db.read(), actor, case_id, now)
     person = person_header.banner(db.read(), actor, case.person_id, now)
@@ -241,7 +241,7 @@ def milestone_new(case_id: UUID) -> ResponseReturnValue:
 
 @bp.route("/<uuid:case_id>/milestones/<uuid:milestone_id>/strike", methods=["GET", "POST"])
 def milestone_strike(case_id: UUID, milestone_id: UUID) -> ResponseReturnValue:
-    """What is to be struck out, shown once more; it stays to be read, and counts nowhere."""
+    """Show the milestone for confirmation, then strike it out; it stays readable, and counts nowhere."""
     actor, form = signed_in(), BaseForm()
     case, person = own_case(actor, case_id)
     of_case = queries.milestones_of(case_id).where(CaseMilestone.id == milestone_id)
@@ -257,7 +257,7 @@ def milestone_strike(case_id: UUID, milestone_id: UUID) -> ResponseReturnValue:
 
 @bp.route("/<uuid:case_id>/close", methods=["GET", "POST"])
 def close(case_id: UUID) -> ResponseReturnValue:
-    """What came of it, then the same once more to check, then it is closed."""
+    """Ask for the outcome, show it for confirmation, then close the case."""
     actor = signed_in()
     case, person = own_case(actor, case_id)
     form = CloseForm(data={"closed_on": clock.today(), "version": case.version})

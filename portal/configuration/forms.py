@@ -1,4 +1,4 @@
-"""What is typed to change a setting."""
+"""The form that changes a setting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How settings are read."""
+"""Queries of settings."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Change:
 
 
 def change(actor: Actor, key: str, value: int, *, version: int | None = None) -> bool:
-    """Set it otherwise; False when it is so already. `version` 0 is that of a setting never changed.
+    """Change a setting; False when it has this value already. `version` 0 is that of a setting never changed.
 
     Raises:
         NotAllowed: only a system administrator does.
@@ -82,7 +82,7 @@ def stale() -> StaleForm:
 
 
 def history(actor: Actor, *, key: str | None = None, size: int = 50) -> list[Change]:
-    """Who changed what when, the latest first: from the log, which nobody can change.
+    """Who changed what when, the latest first; read from the log, which nobody can change.
 
     Raises:
         NotAllowed: the role has nothing to do with it.
@@ -100,7 +100,7 @@ def history(actor: Actor, *, key: str | None = None, size: int = 50) -> list[Cha
 
 
 def line(row: Any) -> Change | None:
-    """None for a setting that this version of the program has no more."""
+    """One change; None for a setting that this version of the program does not have."""
     told = json.loads(row.details)
     spec = BY_KEY.get(told["key"])
     return Change(row.at, row.staff_id, spec, told["before"], told["after"]) if spec else None

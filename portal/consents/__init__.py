@@ -1,1 +1,1 @@
-"""Consents: a person's yes to telling which agencies what until when, and its withdrawal."""
+"""Consents: a person's yes to disclosing which categories to which agencies until when; withdrawals."""

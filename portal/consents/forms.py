@@ -1,4 +1,4 @@
-"""What a person may type about a consent."""
+"""Forms about consents."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def a_year_from(day: date) -> date:
 
 
 class ConsentForm(BaseForm):
-    """The terms of a consent. `agencies` are those that may be told, as (id, name)."""
+    """The terms of a consent. `agencies` are the possible recipients, as (id, name)."""
 
     recipients = Ticks(
         lazy_gettext("提供先の機関"), [Required(lazy_gettext("提供先の機関を選んでください。"))]
@@ -137,7 +137,7 @@ class ConsentForm(BaseForm):
             )
 
     def terms(self) -> ConsentTerms:
-        """What was typed, once the form is valid."""
+        """The terms as typed, once the form is valid."""
         return ConsentTerms(
             recipients=frozenset(UUID(one) for one in self.recipients.data or []),
             categories=frozenset(Category(one) for one in self.categories.data or []),
@@ -153,13 +153,13 @@ class ConsentForm(BaseForm):
         )
 
     def typed(self) -> list[tuple[str, str]]:
-        """What was sent, to be carried through the page on which it is checked."""
+        """The fields that were sent, to be carried through the page of confirmation."""
         own = [field for field in self if field.short_name not in {"csrf_token", "idempotency_key"}]
         return [(field.name, str(value)) for field in own for value in field.raw_data or [] if value]
 
 
 class WithdrawForm(BaseForm):
-    """Taking a consent back. `recipients` are those that it still lets be told, as (id, name)."""
+    """Taking a consent back. `recipients` are those that it still covers, as (id, name)."""
 
     scope = RadioField(
         lazy_gettext("撤回する範囲"),
@@ -192,12 +192,12 @@ class WithdrawForm(BaseForm):
             )
 
     def chosen(self) -> frozenset[UUID]:
-        """The recipients to take out; none for the whole consent."""
+        """The recipients to withdraw from; empty for the whole consent."""
         return frozenset(UUID(one) for one in self.recipients.data or [])
 
 
 class PaperForm(BaseForm):
-    """What a consent form is prefilled with before it is printed. Its address holds no names."""
+    """The choices that prefill a consent form before it is printed. Its address holds no names."""
 
     class Meta:
         csrf = False

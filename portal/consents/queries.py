@@ -1,4 +1,4 @@
-"""How consents are read."""
+"""Queries of consents."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def withdrawals_of(consent_id: UUID) -> Select[Withdrawal]:
 
 
 def stands(today: date) -> ColumnElement[bool]:
-    """Within its days, not withdrawn as a whole and not renewed; one recipient may have been taken out."""
+    """The consent is within its days, neither withdrawn as a whole nor renewed; one recipient may be out."""
     return predicates.stands(Consent, today)
 
 
@@ -44,7 +44,7 @@ def covering(person_id: UUID, recipient_id: UUID, today: date) -> Select[Consent
 
 
 def what_lacks(session: Session, person_id: UUID, recipient_id: UUID) -> Lack:
-    """Why no consent of this person lets this recipient be told: what became of the newest that named it.
+    """Why no consent of this person covers this recipient: what became of the newest that named it.
 
     For the audit log alone: it looks at consents that the reader may not know of.
     """

@@ -43,7 +43,7 @@ class ConsentTerms:
 
 
 def lock_person(session: Session, person_id: UUID) -> Person:
-    """The person, held until the transaction ends: telling and taking back never pass each other."""
+    """The person, locked until the transaction ends, so that a disclosure and a withdrawal never overlap."""
     return session.scalars(select(Person).where(Person.id == person_id).with_for_update()).one()
 
 
@@ -147,7 +147,7 @@ def withdraw(
     The caller has found the consent through the wall.
 
     Raises:
-        Conflict: it was withdrawn already, or renewed: then it is the newer one that tells.
+        Conflict: it was withdrawn already, or renewed: then the newer one is in force.
         Invalid: a named recipient is not one of this consent.
     """
     require(actor, Permission.CONSENT_WITHDRAW)
@@ -200,7 +200,7 @@ def cover(
     categories: Collection[Category],
     consent_id: UUID | None = None,
 ) -> Consent:
-    """The live consent that covers telling this recipient these categories.
+    """The live consent that covers the disclosure of these categories to this recipient.
 
     Raises:
         NoBasis: there is none; the message says what is missing and the field where to mend it.

@@ -52,7 +52,7 @@ def ledger(person_id: UUID) -> ResponseReturnValue:
 
 
 def reasons_of(lines: Sequence[LedgerLine]) -> dict[UUID, Emergency]:
-    """Of lines that an emergency told: which."""
+    """The reason of each disclosure in an emergency, by its id."""
     return emergencies.reasons(db.read(), [line.id for line in lines if line.basis is Basis.EMERGENCY])
 
 
@@ -81,7 +81,7 @@ def form_pdf(person_id: UUID) -> ResponseReturnValue:
 
 
 def paper(person_id: UUID, *, channel: str = "portal") -> dict[str, Any]:
-    """What the form says. Where nothing was chosen, every line has an empty box to be ticked by hand."""
+    """The content of the form. Where nothing was chosen, every line has an empty box to be ticked by hand."""
     actor = signed_in()
     person = disclosure_services.open_heading(actor, person_id, channel=channel)
     rows = db.read.scalars(agencies.listing(active_only=True))
@@ -106,7 +106,7 @@ def paper(person_id: UUID, *, channel: str = "portal") -> dict[str, Any]:
 
 
 def contact(actor: Actor) -> Agency:
-    """Whom to ask: the agency that hands the paper over."""
+    """The agency to ask: the one that hands the paper over."""
     return db.read.get_one(Agency, actor.agency_id)
 
 
@@ -168,7 +168,7 @@ def renew(consent_id: UUID) -> ResponseReturnValue:
 
 
 def carried_over(former: ConsentView) -> dict[str, Any]:
-    """What a renewal begins with; how it is given this time is asked afresh."""
+    """The initial values of a renewal; how the consent is given is asked afresh."""
     return {
         "recipients": [str(recipient.agency_id) for recipient in former.live_recipients],
         "categories": [category.value for category in former.categories],

@@ -1,4 +1,4 @@
-"""The file of a SQLite database: made by the migrations alone, for its owner alone, and its connections stay with it."""
+"""The file of a SQLite database: created by migrations only, for its owner only, never silently replaced."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def keep_private(path: Path) -> None:
 
 
 def stay_with_the_file(engine: Engine) -> None:
-    """A file that is not there is not made anew, and a connection to one that was moved or replaced is given up.
+    """Never create a missing file anew, and close connections to a file that was moved or replaced.
 
-    Else what is written while a disk is not mounted would lie in another file, and be lost when it is back.
+    Otherwise writes during an unmounted disk would go to another file, and be lost when the disk is back.
     """
 
     @event.listens_for(engine, "do_connect")

@@ -114,7 +114,7 @@ class Base(DeclarativeBase):
     type_annotation_map = {
         datetime: UTCDateTime,
         str: Text,
-        # No CHECK on codes: a city's next code must not need a table rebuilt.
+        # No CHECK on codes: a new code must not require a table to be rebuilt.
         enum.Enum: Enum(
             enum.Enum,
             native_enum=False,
@@ -161,7 +161,7 @@ class Versioned:
 def keep_only(
     session: Session, model: type[Base], column: str, wanted: Collection[Any], **owner: Any
 ) -> None:
-    """Make the rows of this owner those whose `column` is wanted, one by one, so that the session notes each change."""
+    """Add and delete this owner's rows until `column` holds `wanted`; singly, so that each is noted."""
     missing = set(wanted)
     for row in session.scalars(select(model).filter_by(**owner)):
         if getattr(row, column) in missing:
@@ -181,7 +181,7 @@ def among(column: InstrumentedAttribute[Any], members: Iterable[Any]) -> ColumnE
 
 
 def prepare_sqlite(engine: Engine, *, readonly: bool) -> None:
-    """Durable, strict, and with a BEGIN of our own: writers take their turn before they read."""
+    """Make connections durable, strict, and with an explicit BEGIN, so that writers wait before they read."""
 
     @event.listens_for(engine, "connect")
     def connect(connection: Any, _record: object) -> None:
@@ -304,7 +304,7 @@ class Database:
         self.stop_reading()
 
     def leave(self) -> None:
-        """The same, and forget who read."""
+        """Give the sessions back, and forget the reader."""
         try:
             self.end()
         finally:

@@ -14,12 +14,12 @@ from werkzeug.exceptions import HTTPException
 
 from portal.core.labels import N_, Labelled
 
-# Never shown or sent on: the safety marks are made anew, and no password is ever echoed.
+# Never shown or sent on: security tokens are made anew, and no password is ever echoed.
 PLUMBING = {"csrf_token", "acting", "password"}
 
 
 class Lack(Labelled):
-    """What an act or a reader had not, so that the portal denied it. The codes stand in the audit log: never rename one."""
+    """What an actor or an act lacked when denied. The codes stand in the audit log: never rename one."""
 
     CONSENT = "no-consent", N_("同意なし")
     EXPIRED = "consent-expired", N_("同意の期限切れ")
@@ -46,7 +46,7 @@ class PortalError(Exception):
 
     `status` is the HTTP status of its page; `field` names the form field it belongs to, if one does. One that denies
     (`lack`) leaves a trace in the audit log: `about` is the record as the log names it (kind, id), `person_id` whom it
-    is about, `categories` what would have been told or read. What was only mistyped, or came too late, lacks nothing.
+    is about, `categories` what would have been disclosed or read. Mistyped or late input lacks nothing.
     `next_step` (msgid) stands in place of the usual advice; `repeats_typed` is whether the page shows the typed text.
     """
 
@@ -89,7 +89,7 @@ class NotAllowed(PortalError):
 
 
 class Conflict(PortalError):
-    """The act was right when the page was opened and is not any more."""
+    """The act was possible when the page was opened and is not any more."""
 
     status = 409
     title = N_("先に状況が変わりました")
@@ -100,7 +100,7 @@ class StaleForm(Conflict):
 
 
 class NoBasis(Conflict):
-    """There is no live legal basis for what the act would tell."""
+    """There is no live legal basis for the disclosure."""
 
     lack = Lack.CONSENT
     title = N_("情報を提供する根拠がありません")
@@ -113,7 +113,7 @@ class Invalid(PortalError):
 
 
 class NotOffered(Invalid):
-    """A record, agency or member of staff that no list had offered: written in by hand, or from an old page."""
+    """A record, agency or member of staff that no list offered: written in by hand, or from an old page."""
 
     lack = Lack.NOT_OFFERED
 
@@ -124,7 +124,7 @@ class TooMany(PortalError):
 
 
 def typed() -> list[tuple[str, str]]:
-    """What the person typed into the form of this request, so that no refusal loses it."""
+    """The typed fields of this request's form, so that no refusal loses them."""
     return [
         (name, value)
         for name, value in request.form.items(multi=True)
@@ -133,9 +133,9 @@ def typed() -> list[tuple[str, str]]:
 
 
 def fields_sent() -> list[tuple[str, str]]:
-    """All fields of the form of this request as they were sent, the empty ones too: what was cleared stays cleared.
+    """All fields of this request's form as sent, empty ones too, so that cleared fields stay cleared.
 
-    Who filled it in stays in it: under another sign-in it is not carried out.
+    The member who filled it in stays in it: under another sign-in it is not carried out.
     """
     return [
         (name, value)
@@ -156,7 +156,7 @@ def refusal_page(error: PortalError) -> ResponseReturnValue:
 
 
 def missing_page() -> ResponseReturnValue:
-    """The one answer for what does not exist and for what this reader must not know of."""
+    """The one answer for what does not exist and for what this reader may not know of."""
     return render_template("errors/missing.html"), 404
 
 
@@ -181,7 +181,7 @@ def init_app(app: Flask) -> None:
 
 
 def too_large_page(title: str) -> str:
-    """What is too large has not been read, so it cannot be shown again; the page before still has it."""
+    """The page for a body that was too large: it was not read, so it cannot be shown again."""
     detail = gettext("長すぎるか、項目が多すぎるため、受け取れませんでした。何も保存されていません。")
     next_step = gettext(
         "ブラウザーの「戻る」を押すと、入力した内容が残っています。短くするか、いくつかに分けて、もう一度送信してください。"

@@ -1,4 +1,4 @@
-"""What is wrong with the database when it does not do what it was asked: nobody's mistake, and it passes."""
+"""What is wrong with the database when it fails: nobody's mistake, and temporary."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ POSTGRESQL_KINDS = {
 
 
 def kind_of(error: Any, *, is_disconnect: bool = False) -> Fault | None:
-    """What an error of the driver means; none when the statement itself is wrong."""
+    """The fault behind a driver's error; None when the statement itself is wrong."""
     if code := sqlite_code(error):
         # Without its tables, another file lies in the place of the database.
         return Fault.AWAY if str(error).startswith("no such table") else SQLITE_KINDS.get(code)
@@ -71,19 +71,19 @@ def kind_of(error: Any, *, is_disconnect: bool = False) -> Fault | None:
 
 
 def is_no_connection(error: Any) -> bool:
-    """No connection came about: libpq gives such an error no code."""
+    """Whether no connection came about: libpq gives such an error no code."""
     return type(error).__name__ in {"OperationalError", "ConnectionTimeout"} and not getattr(
         error, "sqlstate", None
     )
 
 
 def sqlite_code(error: Any) -> int:
-    """SQLite's number of this error without its finer distinctions; 0 when it is another database's."""
+    """SQLite's code of this error without the extended bits; 0 for an error of another database."""
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
 def watch(engine: Engine, *, readonly: bool) -> None:
-    """Mark each error of this engine with what it means, for `fault_of`.
+    """Mark each error of this engine with its fault, for `fault_of`.
 
     On an engine that only reads, an attempt to write is a programmer's mistake, and is marked with nothing.
     """
@@ -107,7 +107,7 @@ def is_refused_write(error: Any, statement: str | None) -> bool:
 
 
 def fault_of(error: BaseException | None) -> Fault | None:
-    """What is wrong with the database, if that is what the error says; none for every mistake of ours."""
+    """The fault of the database behind this error; None for every mistake of ours."""
     if isinstance(error, NoConnectionFree):
         return Fault.BUSY
     if isinstance(error, DRIVERS):

@@ -19,7 +19,7 @@ from portal.core.faults import words_of
 log = logging.getLogger(__name__)
 
 PATIENCE = 2  # seconds for a lock, a connection, a statement
-KEPT_WELL, KEPT_ILL = 5.0, 2.0  # so long an answer serves all who ask this process
+KEPT_WELL, KEPT_ILL = 5.0, 2.0  # how long an answer serves all who ask this process
 ROOM = 1024 * 1024  # bytes free: an act writes some dozens of pages
 # Makes a file grow and the log of the server reach the disk, and leaves no row in any table of ours.
 WRITE_POSTGRESQL = """
@@ -36,7 +36,7 @@ class NoRoom(OSError):
 
 
 class Heartbeat:
-    """The last answer, and when it was found. Who asks while another looks is given the answer before."""
+    """The last answer and its time. Whoever asks during a check gets the previous answer."""
 
     def __init__(self) -> None:
         self.looking = Lock()
@@ -68,7 +68,7 @@ class Heartbeat:
             self.is_well = True
         except Exception as error:
             self.is_well = False
-            if before is not False or was is not engine:  # once, and not at each question
+            if before is not False or was is not engine:  # once, not at each call
                 log.error("the database cannot be written: %s", words_of(error))
         self.engine = engine
         self.until = time.monotonic() + (KEPT_WELL if self.is_well else KEPT_ILL)
@@ -91,7 +91,7 @@ def write_sqlite(url: URL) -> None:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         connection.execute(f"PRAGMA user_version={int(version)}")
         connection.execute("COMMIT")
-    # The write-ahead log may have had a page to spare on a disk that has none.
+    # The write-ahead log may have had a spare page on a disk that is full.
     disk = os.statvfs(file)
     if disk.f_bavail * disk.f_frsize < ROOM:
         raise NoRoom

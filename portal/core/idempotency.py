@@ -26,7 +26,7 @@ class FormKey(Base):
 
 
 def made_by(session: Session, actor: Actor, key: str | None) -> UUID | None:
-    """The record that this form made when it was sent before; None for a form not sent yet, or without a key."""
+    """The record that this form made earlier; None for a form not sent yet, or without a key."""
     same = (FormKey.staff_id == actor.staff_id, FormKey.key == key)
     return session.scalars(select(FormKey.made_id).where(*same)).one_or_none() if key else None
 

@@ -109,7 +109,7 @@ def is_administrator(actor: Actor, subject: Any) -> bool:
 
 
 def is_own_agency(actor: Actor, subject: Any) -> bool:
-    """`subject` is a record that belongs to one agency, or the agency itself."""
+    """Whether `subject`, a record of one agency or the agency itself, belongs to the actor's agency."""
     return actor.agency_id is not None and actor.agency_id == getattr(subject, "agency_id", subject.id)
 
 
@@ -130,17 +130,17 @@ def is_sender(actor: Actor, subject: Any) -> bool:
 
 
 def is_recipient(actor: Actor, subject: Any) -> bool:
-    """A draft is not yet addressed to anyone."""
+    """Whether the actor's agency is the recipient; a draft is not yet addressed to anyone."""
     return actor.agency_id is not None and actor.agency_id == subject.to_agency_id and subject.is_sent
 
 
 def is_second_person(actor: Actor, subject: Any) -> bool:
-    """Who may agree to a colleague's act: a coordinator, or a caseworker who looks after the agency."""
+    """Whether the actor may agree to a colleague's act: a coordinator, or a caseworker who administers."""
     return is_caseworker(actor, subject) and (actor.role is Role.COORDINATOR or actor.administers)
 
 
 def is_another(actor: Actor, subject: Any) -> bool:
-    """Not the member of staff whose act it is."""
+    """Whether the act is not the actor's own."""
     return bool(actor.staff_id != subject.staff_id)
 
 

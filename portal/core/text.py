@@ -6,7 +6,7 @@ import re
 import unicodedata
 from enum import StrEnum
 
-# Stands before a % or _ that is meant as itself. Not a backslash: only PostgreSQL escapes with it by default.
+# Escapes a literal % or _. Not a backslash, which only PostgreSQL uses by default.
 LIKE_ESCAPE = "!"
 # No name is longer, and SQLite refuses a pattern of more than 50,000 bytes.
 LONGEST_QUERY = 200
@@ -94,7 +94,7 @@ _ACCENTS = re.compile("[\u0300-\u036f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 
 
 def fold(text: str) -> str:
-    """What is the same to someone who searches, made the same: width, case, kana, accents, punctuation.
+    """Fold differences that do not matter in a search: width, case, kana, accents, punctuation.
 
     NFKC; katakana becomes hiragana, small kana large (insurance cards print シヨウコ for ショウコ); 々 and ゝ
     become the character they repeat. Letters, digits and ー remain. Folding twice is folding once.

@@ -1,1 +1,1 @@
-"""Disclosures: what each agency knows and on which basis: the wall, and the ledger of who was told what."""
+"""Disclosures: what each agency knows and on which basis: the wall, and the ledger of disclosures."""

@@ -1,4 +1,4 @@
-"""The wall as it stood at any moment, out of the history of one person: who could see what then, on which ground."""
+"""The wall at any moment, reconstructed from one person's history: who could see what, on which basis."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from portal.people.models import Person
 
 
 class Gone(Labelled):
-    """What had ended a ground by then."""
+    """What had ended a basis by then."""
 
     WITHDRAWN = "withdrawn", N_("同意の撤回")
     RENEWED = "renewed", N_("同意の更新")
@@ -70,11 +70,11 @@ class ConsentPast:
         )
 
     def withdrawn_at(self, recipient: UUID) -> datetime | None:
-        """When it was first taken back for this recipient."""
+        """When it was first withdrawn for this recipient."""
         return min((at for who, at in self.withdrawals if who in {None, recipient}), default=None)
 
     def standing(self, recipient: UUID, moment: datetime) -> Standing:
-        """For this recipient; a withdrawal is said before a renewal or the last day."""
+        """The standing for this recipient; a withdrawal takes precedence over a renewal or the last day."""
         facts, day = self.at(moment), clock.japan_date(moment)
         if {None, recipient} & facts.withdrawn_for:
             return Standing.WITHDRAWN
@@ -87,7 +87,7 @@ class ConsentPast:
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """A line of the ledger with everything that was ever done to it, and when."""
+    """A disclosure with everything that was ever done to it, and when."""
 
     id: UUID
     from_agency_id: UUID
@@ -115,12 +115,12 @@ class Telling:
         )
 
     def open_at(self, moment: datetime) -> frozenset[Category]:
-        """The categories that this line opened to its reader then."""
+        """The categories that this disclosure opened to its reader then."""
         facts = self.at(moment)
         return frozenset(category for category in self.categories if facts.tells(category, moment))
 
     def ending(self) -> tuple[Gone | None, datetime | None]:
-        """What came first of all that ends it, and when."""
+        """The first event that ended it, and when."""
         last = self.ends_at
         ends: list[tuple[datetime | None, Gone]] = [(self.ended_at, self.by_act()), (last, Gone.EXPIRED)]
         if self.consent:
@@ -154,7 +154,7 @@ class Shutting:
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """Why a reader could see something then, or, with `gone`, why not any more. The home agency's has no telling."""
+    """Why a reader could see something then, or, with `gone`, why no longer. The home needs no disclosure."""
 
     basis: Basis | None
     categories: tuple[Category, ...]
@@ -187,7 +187,7 @@ class Past:
     shuttings: tuple[Shutting, ...] = ()
 
     def home_at(self, moment: datetime) -> UUID | None:
-        """Who kept the record then; nobody before it was made."""
+        """The agency that kept the record then; None before it was made."""
         return next((agency for since, agency in reversed(self.homes) if since <= moment), None)
 
     def sees(self, agency_id: UUID | None, staff_id: UUID, category: Category, moment: datetime) -> bool:
@@ -207,7 +207,7 @@ class Past:
         return [one for one in self.shuttings if one.holds(moment)]
 
     def sights(self, moment: datetime) -> list[Sight]:
-        """The home agency first, then whoever had been told by then, in the order in which they were."""
+        """What each reader saw: the home agency first, then recipients in the order of their disclosures."""
         home = self.home_at(moment)
         told: dict[tuple[UUID, UUID | None], list[Telling]] = {}
         if home is not None:
@@ -265,12 +265,12 @@ def chain(consents: dict[UUID, ConsentPast], first: UUID | None) -> Iterator[Con
 def standing_of(
     consents: dict[UUID, ConsentPast], first: UUID | None, moment: datetime
 ) -> ConsentPast | None:
-    """Which of a consent and its renewals stood at that moment: the newest that had been recorded."""
+    """The newest of a consent and its renewals that had been recorded by that moment."""
     known = [one for one in chain(consents, first) if one.created_at <= moment]
     return known[-1] if known else None
 
 
-# The history behind `as_of`: every consent, telling and shutting out of one person, and who kept the record when.
+# The history behind `as_of`: one person's consents, disclosures and exclusions, and who kept the record when.
 
 Value = TypeVar("Value")
 
@@ -328,7 +328,7 @@ def consents(session: Session, person_id: UUID) -> dict[UUID, ConsentPast]:
 
 
 def homes(session: Session, person: Any) -> tuple[tuple[datetime, UUID], ...]:
-    """Since when each agency has kept the record: the log says who registered the person and who took him over."""
+    """Since when each agency has kept the record: the log says who registered it and who took it over."""
     events = (AuditEvent.PERSON_REGISTERED.value, AuditEvent.PERSON_MOVED.value)
     logged = session.execute(
         select(AuditEntry.at, AuditEntry.event, AuditEntry.agency_id)
@@ -349,7 +349,7 @@ def homes(session: Session, person: Any) -> tuple[tuple[datetime, UUID], ...]:
 def load(
     session: Session, person_id: UUID, known: dict[UUID, ConsentPast] | None = None
 ) -> tuple[Past, dict[UUID, ConsentPast]]:
-    """Everything about one person, in a constant number of statements; and the consents for themselves.
+    """The whole history of one person, in a constant number of statements; and the consents separately.
 
     Raises:
         NoResultFound: nobody has this id.

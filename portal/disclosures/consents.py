@@ -81,7 +81,7 @@ def within(show: Show) -> list[ColumnElement[bool]]:
 
 
 def ids(*tests: ColumnElement[bool]) -> Any:
-    """The ids of `queries.consents_visible_to`, as two selections that an index serves each."""
+    """The ids of `queries.consents_visible_to`, as two selections that use an index each."""
     tests = (*tests, ~predicates.is_excluded(predicates.READER, Consent.person_id))
     kept_here = (
         select(Consent.id)
@@ -93,13 +93,13 @@ def ids(*tests: ColumnElement[bool]) -> Any:
 
 
 def values(actor: Actor, show: Show, now: datetime, size: int) -> dict[str, Any]:
-    """What a statement of this tab is run with."""
+    """The parameters of this tab's statement."""
     found = predicates.bound(actor, now, size=size)
     return found | {"horizon": found["today"] + timedelta(days=show.days)} if show.days else found
 
 
 def count(session: Session, actor: Actor, show: Show, now: datetime, *, most: int = 100) -> int:
-    """How many there are on one tab, counting no further than `most`."""
+    """The number of consents on one tab, counting no further than `most`."""
     return session.execute(counting(show), values(actor, show, now, most)).scalar_one()
 
 
@@ -136,7 +136,7 @@ def page(
     after: tuple[date, UUID] | None = None,
     size: int = 25,
 ) -> list[ConsentRow]:
-    """One page: what lapses first stands first; of the ended, what ended last."""
+    """One page: the one that lapses first on top; of ended ones, the one that ended last."""
     given = values(actor, show, now, size)
     if after:
         given |= {"after_day": after[0], "after_id": after[1]}
@@ -145,7 +145,7 @@ def page(
 
 @cache
 def listing(show: Show, *, is_first: bool) -> Select[*tuple[Any, ...]]:
-    """One page of a tab, built once; `page` runs it."""
+    """The statement for one page of a tab, built once; `page` runs it."""
     wanted = ids(*within(show))
     statement = (
         select(*columns(predicates.READER, predicates.NOW))
@@ -207,7 +207,7 @@ def state_of(row: Any, today: date) -> ConsentState:
 
 
 def recipient_names(session: Session, consent_ids: Collection[UUID]) -> dict[UUID, list[str]]:
-    """Whom each of these consents still lets be told, by name; those taken out are left out."""
+    """The names of the recipients that each of these consents still covers, without withdrawn ones."""
     found: dict[UUID, list[str]] = {}
     rows = session.execute(
         select(ConsentRecipient.consent_id, Agency.name)
@@ -233,7 +233,7 @@ def recipient_names(session: Session, consent_ids: Collection[UUID]) -> dict[UUI
 class Recipient:
     """An agency that a consent names, and the withdrawal that took it out, if one did.
 
-    `reason` is empty for a reader to whom the words of the agency that wrote it down do not belong.
+    `reason` is empty for readers who may not see the words of the agency that recorded the withdrawal.
     """
 
     agency_id: UUID
@@ -276,7 +276,7 @@ class ConsentView:
 
     @property
     def live_recipients(self) -> tuple[Recipient, ...]:
-        """Whom it still lets be told, if it stands at all."""
+        """The recipients that it still covers; none when it does not stand."""
         return tuple(r for r in self.recipients if r.withdrawn_at is None)
 
     @property
@@ -329,7 +329,7 @@ def load(session: Session, actor: Actor, consent_id: UUID, now: datetime) -> Con
 def recipients_of(
     session: Session, actor: Actor, consent_id: UUID, *, is_home: bool
 ) -> tuple[Recipient, ...]:
-    """Those named, each with the earliest withdrawal that concerns it: its own, or that of the whole."""
+    """The recipients, each with the earliest withdrawal that concerns it: its own, or that of the whole."""
     taken, by = aliased(Withdrawal), aliased(Staff)
     rows = session.execute(
         select(
@@ -361,7 +361,7 @@ def recipients_of(
 
 
 def chain_of(row: ConsentRow, others: list[ConsentRow]) -> tuple[ConsentRow, ...]:
-    """All consents that renew one another around this one, the newest first."""
+    """All consents in the chain of renewals around this one, the newest first."""
     by_id = {other.id: other for other in others}
     by_former = {other.replaces_id: other for other in others if other.replaces_id}
     chain = [row]

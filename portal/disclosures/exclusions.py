@@ -1,4 +1,4 @@
-"""Shutting a member of staff out of one person's affairs (利益相反), and who is shut out as one reader may see it."""
+"""Excluding a member of staff from one person's affairs (利益相反), and exclusions as a reader may see them."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class ExclusionView:
 
 @dataclass(frozen=True, slots=True)
 class Colleague:
-    """Somebody who may be shut out. `is_last`: nobody of his agency would be left who may see the person."""
+    """Somebody who may be excluded. `is_last`: nobody else of their agency may see the person."""
 
     id: UUID
     name: str
@@ -77,9 +77,9 @@ class Colleague:
 
 
 def visible_to(actor: Actor, now: datetime, row: type[Exclusion]) -> ColumnElement[bool]:
-    """Those of one's own agency's staff, and all of people kept here; of nobody of whom the reader may not know.
+    """Exclusions of the agency's own staff, and all of people whose record it keeps.
 
-    Selects from Person, joined to the row. An auditor sees each.
+    Only of people whom the reader may know of. Selects from Person, joined to the row. An auditor sees each.
     """
     if can(actor, Permission.AUDIT_READ):
         return row.id.is_not(None)
@@ -88,7 +88,7 @@ def visible_to(actor: Actor, now: datetime, row: type[Exclusion]) -> ColumnEleme
 
 
 def is_somebody_left(row: type[Exclusion]) -> ColumnElement[bool]:
-    """A member of the agency does casework there and is not shut out of this person's affairs."""
+    """A caseworker of the agency is left who is not excluded from this person's affairs."""
     place, who = aliased(Membership), aliased(Staff)
     return (
         exists()
@@ -150,7 +150,7 @@ def view_of(row: Row[*tuple[Any, ...]]) -> ExclusionView:
 
 
 def read(session: Session, actor: Actor, now: datetime, **where: UUID) -> list[ExclusionView]:
-    """Those in force first, the newest first. `where` narrows to a `person_id` or one `id`."""
+    """Exclusions, those in force first, the newest first. `where` narrows to a `person_id` or one `id`."""
     statement, row = columns(actor, now)
     for name, value in where.items():
         statement = statement.where(getattr(row, name) == value)
@@ -158,13 +158,13 @@ def read(session: Session, actor: Actor, now: datetime, **where: UUID) -> list[E
 
 
 def own_count(session: Session, actor: Actor) -> int:
-    """Of how many people's affairs the reader himself is shut out: all that he is told of it."""
+    """The number of people the readers themselves are excluded from: all that they learn of it."""
     mine = (Exclusion.staff_id == actor.staff_id, Exclusion.lifted_at.is_(None))
     return session.scalar(select(func.count()).select_from(Exclusion).where(*mine)) or 0
 
 
 def coordinators(session: Session, actor: Actor) -> Sequence[str]:
-    """Who of the reader's own agency, besides himself, may let him in again."""
+    """Other coordinators of the reader's agency, who may lift an exclusion of the reader."""
     return session.scalars(
         select(Staff.name)
         .join(Membership, Membership.staff_id == Staff.id)
@@ -175,15 +175,15 @@ def coordinators(session: Session, actor: Actor) -> Sequence[str]:
 
 
 def working() -> tuple[ColumnElement[bool], ...]:
-    """Does casework somewhere now. Selects from Membership and Staff."""
+    """Conditions for doing casework now. Selects from Membership and Staff."""
     roles = Membership.role.in_(CASEWORKERS)
     return Membership.ended_at.is_(None), roles, Staff.disabled_at.is_(None)
 
 
 def candidates(session: Session, actor: Actor, person_id: UUID, now: datetime) -> list[Colleague]:
-    """Whom this reader may shut out of the affairs of a person he may know of.
+    """The staff whom this reader may exclude from the affairs of a person the reader may know of.
 
-    Colleagues of his own agency; and where the record is kept here, the staff of every agency that was told of him.
+    Colleagues of the reader's agency; where it keeps the record, staff of every agency it was disclosed to.
     """
     home = session.scalar(
         select(Person.home_agency_id).where(Person.id == person_id, predicates.present(actor, now, Person))
@@ -212,7 +212,7 @@ def candidates(session: Session, actor: Actor, person_id: UUID, now: datetime) -
 
 
 def open_list(actor: Actor, now: datetime) -> list[ExclusionView]:
-    """All that a coordinator or an auditor may see; itself logged.
+    """All exclusions that a coordinator or an auditor may see; itself logged.
 
     Raises:
         NotAllowed: neither of them.
@@ -224,7 +224,7 @@ def open_list(actor: Actor, now: datetime) -> list[ExclusionView]:
 
 
 def open_person(actor: Actor, person_id: UUID, now: datetime) -> list[ExclusionView]:
-    """Those of one person whom the caller has found through the wall; itself logged."""
+    """The exclusions of one person whom the caller has found through the wall; itself logged."""
     require(actor, Permission.CASEWORK)
     rows = read(db.read(), actor, now, person_id=person_id)
     note(actor, person_id, rows)
@@ -242,7 +242,7 @@ def note(actor: Actor, person_id: UUID | None, rows: Sequence[ExclusionView]) ->
     )
 
 
-# Shutting a member of staff out of one person's affairs (利益相反), and letting him in again.
+# Excluding a member of staff from one person's affairs (利益相反), and lifting the exclusion.
 
 
 def exclude(
@@ -254,11 +254,11 @@ def exclude(
     *,
     idempotency_key: str | None = None,
 ) -> UUID:
-    """From the moment this is done the member of staff sees nothing of the person. Returns the exclusion's id.
+    """Exclude a member of staff, who sees nothing of the person from now on. Returns the exclusion's id.
 
     Raises:
         NoResultFound: no such person that this actor may know of.
-        Invalid: nobody whom he may shut out, or no reason.
+        Invalid: nobody whom the actor may exclude, or no reason.
         NotAllowed: the actor does no casework.
     """
     require(actor, Permission.CASEWORK)
@@ -266,7 +266,7 @@ def exclude(
     with db.transaction() as session:
         if earlier := claim(actor, idempotency_key, exclusion_id):
             return earlier
-        # The person is held, so nothing is told or sent between this and what waits for it.
+        # The person is held, so nothing is disclosed or sent between this and what waits for it.
         present_person(session, actor, person_id)
         if conflict is None:
             raise Invalid(N_("関わらない理由を選んでください。"), field="conflict")
@@ -305,7 +305,7 @@ def exclude(
 
 
 def lift(actor: Actor, exclusion_id: UUID, why: str) -> UUID:
-    """Let the member of staff in again; returns the person's id. Nobody lifts his own.
+    """Lift an exclusion; returns the person's id. Nobody lifts their own.
 
     Raises:
         NoResultFound: none that this actor may know of.

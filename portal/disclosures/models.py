@@ -1,4 +1,4 @@
-"""The ledger of who was told what, on which basis, until when; and the recipients' confirmations of stops."""
+"""The ledger of what was disclosed to whom, on which basis, until when; and the confirmations of stops."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from portal.people.categories import Category
 
 
 class Basis(Labelled):
-    """The legal basis of telling (提供根拠)."""
+    """The legal basis of a disclosure (提供根拠)."""
 
     CONSENT = "consent", N_("本人の同意")
     COUNCIL = "council", N_("支援会議")
@@ -23,12 +23,12 @@ class Basis(Labelled):
     ANONYMOUS = "anonymous", N_("匿名（個人を特定しない）")
 
 
-# Told to one member of staff alone: a sworn member of a 支援会議, or whoever opened a record in an emergency.
+# Disclosed to one member of staff: a sworn member of a 支援会議, or whoever opened a record in an emergency.
 PERSONAL = (Basis.COUNCIL, Basis.EMERGENCY)
 
 
 class Channel(Labelled):
-    """How it was told."""
+    """How it was disclosed."""
 
     REFERRAL = "referral", N_("つなぎ")
     TRANSFER = "transfer", N_("移管")
@@ -40,11 +40,11 @@ class Channel(Labelled):
 
 
 class Disclosure(Identified, Audited, Base):
-    """One agency's knowing (情報提供): the permission to read and the ledger's line are the same row.
+    """One disclosure (情報提供): the row is both the permission to read and the entry in the ledger.
 
-    `source_id` is the record that told (a referral, an agenda item); `ends_at` is the instant the basis was to
-    end when told.
-    Only `ended_at` is ever set later: the telling ended early, and the line stays.
+    `source_id` is the record that disclosed it (a referral, an agenda item); `ends_at` is when the basis was
+    to end, as known at the time of disclosure.
+    Only `ended_at` is ever set later: the disclosure ended early, and its row stays.
     """
 
     __tablename__ = "disclosure"
@@ -58,7 +58,7 @@ class Disclosure(Identified, Audited, Base):
     person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id"))
     from_agency_id: Mapped[UUID] = mapped_column(ForeignKey("agency.id"))
     to_agency_id: Mapped[UUID] = mapped_column(ForeignKey("agency.id"))
-    to_staff_id: Mapped[UUID | None]  # of `PERSONAL` bases: whom it was told, and none of his colleagues
+    to_staff_id: Mapped[UUID | None]  # of `PERSONAL` bases: the one recipient, without their colleagues
     made_by_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
     basis: Mapped[Basis]
     consent_id: Mapped[UUID | None] = mapped_column(ForeignKey("consent.id"))
@@ -77,7 +77,7 @@ class DisclosureCategory(Base):
 
 
 class StopConfirmation(Identified, Audited, Base):
-    """A recipient's word that it has stopped using what it was told (停止確認)."""
+    """A recipient's confirmation that it has stopped using what was disclosed to it (停止確認)."""
 
     __tablename__ = "stop_confirmation"
     __table_args__ = (UniqueConstraint("disclosure_id"),)

@@ -66,10 +66,10 @@ class InformationView:
 
 @dataclass(frozen=True, slots=True)
 class PersonView:
-    """A person as one agency may see him at one moment.
+    """A person as one agency may see them at one moment.
 
-    `ground` is on what a reading of him stands, for the log. `number` is empty outside the home. `information`
-    has all five filed categories, each shown, empty (`None`) or withheld.
+    `ground` is the basis of a reading of the person, for the log. `number` is empty outside the home.
+    `information` has all five filed categories, each shown, empty (`None`) or withheld.
     """
 
     id: UUID
@@ -98,7 +98,7 @@ class PersonView:
 
 @cache
 def presence() -> Select[*tuple[Any, ...]]:
-    """The person's row without anything that belongs to a category, and which categories the reader sees."""
+    """The person's row without any category's columns, and which categories the reader sees."""
     flags = [
         predicates.sees(predicates.READER, category, predicates.NOW, Person).label(category.value)
         for category in Category
@@ -145,7 +145,7 @@ FILE = select(Information.category, Information.fields, Information.text, Inform
     Information.category.in_(bindparam("categories", expanding=True)),
 )
 
-# The categories a reader was told at some time: what is withheld of them is withheld because it ended.
+# The categories once disclosed to a reader: what is withheld of them is withheld because it ended.
 ONCE_TOLD = select(DisclosureCategory.category).where(
     exists().where(
         Disclosure.id == DisclosureCategory.disclosure_id,
@@ -157,7 +157,7 @@ ONCE_TOLD = select(DisclosureCategory.category).where(
 
 
 def ground_of(basis: Basis | None, *, is_home: bool) -> str:
-    """On what a reading stands, for the log: the home's own record, a basis, or one's own past work."""
+    """The basis of a reading, for the log: the home's own record, a legal basis, or one's own past work."""
     return "home" if is_home else basis.value if basis else "own_work"
 
 
@@ -230,7 +230,7 @@ DASHES = str.maketrans("‐‑‒–—―−─", "--------")
 
 
 class Wanted(Enum):
-    """What is looked for: everyone, a name or a number, or what can only be a number."""
+    """The kind of search: everyone, a name or a number, or only a number."""
 
     ALL = auto()
     NAMED = auto()
@@ -267,7 +267,7 @@ class RelativeRow:
 def page(
     session: Session, actor: Actor, now: datetime, *, q: str = "", after: UUID | None = None, size: int = 25
 ) -> list[PersonRow]:
-    """Those whose basic information this reader may see now, the latest registered first, in one statement.
+    """People whose basic information this reader may see now, the latest registered first, in one statement.
 
     `q` is any spelling of a name or a part of it, or a whole number of the reader's own agency.
     """
@@ -294,7 +294,7 @@ def page(
 
 @cache
 def listing(wanted: Wanted, *, is_first: bool) -> Select[*tuple[Any, ...]]:
-    """The rows of one page, built once for each kind of search; `page` runs it."""
+    """The statement for one page, built once for each kind of search; `page` runs it."""
     ids = keys(wanted, is_first=is_first).subquery()
     home = Person.home_agency_id == predicates.READER.agency_id
     return (
@@ -321,8 +321,8 @@ def listing(wanted: Wanted, *, is_first: bool) -> Select[*tuple[Any, ...]]:
 def keys(wanted: Wanted, *, is_first: bool) -> Select[*tuple[Any, ...]]:
     """The ids of one page.
 
-    Two walks, each down an index of its own from the newest: the people at home, and the lines that told this
-    agency something. Nothing begins with all people, and no OR joins the two.
+    Two walks, each down an index of its own from the newest: the people at home, and the disclosures to this
+    agency. Nothing begins with all people, and no OR joins the two.
     """
     at_home = Person.home_agency_id == predicates.READER.agency_id
     own: Any = select(Person.id).where(at_home, ~predicates.is_excluded(predicates.READER, Person.id))
@@ -347,7 +347,7 @@ def keys(wanted: Wanted, *, is_first: bool) -> Select[*tuple[Any, ...]]:
 
 
 def spellings(number: str) -> list[str]:
-    """A number as it may have been typed: any width, small letters, any dash."""
+    """The ways in which a number may have been typed: any width, small letters, any dash."""
     short = number[:LONGEST_QUERY].strip()
     narrow = unicodedata.normalize("NFKC", short).upper()
     return sorted({short, narrow, narrow.translate(DASHES)})
@@ -355,7 +355,7 @@ def spellings(number: str) -> list[str]:
 
 @cache
 def related() -> Select[*tuple[Any, ...]]:
-    """The relatives of `person_id` of whom the reader may know, built once; `relatives` runs it."""
+    """The statement for relatives of `person_id` whom the reader may know of, built once."""
     person_id = bindparam("person_id", type_=Person.id.type)
     forward = select(
         FamilyTie.id, FamilyTie.relation, FamilyTie.relative_id.label("other_id"), true().label("forward")
@@ -385,7 +385,7 @@ def related() -> Select[*tuple[Any, ...]]:
 def relatives(session: Session, actor: Actor, person_id: UUID, now: datetime) -> list[RelativeRow]:
     """The person's relatives of whom this reader may know, oldest tie first; the caller shows basic information.
 
-    A relation reads from this person: what the other is to him.
+    A relation reads from this person: it says what the other is to them.
     """
     rows = session.execute(related(), predicates.bound(actor, now, person_id=person_id))
     return [

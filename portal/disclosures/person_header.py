@@ -1,4 +1,4 @@
-"""Who a page is about, and several people at once: names where the wall lets them through, and nothing of the file."""
+"""Headings of people on pages: names where the wall allows them, and nothing of the filed information."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class PersonHeader:
 
 
 def label_columns(named: ColumnElement[bool], person: type[Person] = Person) -> list[ColumnElement[Any]]:
-    """What `label_of` puts together, each nothing where the name may not be seen."""
+    """The columns that `label_of` reads, each NULL where the name may not be seen."""
     return [
         case((named, person.family), else_=null()).label("family"),
         case((named, person.given), else_=null()).label("given"),
@@ -106,13 +106,13 @@ class PersonBanner:
 
     @property
     def categories(self) -> list[Category]:
-        """What was shown, for the log."""
+        """The categories that were shown, for the log."""
         return [Category.BASIC] if self.label else []
 
 
 @cache
 def banner_statement() -> Select[*tuple[Any, ...]]:
-    """Built once; `load` runs it."""
+    """The statement of `banner`, built once."""
     return select(
         Person.contact_prohibited,
         Person.contact_prohibited_reason,
@@ -123,22 +123,22 @@ def banner_statement() -> Select[*tuple[Any, ...]]:
 
 
 def banner(session: Session, actor: Actor, person_id: UUID, now: datetime) -> PersonBanner:
-    """The person as the pages of this agency's own case show him; work stays one's own when its basis has ended."""
+    """The person on the pages of the agency's own case, which it keeps when the basis has ended."""
     row = session.execute(banner_statement(), predicates.bound(actor, now, person_id=person_id)).one_or_none()
     if row is None:
         return PersonBanner(person_id)
     return PersonBanner(person_id, True, label_of(row), row.contact_prohibited, row.contact_prohibited_reason)
 
 
-# Several people at once, within the wall: what an agenda, a packet or a sheet says of each, in two statements.
+# Several people at once, within the wall: summaries for an agenda, a packet or a sheet, in two statements.
 
 
 @dataclass(frozen=True, slots=True)
 class PersonSummary:
     """A person in a few words; made only of those whose basic information this reader may see now.
 
-    `information` holds the text of each filed category that he may see and that has one. `age` is in years,
-    None where only an age band or nothing is known.
+    `information` holds the text of each filed category that the reader may see and that has one. `age` is in
+    years, None where only an age band or nothing is known.
     """
 
     id: UUID
@@ -180,7 +180,7 @@ def basics() -> Select[*tuple[Any, ...]]:
 
 @cache
 def filed() -> Select[*tuple[Any, ...]]:
-    """The texts of each category that the reader sees; the rest is not loaded."""
+    """The texts of each category that the reader sees; other texts are not loaded."""
     open_to = or_(
         *(
             and_(
@@ -204,7 +204,7 @@ def filed() -> Select[*tuple[Any, ...]]:
 def summaries(
     session: Session, actor: Actor, people: Collection[UUID], now: datetime, *, with_information: bool = False
 ) -> dict[UUID, PersonSummary]:
-    """Those of these people whom this reader may name, by id."""
+    """The summaries of those of these people whom this reader may name, by id."""
     if not people:
         return {}
     values = predicates.bound(actor, now, people=sorted(set(people)))

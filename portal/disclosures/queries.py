@@ -1,4 +1,4 @@
-"""The ledger (開示先一覧) and the consents behind it: who was told what, on which basis, and what still stands."""
+"""The ledger (開示先一覧) and its consents: what was disclosed to whom, on which basis, and what still stands."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Column = InstrumentedAttribute[UUID]
 
 
 def lines_from(source_id: UUID) -> Select[Disclosure]:
-    """What this record (a referral) told, the renewals of it included, oldest first."""
+    """The disclosures of this record (a referral), their renewals included, oldest first."""
     statement = select(Disclosure).where(Disclosure.source_id == source_id)
     return statement.order_by(Disclosure.starts_at, Disclosure.id)
 
@@ -37,9 +37,9 @@ def categories_told(disclosure_id: UUID) -> Select[Category]:
 
 
 def visible_to(actor: Actor) -> ColumnElement[bool]:
-    """Lines of the ledger: all of a person whose record is kept here, else those from one's own agency or to it.
+    """Disclosures: all of a person whose record is kept here, else those from one's own agency or to it.
 
-    What was asked without a name shows to the agency that asked alone: the line says whom it was about.
+    An anonymous request shows to the agency that asked alone: the disclosure says whom it was about.
     """
     if actor.agency_id is None or not can(actor, Permission.CASEWORK):
         return false()
@@ -56,7 +56,7 @@ def visible_to(actor: Actor) -> ColumnElement[bool]:
 
 
 def ledger(actor: Actor, person_id: UUID) -> Select[Disclosure]:
-    """The lines about one person, the newest first (開示先一覧)."""
+    """The disclosures about one person, the newest first (開示先一覧)."""
     statement = select(Disclosure).where(Disclosure.person_id == person_id, visible_to(actor))
     return statement.order_by(Disclosure.starts_at.desc(), Disclosure.id.desc())
 
@@ -64,7 +64,7 @@ def ledger(actor: Actor, person_id: UUID) -> Select[Disclosure]:
 def consents_visible_to(actor: Actor) -> Select[Consent]:
     """Consents of people whose record is kept here, and those this agency recorded itself.
 
-    A recipient does not see the consent, which names the other recipients too; it sees what it was told.
+    A recipient does not see the consent, which names the other recipients too; it sees its own disclosures.
     """
     statement = select(Consent).order_by(Consent.valid_until.desc(), Consent.id.desc())
     if actor.agency_id is None or not can(actor, Permission.CASEWORK):
@@ -81,7 +81,7 @@ def consents_visible_to(actor: Actor) -> Select[Consent]:
 
 
 def lives_for(source: Column, agency: Column, now: datetime) -> ColumnElement[bool]:
-    """A live line from this source to this agency: what the source told may still be read there."""
+    """A live disclosure from this source to this agency: what it disclosed may still be read there."""
     return exists().where(
         Disclosure.source_id == source,
         Disclosure.to_agency_id == agency,
@@ -90,13 +90,13 @@ def lives_for(source: Column, agency: Column, now: datetime) -> ColumnElement[bo
 
 
 def to_confirm(actor: Actor, now: datetime) -> Select[Disclosure]:
-    """What this agency was told on a consent that has died, and has not confirmed to have stopped using.
+    """Disclosures to this agency on a consent that has died, whose end of use it has not confirmed.
 
-    A line that was renewed lives on in its successor and is not asked about; nor is what became this agency's
-    own record by a transfer.
+    A renewed disclosure lives on in its successor and is not asked about; nor is one whose person's record
+    this agency took over by a transfer.
     """
     successor = Disclosure.__table__.alias("successor")
-    # Cancelling or refusing after a withdrawal ends the line, and not the duty to say that its use has stopped.
+    # Cancelling or refusing after a withdrawal ends the disclosure, but not the duty to confirm the stop.
     taken_back = exists().where(
         Withdrawal.consent_id == Disclosure.consent_id,
         or_(Withdrawal.recipient_id.is_(None), Withdrawal.recipient_id == Disclosure.to_agency_id),
@@ -135,11 +135,11 @@ def legal_basis(actor: Actor, now: datetime) -> ScalarSelect[Basis | None]:
     return lines.correlate_except(told).scalar_subquery()
 
 
-# The ledger as it is read (開示先一覧): who was told what, on which basis, and whether that still stands.
+# The ledger as it is read (開示先一覧): what was disclosed to whom, on which basis, and whether it still stands.
 
 
 class Ending(Labelled):
-    """Why a line of the ledger is no longer alive."""
+    """Why a disclosure is no longer alive."""
 
     WITHDRAWN = "withdrawn", N_("同意の撤回")
     RENEWED = "renewed", N_("同意の更新")
@@ -149,14 +149,14 @@ class Ending(Labelled):
     EMERGENCY_OVER = "emergency_over", N_("緊急閲覧の終了")
 
 
-# What agenda items tell, and emergencies: `source_id` is then no referral.
+# Disclosures of agenda items and emergencies: `source_id` is then no referral.
 OF_MEETINGS = frozenset({Channel.PACKET, Channel.PRINT})
 OF_NO_REFERRAL = OF_MEETINGS | {Channel.EMERGENCY}
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerLine:
-    """One telling. `until` is the last day of its basis; `ended_at` is the instant it really ended."""
+    """One disclosure. `until` is the last day of its basis; `ended_at` is the instant it really ended."""
 
     id: UUID
     at: datetime
@@ -164,7 +164,7 @@ class LedgerLine:
     from_name: str
     to_agency_id: UUID
     to_name: str
-    to_member: str  # of a 支援会議: who was told, for his agency was not
+    to_member: str  # of a 支援会議: the member it was disclosed to, as the agency was not
     basis: Basis
     categories: tuple[Category, ...]
     channel: Channel
@@ -177,21 +177,21 @@ class LedgerLine:
 
     @property
     def referral_id(self) -> UUID | None:
-        """The referral behind the line; None for what a meeting or an emergency told."""
+        """The referral behind the disclosure; None for a meeting or an emergency."""
         return None if self.channel in OF_NO_REFERRAL else self.source_id
 
     def is_between(self, agency_id: UUID | None) -> bool:
-        """Whether this agency told or was told: then the referral behind the line is its own, too."""
+        """Whether this agency is sender or recipient: then the referral behind it is its own, too."""
         return agency_id in {self.from_agency_id, self.to_agency_id}
 
 
 def lines(session: Session, actor: Actor, person_id: UUID, now: datetime) -> list[LedgerLine]:
-    """Every line about one person that this reader may see, the newest first, in two statements."""
+    """Every disclosure about one person that this reader may see, the newest first, in two statements."""
     return read(session, ledger(actor, person_id), now)
 
 
 def told_on(session: Session, actor: Actor, consent_id: UUID, now: datetime) -> list[LedgerLine]:
-    """What was told on one consent, as far as this reader may see the lines, the newest first."""
+    """The disclosures on one consent that this reader may see, the newest first."""
     statement = (
         select(Disclosure)
         .where(Disclosure.consent_id == consent_id, visible_to(actor))
@@ -201,7 +201,7 @@ def told_on(session: Session, actor: Actor, consent_id: UUID, now: datetime) -> 
 
 
 def read(session: Session, wanted: Select[Disclosure], now: datetime) -> list[LedgerLine]:
-    """The lines of a statement on `Disclosure`, with names, categories and what became of each."""
+    """The disclosures of a statement, with names, categories and what became of each."""
     sender, recipient, newer = aliased(Agency), aliased(Agency), aliased(Consent)
     withdrawn_at = (
         select(func.min(Withdrawal.withdrawn_at))
@@ -264,7 +264,7 @@ def line_of(row: Any, categories: tuple[Category, ...]) -> LedgerLine:
 
 
 def ending_of(row: Any) -> tuple[Ending | None, datetime | None]:
-    """What came first of all that can end a line."""
+    """The first event that ended a disclosure, and when."""
     taken_back = Ending.CLOSED if row.channel in OF_MEETINGS else Ending.TAKEN_BACK
     is_emergency = row.channel is Channel.EMERGENCY
     ends = [
@@ -279,7 +279,7 @@ def ending_of(row: Any) -> tuple[Ending | None, datetime | None]:
 
 
 def categories_of(session: Session, which: ColumnElement[bool]) -> dict[UUID, tuple[Category, ...]]:
-    """The categories told, by line, in the order of the rules."""
+    """The disclosed categories, by disclosure, in the order of the rules."""
     found: dict[UUID, set[Category]] = {}
     rows = session.execute(
         select(DisclosureCategory.disclosure_id, DisclosureCategory.category)

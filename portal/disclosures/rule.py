@@ -1,4 +1,4 @@
-"""The rules of `portal/wall/rules.py` in Python, for a moment long past: on facts that no database holds any more."""
+"""The rules of `portal/wall/rules.py` in Python, for a past moment, whose facts no table holds any more."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from portal.people.categories import Category
 
 @dataclass(frozen=True, slots=True)
 class ConsentFacts:
-    """A consent, with the withdrawals of it: `None` in `withdrawn_for` stands for all recipients."""
+    """A consent with its withdrawals: `None` in `withdrawn_for` stands for all recipients."""
 
     recipients: Set[UUID]
     categories: Set[Category]
@@ -53,9 +53,9 @@ class DisclosureFacts:
         return True
 
     def is_for(self, agency_id: UUID, staff_id: UUID) -> bool:
-        """What a 支援会議 or an emergency tells is for that member himself, and for no colleague."""
-        his_own = self.basis not in PERSONAL or self.to_staff_id == staff_id
-        return self.to_agency_id == agency_id and his_own
+        """Whether it is for this reader: a 支援会議 or an emergency discloses to one member only."""
+        is_own = self.basis not in PERSONAL or self.to_staff_id == staff_id
+        return self.to_agency_id == agency_id and is_own
 
     def tells(self, category: Category, now: datetime) -> bool:
         covered = self.consent is None or category in self.consent.categories

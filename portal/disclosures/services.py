@@ -1,4 +1,4 @@
-"""Telling, ending, renewing and confirming: every line of the ledger is written here; and readings, which are logged."""
+"""Making, ending, renewing and confirming disclosures: everything written to the ledger; logged readings."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from portal.wall import predicates
 
 
 def show(actor: Actor, person_id: UUID, *, channel: str = "portal") -> PersonView:
-    """The person as this reader may see him now; the reading is logged before it is returned.
+    """The person as this reader may see them now; the reading is logged before it is returned.
 
     Raises:
         NoResultFound: none that this reader may know of.
@@ -74,7 +74,7 @@ def present_person(session: Session, actor: Actor, person_id: UUID) -> Person:
 
     Raises:
         NoResultFound: none that this actor may know of.
-        ErasedPerson: his record was erased.
+        ErasedPerson: the person's record was erased.
     """
     require(actor, Permission.CASEWORK)
     options = {"populate_existing": True}  # what was read before the lock may have been erased meanwhile
@@ -88,12 +88,12 @@ def present_person(session: Session, actor: Actor, person_id: UUID) -> Person:
 
 
 def known_categories(session: Session, actor: Actor, person_id: UUID) -> set[Category]:
-    """The categories of this person that this actor may see now, and so may tell further."""
+    """The categories of this person that this actor may see now, and so may disclose further."""
     return categories_by(predicates.sees, session, actor, person_id)
 
 
 def categories_of_agency(session: Session, actor: Actor, person_id: UUID) -> set[Category]:
-    """Those that the actor's agency may tell further, though he himself may have been shut out since."""
+    """The categories that the actor's agency may disclose further, even if the actor is excluded since."""
     return categories_by(predicates.agency_sees, session, actor, person_id)
 
 
@@ -118,14 +118,14 @@ def disclose(
     to_staff_id: UUID | None = None,
     until: datetime | None = None,
 ) -> UUID:
-    """Write the line of the ledger that is also the recipient's permission to read; returns its id.
+    """Write the disclosure, which is also the recipient's permission to read; returns its id.
 
-    `teller` is the agency and the member of staff who tell, unless the actor does; `until` ends what rests on no
-    consent. The caller holds the person's lock and has checked that the basis covers this.
+    `teller` is the disclosing agency and member of staff, unless it is the actor; `until` ends a disclosure
+    without consent. The caller holds the person's lock and has checked that the basis covers this.
     """
     from_agency_id, made_by_id = teller or (actor.agency_id, actor.staff_id)
     with db.transaction() as session:
-        line = Disclosure(
+        disclosure = Disclosure(
             id=new_id(),
             person_id=person_id,
             from_agency_id=from_agency_id,
@@ -139,36 +139,40 @@ def disclose(
             starts_at=clock.now(),
             ends_at=clock.end_of_day(consent.valid_until) if consent else until,
         )
-        session.add(line)
+        session.add(disclosure)
         session.flush()
-        session.add_all(DisclosureCategory(disclosure_id=line.id, category=c) for c in categories)
+        session.add_all(DisclosureCategory(disclosure_id=disclosure.id, category=c) for c in categories)
         audit.record(
             AuditEvent.DISCLOSURE_MADE,
-            line,
+            disclosure,
             actor=actor,
             person_id=person_id,
             categories=categories,
             ground=basis,
             channel=channel,
-            # Ids alone, in the entry itself: nobody can turn the line to another agency unseen.
+            # Ids alone, in the entry itself: nobody can change the disclosure's recipient unnoticed.
             fact={
                 "from": from_agency_id,
                 "to": to_agency_id,
                 "member": to_staff_id,
-                "consent": line.consent_id,
+                "consent": disclosure.consent_id,
                 "source": source_id,
             },
         )
-        return line.id
+        return disclosure.id
 
 
 def end(actor: Actor, source_id: UUID) -> None:
-    """End what this source told, because it was refused, taken back or entered in error."""
+    """End the disclosures of this source, because it was refused, taken back or entered in error."""
     with db.transaction() as session:
-        for line in session.scalars(queries.lines_from(source_id).where(Disclosure.ended_at.is_(None))):
-            line.ended_at = clock.now()
+        for disclosure in session.scalars(queries.lines_from(source_id).where(Disclosure.ended_at.is_(None))):
+            disclosure.ended_at = clock.now()
             audit.record(
-                AuditEvent.DISCLOSURE_ENDED, line, actor=actor, person_id=line.person_id, ground=line.basis
+                AuditEvent.DISCLOSURE_ENDED,
+                disclosure,
+                actor=actor,
+                person_id=disclosure.person_id,
+                ground=disclosure.basis,
             )
 
 
@@ -180,7 +184,7 @@ def record_consent(
     replaces: UUID | None = None,
     idempotency_key: str | None = None,
 ) -> UUID:
-    """Record a consent of a person this actor may see; a renewal carries on what the old one had told.
+    """Record a consent of a person this actor may see; a renewal carries on the disclosures of the old one.
 
     Raises:
         NoResultFound: no such person, or no such consent, that this actor may know of.
@@ -218,23 +222,23 @@ def live_lines_on(consent_id: UUID, now: datetime):  # type: ignore[no-untyped-d
     )
 
 
-def carry_on(session: Session, actor: Actor, lines: list[Disclosure], consent_id: UUID) -> None:
-    """What the renewed consent covers goes on without a break; what it leaves out has ended with the old one."""
+def carry_on(session: Session, actor: Actor, disclosures: list[Disclosure], consent_id: UUID) -> None:
+    """Renew the disclosures that the new consent covers, without a break; the others ended with the old."""
     consent = session.scalars(select(Consent).where(Consent.id == consent_id)).one()
     recipients = set(session.scalars(recipients_of(consent_id)))
     covered = set(session.scalars(categories_of(consent_id)))
-    for line in lines:
-        told = set(session.scalars(queries.categories_told(line.id))) & covered
-        if line.to_agency_id in recipients and told:
+    for disclosure in disclosures:
+        told = set(session.scalars(queries.categories_told(disclosure.id))) & covered
+        if disclosure.to_agency_id in recipients and told:
             disclose(
                 actor,
-                person_id=line.person_id,
-                to_agency_id=line.to_agency_id,
+                person_id=disclosure.person_id,
+                to_agency_id=disclosure.to_agency_id,
                 basis=Basis.CONSENT,
                 categories=told,
-                channel=line.channel if line.channel is Channel.PACKET else Channel.RENEWAL,
+                channel=disclosure.channel if disclosure.channel is Channel.PACKET else Channel.RENEWAL,
                 consent=consent,
-                source_id=line.source_id,
+                source_id=disclosure.source_id,
             )
 
 
@@ -258,33 +262,33 @@ def withdraw_consent(
         )
 
 
-def confirm_stop(actor: Actor, line: Disclosure, *, note: str = "") -> None:
-    """The recipient confirms that it has stopped using what this line told it.
+def confirm_stop(actor: Actor, disclosure: Disclosure, *, note: str = "") -> None:
+    """Confirm, as the recipient, that the use of this disclosure has stopped.
 
     Raises:
         Conflict: it was confirmed already, or the basis is still alive.
     """
     require(actor, Permission.CASEWORK)
     with db.transaction() as session:
-        same = select(StopConfirmation.id).where(StopConfirmation.disclosure_id == line.id)
+        same = select(StopConfirmation.id).where(StopConfirmation.disclosure_id == disclosure.id)
         if session.scalar(same):
             raise Conflict(N_("停止はすでに確認済みです。"))
         alive = select(Disclosure.id).where(
-            Disclosure.id == line.id, predicates.disclosure_lives(Disclosure, clock.now())
+            Disclosure.id == disclosure.id, predicates.disclosure_lives(Disclosure, clock.now())
         )
         if session.scalar(alive):
             raise Conflict(N_("同意は有効です。停止の確認は要りません。"))
         row = StopConfirmation(
-            disclosure_id=line.id, agency_id=actor.agency_id, confirmed_by_id=actor.staff_id, note=note
+            disclosure_id=disclosure.id, agency_id=actor.agency_id, confirmed_by_id=actor.staff_id, note=note
         )
         session.add(row)
         audit.record(
             AuditEvent.STOP_CONFIRMED,
             row,
             actor=actor,
-            person_id=line.person_id,
-            ground=line.basis,
-            line=line.id,
+            person_id=disclosure.person_id,
+            ground=disclosure.basis,
+            line=disclosure.id,
             note=note,
         )
 
@@ -293,7 +297,7 @@ def confirm_stop(actor: Actor, line: Disclosure, *, note: str = "") -> None:
 
 
 def open_heading(actor: Actor, person_id: UUID, *, channel: str = "portal") -> PersonHeader:
-    """Whom a page is about.
+    """The heading of a person's pages, whom the page is about; the reading is logged.
 
     Raises:
         NoResultFound: nobody that this reader may know of.
@@ -338,7 +342,7 @@ def open_ledger(
 
 
 def open_consent(actor: Actor, consent_id: UUID) -> tuple[ConsentView, list[LedgerLine]]:
-    """A consent, and what was told on it.
+    """A consent and the disclosures on it; the reading is logged.
 
     Raises:
         NoResultFound: none that this reader may know of.
@@ -360,7 +364,7 @@ def open_consent(actor: Actor, consent_id: UUID) -> tuple[ConsentView, list[Ledg
 def open_consents(
     actor: Actor, show: Show, *, after: tuple[date, UUID] | None, size: int
 ) -> list[ConsentRow]:
-    """One page of the list of consents."""
+    """One page of the list of consents; the reading is logged."""
     require(actor, Permission.CASEWORK)
     rows = disclosure_consents.page(db.read(), actor, show, clock.now(), after=after, size=size)
     audit.record_reading(

@@ -1,1 +1,1 @@
-"""Emergency access (緊急閲覧): one person, one member of staff, 60 minutes, told to the home agency, reviewed afterwards."""
+"""Emergency access (緊急閲覧): one member, one record, 60 minutes; notified at once, reviewed afterwards."""

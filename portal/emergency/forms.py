@@ -1,4 +1,4 @@
-"""What is typed for emergency access: whom one looks for, why, the second person's answer, and the review."""
+"""Forms of emergency access: the search, the request, the second person's answer, and the review."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NOBODY = UUID(int=0)
 
 
 def uuid_of(text: str | None) -> UUID:
-    """The id in a hidden field; what is none is nobody's."""
+    """The id in a hidden field; the nil id for a value that is none."""
     try:
         return UUID(text or "")
     except ValueError:
@@ -80,7 +80,7 @@ class FindByNumberForm(BaseForm):
 
 
 class AskForm(BaseForm):
-    """Why, and what of him. Who it is goes along in hidden fields and is checked again at every step."""
+    """Why, and which categories. Who it is stands in hidden fields and is checked again at every step."""
 
     by = HiddenField()
     name = HiddenField()
@@ -120,7 +120,7 @@ class AskForm(BaseForm):
         return uuid_of(self.person.data)
 
     def wish(self) -> Wish:
-        """What was typed, once the form is valid."""
+        """The request as typed, once the form is valid."""
         return Wish(
             wanted=self.wanted(),
             person_id=self.person_id(),
@@ -130,7 +130,7 @@ class AskForm(BaseForm):
         )
 
     def typed(self) -> list[tuple[str, str]]:
-        """What the page that is checked carries on; who it is goes along by itself, the password never."""
+        """The fields that the page of confirmation carries on; the password is never among them."""
         names = ("reason", "text", "difficult", "categories")
         return [(name, str(value)) for name in names for value in self[name].raw_data or [] if value]
 

@@ -33,8 +33,8 @@ class Finding(Labelled):
 
 
 class EmergencyAccess(Identified, Versioned, Audited, Base):
-    """One asking. Waiting for a second person until `approved_at` where one is needed; open from `starts_at` to
-    `ends_at` or `ended_at`; to be reviewed by `review_by`."""
+    """One request. Where a second person is needed it waits until `approved_at`; it is open from `starts_at`
+    to `ends_at` or `ended_at`, and is to be reviewed by `review_by`."""
 
     __tablename__ = "emergency_access"
     __table_args__ = (
@@ -45,14 +45,12 @@ class EmergencyAccess(Identified, Versioned, Audited, Base):
     )
 
     person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id"))
-    home_agency_id: Mapped[UUID] = mapped_column(ForeignKey("agency.id"))  # at that time: who is told
+    home_agency_id: Mapped[UUID] = mapped_column(ForeignKey("agency.id"))  # at that time: it is notified
     agency_id: Mapped[UUID] = mapped_column(ForeignKey("agency.id"))
     staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
     reason: Mapped[Emergency]
     text: Mapped[str]
-    categories: Mapped[list[str]] = mapped_column(
-        JSON
-    )  # asked for; the line of the ledger has what was opened
+    categories: Mapped[list[str]] = mapped_column(JSON)  # asked for; the disclosure has what was opened
     needs_second: Mapped[bool]
     approved_by_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     approved_at: Mapped[datetime | None]
@@ -70,7 +68,7 @@ class EmergencyAccess(Identified, Versioned, Audited, Base):
 
 
 class EmergencyNotice(Identified, Audited, Base):
-    """That an agency was told at once, and who there took note of it; `agency_id` is empty for the auditors."""
+    """An agency was notified at once, and who there took note; `agency_id` is empty for the auditors."""
 
     __tablename__ = "emergency_notice"
     __table_args__ = (Index(None, "agency_id", "noted_at"), Index(None, "access_id"))

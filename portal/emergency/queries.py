@@ -82,7 +82,7 @@ def is_mine(actor: Actor) -> ColumnElement[bool]:
 
 
 def is_seconded_by(actor: Actor) -> ColumnElement[bool]:
-    """May agree to it, as `policy` says of one: for the agency of the asker or the home agency, not the asker."""
+    """Whether the reader may agree, as in `policy`: for the asker's or the home agency, not the asker."""
     if not is_second(actor):
         return false()
     here = or_(
@@ -92,7 +92,7 @@ def is_seconded_by(actor: Actor) -> ColumnElement[bool]:
 
 
 def is_reviewed_by(actor: Actor) -> ColumnElement[bool]:
-    """May review it, as `policy` says of one."""
+    """Whether the reader may review it, as in `policy`."""
     if actor.role is Role.AUDITOR:
         return EmergencyAccess.starts_at.is_not(None)
     if not is_reviewer(actor):
@@ -105,14 +105,14 @@ def is_reviewed_by(actor: Actor) -> ColumnElement[bool]:
 
 
 def was_told_to(actor: Actor) -> ColumnElement[bool]:
-    """Its record was opened: everybody who works at the agency that kept it then knows of it."""
+    """Its record was opened: everybody at the agency that kept it then may know of the use."""
     if not can(actor, Permission.CASEWORK):
         return false()
     return and_(EmergencyAccess.home_agency_id == actor.agency_id, EmergencyAccess.starts_at.is_not(None))
 
 
 def visible_to(actor: Actor) -> ColumnElement[bool]:
-    """Uses that this reader may know of; never one about somebody from whose affairs he is shut out."""
+    """Uses that this reader may know of; never of a person the reader is excluded from."""
     return and_(
         ~predicates.is_excluded(actor, EmergencyAccess.person_id),
         or_(is_mine(actor), is_seconded_by(actor), is_reviewed_by(actor), was_told_to(actor)),
@@ -120,12 +120,12 @@ def visible_to(actor: Actor) -> ColumnElement[bool]:
 
 
 def reads_words(actor: Actor) -> ColumnElement[bool]:
-    """The texts at once: those who work with them. Auditors and administrators open them by an act of their own."""
+    """Whether the texts show at once. Auditors and administrators open them by an act of their own."""
     return or_(is_mine(actor), is_seconded_by(actor), was_told_to(actor))
 
 
 def is_for_office(actor: Actor) -> ColumnElement[bool]:
-    """The notice is for this reader's agency, or for the auditors and he is one."""
+    """The notice is for this reader's agency, or for the auditors and the reader is one."""
     if actor.role is Role.AUDITOR:
         return EmergencyNotice.agency_id.is_(None)
     if not can(actor, Permission.CASEWORK):
@@ -134,7 +134,7 @@ def is_for_office(actor: Actor) -> ColumnElement[bool]:
 
 
 class Box(StrEnum):
-    """The lists: one's own uses, those to agree to, those one was told of, those to review and those reviewed."""
+    """The lists: one's own uses, requests to agree to, notices, uses to review and reviewed ones."""
 
     MINE = "mine"
     REQUESTS = "requests"
@@ -214,7 +214,7 @@ def whole(actor: Actor, now: datetime) -> Select[*tuple[Any, ...]]:
     )
     words = reads_words(actor)
     newer = aliased(EmergencyNotice)
-    # Told again after the review: what counts is the last notice.
+    # Notified again after the review: the last notice counts.
     is_last = ~exists().where(
         newer.access_id == EmergencyNotice.access_id,
         newer.agency_id.is_not_distinct_from(EmergencyNotice.agency_id),
@@ -298,7 +298,7 @@ def view_of(row: Any, now: datetime) -> AccessView:
     )
 
 
-# What every page asks: what this member has open now, and on the first page what waits for him.
+# Asked by every page: what this member has open now; on the first page also what waits for them.
 
 MOST = 99
 
@@ -317,7 +317,7 @@ class LiveAccess:
 
     @property
     def until(self) -> str:
-        """As clocks in Japan show it."""
+        """The end of the access, as clocks in Japan show it."""
         return f"{clock.in_japan(self.ends_at):%H:%M}"
 
 
@@ -381,7 +381,7 @@ class Waiting:
 
 
 def waiting(session: Session, actor: Actor) -> Waiting:
-    """In one statement, counting no further than `MOST`."""
+    """The counts of what waits, in one statement, each no further than `MOST`."""
     if actor.role is Role.SYSTEM_ADMIN:
         return Waiting()
     now = clock.now()
@@ -409,7 +409,7 @@ def waiting(session: Session, actor: Actor) -> Waiting:
 
 
 def reasons(session: Session, line_ids: Sequence[UUID]) -> dict[UUID, Emergency]:
-    """Why each of these lines of the ledger was opened."""
+    """The reason for which each of these disclosures was opened."""
     if not line_ids:
         return {}
     wanted = select(EmergencyAccess.disclosure_id, EmergencyAccess.reason).where(

@@ -1,4 +1,4 @@
-"""Finding a person beyond the wall, by what only somebody who knows him can say; each try is logged and counted."""
+"""Finding a person beyond the wall, by what only somebody who knows them can say; tries are logged."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from portal.people.models import Person
 from portal.people.names import identity_keys, search_key
 from portal.wall import predicates
 
-# Whoever misses so often on one day is guessing.
+# This many misses on one day are taken for guessing.
 MISSES_PER_DAY = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Whom somebody looks for: the whole name (or its furigana) and the birth date, or an agency and its number."""
+    """A search: the whole name (or its furigana) and the birth date, or an agency and its number."""
 
     name: str = ""
     birth: date | None = None
@@ -46,9 +46,9 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A person who fits, of whom no more is told than who keeps the record.
+    """A person who matches. Nothing more is disclosed than which agency keeps the record.
 
-    `is_known`: this member may see him anyway; `sees_all`: with nothing withheld; `is_excluded`: not for him at all.
+    `is_known`: this member may see the person anyway; `sees_all`: nothing is withheld; `is_excluded`: never.
     """
 
     person_id: UUID
@@ -67,11 +67,11 @@ class NoMoreTries(NotAllowed):
 
 
 def find(actor: Actor, wanted: Wanted) -> list[Match]:
-    """Who fits exactly, a line for each record; what is shown and what is missed is logged.
+    """The exact matches, one for each record; what is shown and what is missed is logged.
 
     Raises:
         NotAllowed: the actor does no casework.
-        NoMoreTries: he has missed too often today.
+        NoMoreTries: the actor has missed too often today.
     """
     require(actor, Permission.EMERGENCY_USE)
     with db.transaction() as session:
@@ -92,7 +92,7 @@ def find(actor: Actor, wanted: Wanted) -> list[Match]:
 
 
 def check(actor: Actor, wanted: Wanted, person_id: UUID) -> Match | None:
-    """The person again on a later page, which carries what was typed; None, and a miss, if it does not fit him.
+    """Find the person again on a later page from the typed fields; None, and a miss, if they do not match.
 
     Raises:
         NoMoreTries: as `find`.
@@ -109,7 +109,7 @@ def check(actor: Actor, wanted: Wanted, person_id: UUID) -> Match | None:
 
 
 def check_tries(session: Session, actor: Actor) -> None:
-    """Holds the member's row, so that many tries at once are counted one after the other."""
+    """Raise after too many misses today. Locks the member's row, so that concurrent tries are all counted."""
     hold_member(session, actor.staff_id)
     missed = select(func.count()).where(
         AuditEntry.staff_id == actor.staff_id,
@@ -127,14 +127,14 @@ def check_tries(session: Session, actor: Actor) -> None:
 
 
 def hold_member(session: Session, staff_id: UUID) -> None:
-    """Until the transaction ends this member does nothing else of the kind; rows that name him may be written."""
+    """Lock the member's row until the transaction ends; rows that refer to it may still be written."""
     session.execute(select(Staff.id).where(Staff.id == staff_id).with_for_update(key_share=True))
 
 
 def note_miss(
     actor: Actor, wanted: Wanted, excluded: Sequence[Match] = (), *, asked: UUID | None = None
 ) -> None:
-    """Nobody fits: what was typed is kept nowhere. To who is shut out from the one who fits it is the same miss.
+    """Log a miss; what was typed is kept nowhere. For a reader who is excluded, a match is the same miss.
 
     `asked` is the id that a later page sent, as it was sent.
     """
@@ -150,12 +150,12 @@ def note_miss(
 
 
 def matches(session: Session, actor: Actor, wanted: Wanted) -> list[Match]:
-    """Who fits, and is not one from whom this member is shut out."""
+    """The matches that this member is not excluded from."""
     return [match for match in all_matches(session, actor, wanted) if not match.is_excluded]
 
 
 def all_matches(session: Session, actor: Actor, wanted: Wanted) -> list[Match]:
-    """Those too from whom he is shut out: the log names them, and looking takes no other time for them."""
+    """All matches, excluded ones too, which the log names; the search takes the same time for them."""
     now = clock.now()
     seen = [predicates.sees(actor, category, now, Person).label(category.value) for category in Category]
     rows = session.execute(
@@ -188,7 +188,7 @@ def all_matches(session: Session, actor: Actor, wanted: Wanted) -> list[Match]:
 
 
 def fitting(wanted: Wanted) -> Select[Person]:
-    """By number the one; by name all of that birthday, of whom `is_called` chooses."""
+    """The person of a number, or everybody born on that day, among whom `is_called` chooses."""
     anybody = select(Person)
     if wanted.by == "number":
         number = unicodedata.normalize("NFKC", wanted.number).strip()
@@ -199,7 +199,7 @@ def fitting(wanted: Wanted) -> Select[Person]:
 
 
 def is_called(row: object, name: str) -> bool:
-    """The whole name or the whole furigana, whatever width, kana or form of characters was typed."""
+    """Whether it is the whole name or furigana, in any width, kana or character form."""
     typed = search_key(name)
     columns = ("family", "given", "family_kana", "given_kana")
     keys = identity_keys(**{column: getattr(row, column) for column in columns}, birth=None)

@@ -43,7 +43,7 @@ LONGEST_TEXT = 2000
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What is asked for: who it is (as it was typed when he was found), why, and what of him."""
+    """What is asked for: the person (by what was typed to find them), why, and which categories."""
 
     wanted: Wanted
     person_id: UUID
@@ -53,7 +53,7 @@ class Wish:
 
     @property
     def opened(self) -> list[Category]:
-        """Basic information always: without it nobody can tell whether he has the right person."""
+        """The categories to open: basic information always, as nobody can recognise the person without it."""
         return [c for c in Category if c is Category.BASIC or c in self.categories]
 
 
@@ -150,7 +150,7 @@ def already(session: Session, actor: Actor, wish: Wish, now: datetime) -> UUID |
 
 
 def may_alone(session: Session, actor: Actor, now: datetime) -> bool:
-    """Whether this is not yet the use for which a second person is needed; the member's row is held."""
+    """Whether this use needs no second person yet; locks the member's row."""
     used = select(func.count()).where(
         EmergencyAccess.staff_id == actor.staff_id,
         EmergencyAccess.starts_at >= clock.start_of_day(clock.japan_date(now)),
@@ -160,7 +160,7 @@ def may_alone(session: Session, actor: Actor, now: datetime) -> bool:
 
 
 def open_record(session: Session, actor: Actor, access: EmergencyAccess) -> None:
-    """The hour begins: the line of the ledger, the day of the review, and word to those who must know at once."""
+    """Begin the hour: write the disclosure, the day of the review, and the notices to those concerned."""
     now = clock.now()
     access.starts_at, access.ends_at = now, now + LASTS
     access.review_by = review_day(session, access.agency_id, clock.japan_date(now))
@@ -191,7 +191,7 @@ def open_record(session: Session, actor: Actor, access: EmergencyAccess) -> None
 
 
 def review_day(session: Session, agency_id: UUID, today: date) -> date:
-    """By when somebody else must have looked at it, in the business days of the agency that used it."""
+    """The day by which somebody else must review it, in business days of the agency that used it."""
     days = settings.value(session, "emergency.review_days")
     try:
         return opening_days(session, session.get_one(Agency, agency_id)).add_business_days(today, days)
@@ -202,7 +202,7 @@ def review_day(session: Session, agency_id: UUID, today: date) -> date:
 def tell_those_concerned(
     session: Session, actor: Actor, access: EmergencyAccess, agencies: Collection[UUID | None]
 ) -> None:
-    """A notice for each, None for the auditors; it stands on their first page until somebody takes note."""
+    """Write a notice for each agency, None for the auditors; it shows on their first page until noted."""
     for agency_id in agencies:
         notice = EmergencyNotice(id=new_id(), access_id=access.id, agency_id=agency_id)
         session.add(notice)
@@ -254,7 +254,7 @@ def approve(actor: Actor, access_id: UUID, own: OwnPassword) -> None:
 
     Raises:
         NoResultFound: no such request that this actor may know of.
-        NotAllowed: it is his own, or he is not the one to agree.
+        NotAllowed: it is the actor's own request, or the actor is not the one to agree.
         Conflict: it was answered or has lapsed, or the one who asked may not be shown the person any more.
     """
     find(actor, access_id)
@@ -316,13 +316,13 @@ def turn_down(actor: Actor, access_id: UUID, why: str) -> None:
 
 
 def find(actor: Actor, access_id: UUID) -> None:
-    """Refuse before the password is asked for."""
+    """Refuse before the password is asked for when the actor may not answer this request."""
     with db.transaction() as session:
         held(session, actor, access_id)
 
 
 def held(session: Session, actor: Actor, access_id: UUID) -> EmergencyAccess:
-    """The request, held until the transaction ends, still waiting for an answer of this actor."""
+    """The request, locked until the transaction ends, still waiting for an answer of this actor."""
     wanted = select(EmergencyAccess).where(EmergencyAccess.id == access_id, queries.visible_to(actor))
     options = {"populate_existing": True}
     access = session.scalars(wanted.with_for_update(of=EmergencyAccess), execution_options=options).one()
@@ -347,7 +347,7 @@ def standing(access: EmergencyAccess, now: datetime) -> State:
 
 
 def check_asker(session: Session, access: EmergencyAccess, person: Person) -> None:
-    """The one who asked still works there with people, and is not shut out from this person's affairs."""
+    """Raise unless the asker still does casework there and is not excluded from this person's affairs."""
     works = (
         select(Membership.id)
         .join(Staff, Staff.id == Membership.staff_id)
@@ -376,7 +376,7 @@ def check_asker(session: Session, access: EmergencyAccess, person: Person) -> No
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What was typed about one use, by who asked, who declined and who reviewed."""
+    """What was typed about one use by the asker, by who declined and by who reviewed it."""
 
     text: str
     declined_why: str
@@ -470,11 +470,11 @@ def note(actor: Actor, notice_id: UUID) -> UUID:
 
 
 def review(actor: Actor, access_id: UUID, finding: Finding, text: str) -> None:
-    """Judge one use when its hour is over. What was not justified is told to the home agency and the auditors.
+    """Judge one use when its hour is over. Of an unjustified one the home agency and auditors are notified.
 
     Raises:
         NoResultFound: no such use that this actor may know of.
-        NotAllowed: it is his own, or he is not the one to judge.
+        NotAllowed: it is the actor's own use, or the actor is not the one to judge.
         Invalid: nothing is said of why.
         Conflict: it is not over yet, or somebody has judged it.
     """

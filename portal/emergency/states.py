@@ -1,4 +1,4 @@
-"""Where a use of emergency access stands: worked out from its times, never stored."""
+"""The state of an emergency access: computed from its times, never stored."""
 
 from __future__ import annotations
 

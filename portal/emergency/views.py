@@ -36,7 +36,7 @@ bp = Blueprint("emergency", __name__, url_prefix="/emergency")
 
 
 def live() -> list[LiveAccess]:
-    """What this member has open, asked once in a request, when a page first wants to know."""
+    """What this member has open, queried once per request, when a page first needs it."""
     if not current_user.is_authenticated:
         return []
     if "emergency_live" not in g:
@@ -69,19 +69,19 @@ def listed(box: Box) -> Page[AccessView]:
 
 @bp.get("/requests")
 def requests() -> ResponseReturnValue:
-    """What waits for a second person's word."""
+    """The requests that wait for a second person."""
     return render_template("emergency/requests.html", page=listed(Box.REQUESTS))
 
 
 @bp.get("/notices")
 def notices() -> ResponseReturnValue:
-    """What one's agency (or the auditors) were told of."""
+    """The notices to one's agency, or to the auditors."""
     return render_template("emergency/notices.html", page=listed(Box.NOTICES))
 
 
 @bp.get("/reviews")
 def reviews() -> ResponseReturnValue:
-    """What is to be reviewed, the longest waiting first; or what was."""
+    """The uses to review, the longest waiting first; or the reviewed ones."""
     done = request.args.get("show") == Box.REVIEWED
     page = listed(Box.REVIEWED if done else Box.TO_REVIEW)
     return render_template("emergency/reviews.html", page=page, done=done)
@@ -94,7 +94,7 @@ def show(access_id: UUID) -> ResponseReturnValue:
 
 @bp.post("/<uuid:access_id>/words")
 def words(access_id: UUID) -> ResponseReturnValue:
-    """The same with its texts, for auditors and administrators: they open them by an act of their own."""
+    """One use with its texts, which auditors and administrators open by an act of their own."""
     actor = signed_in()
     opened = services.open_words(actor, access_id)
     return story(services.show(actor, access_id), opened)
@@ -209,7 +209,7 @@ def index() -> ResponseReturnValue:
 
 
 def carried(form: FindByNameForm | FindByNumberForm) -> dict[str, str]:
-    """What was typed, for the hidden fields of the pages that follow."""
+    """The typed search fields, for the hidden fields of the pages that follow."""
     wanted = form.wanted()
     return {
         "by": wanted.by,
@@ -222,7 +222,7 @@ def carried(form: FindByNameForm | FindByNumberForm) -> dict[str, str]:
 
 @bp.route("/ask", methods=["GET", "POST"])
 def ask() -> ResponseReturnValue:
-    """Why, then the check with the password, then the hour; each step finds the person again."""
+    """Ask why, then confirm with the password, then begin the hour; each step finds the person again."""
     actor, form = signed_in(), AskForm()
     require(actor, Permission.EMERGENCY_USE)
     if request.method == "GET":  # a page that was left and opened again: begin with looking for the person
@@ -259,7 +259,7 @@ def ask() -> ResponseReturnValue:
 
 
 def only_password_is_wrong(form: AskForm) -> bool:
-    """Everything else on the page that is checked still holds."""
+    """Whether everything else on the page of confirmation is still valid."""
     return not any(field.errors for field in form if field.name != "password")
 
 
@@ -268,7 +268,7 @@ def check_page(form: AskForm, match: Match) -> dict[str, Any]:
 
 
 def opened(access_id: UUID) -> ResponseReturnValue:
-    """To the person's page, or to the request that waits for a second person."""
+    """Go to the person's page, or to the request that waits for a second person."""
     access = queries.load(db.read(), signed_in(), access_id, clock.now())
     if access.state is State.LIVE and access.ends_at:
         flash(

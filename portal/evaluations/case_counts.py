@@ -1,4 +1,4 @@
-"""What came of cases: doors that opened, places to belong, jobs and with whose help, who came by a leaflet."""
+"""Counts of cases: doors that opened, places to belong, jobs and with whose help, leaflets that worked."""
 
 from __future__ import annotations
 
@@ -112,8 +112,8 @@ def places() -> Subquery:
 
 
 def came_by_leaflet() -> list[ColumnElement[bool]]:
-    """Cases of the programme, begun in the period, of persons whom a leaflet brought: here, or to an agency that was
-    supporting them by then."""
+    """Cases of the programme, begun in the period, of people whom a leaflet brought: here, or to an
+    agency that was supporting them by then."""
     other = aliased(Case)
     brought = exists().where(
         other.person_id == Case.person_id,
@@ -124,12 +124,12 @@ def came_by_leaflet() -> list[ColumnElement[bool]]:
     return [Case.agency_id == PROGRAMME, Case.opened_on.between(FIRST, LAST), brought]
 
 
-# Jobs. A milestone is a job. The end of a case or a referral only repeats one that was found while it was open: told
-# in an earlier year, it is no second job.
+# Jobs. A milestone is a job. The end of a case or a referral only repeats a job found while it was open: when
+# that was recorded in an earlier year, it is no second job.
 
 
 def told_before(person: Any, outcome: Any, since: Any) -> ColumnElement[bool]:
-    """The same result of the same person was there since that day, and before the period's year."""
+    """The same result of the same person was recorded since that day, and before the period's year."""
     step, ending, asked = aliased(CaseMilestone), aliased(Case), aliased(Referral)
     of_step = aliased(Case)
     noted = exists().where(
@@ -193,7 +193,7 @@ def job(key: Any, person: Any, outcome: Any, helped: ColumnElement[bool]) -> Sel
 
 @cache
 def jobs() -> CompoundSelect[Any]:
-    """What told of a job in the period: the row, whose, which sort of job, and whether Hello Work helped."""
+    """Records of a job in the period: the row, the person, the sort of job, and whether Hello Work helped."""
     noted = of_hello_work(CaseMilestone.helper_agency_id)
     to_desk = of_hello_work(Referral.to_agency_id)
     asked = (Referral.id, Referral.person_id, Referral.outcome)
@@ -218,14 +218,14 @@ def found_jobs() -> Select[*tuple[Any, ...]]:
 
 @cache
 def others() -> Select[*tuple[Any, ...]]:
-    """Three numbers of persons in one row."""
+    """Three counts of people in one row."""
     came = select(func.count(Case.person_id.distinct())).where(*came_by_leaflet())
     numbers = (select(func.count()).select_from(doors()), select(func.count()).select_from(places()), came)
     return select(*(number.scalar_subquery() for number in numbers))
 
 
 def count(session: Session, values: dict[str, Any]) -> dict[Measure, int]:
-    """Two statements."""
+    """All counts of this module, in two statements."""
     opened, belong, leaflet = session.execute(others(), values).one()
     employed, part_time, helped = session.execute(found_jobs(), values).one()
     return {

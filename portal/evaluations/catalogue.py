@@ -49,7 +49,7 @@ class Measure(Labelled):
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """`unit` is its counter; of people, small numbers are shown to nobody outside the programme."""
+    """`unit` is the counter word; small numbers of people are shown to nobody outside the programme."""
 
     unit: str
     definition: str
@@ -182,7 +182,7 @@ AREAS = (
 
 
 def counts_of(kind: ActivityKind) -> tuple[Count, ...]:
-    """What is worth counting of a kind."""
+    """The counts that make sense for a kind of activity."""
     if kind in OUTREACH:
         return (Count.HELD, Count.AUDIENCE)
     if kind is ActivityKind.HOME_VISIT:
@@ -195,7 +195,7 @@ def counts_of(kind: ActivityKind) -> tuple[Count, ...]:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Key:
-    """Which figure: the area's code, and `<kind>.<count>` for activities or a measure's code."""
+    """The key of a figure: the area's code, and `<kind>.<count>` for activities or a measure's code."""
 
     area: str
     code: str
@@ -216,7 +216,7 @@ class Key:
 
 @cache
 def parts_of(code: str) -> tuple[ActivityKind | None, Count | Measure]:
-    """The kind of activity in a figure's code, if there is one, and what is counted; a page asks hundreds of times.
+    """The kind of activity in a figure's code, if any, and what is counted; pages ask hundreds of times.
 
     Raises:
         ValueError: no figure has this code.
@@ -233,7 +233,7 @@ def of_measure(area: str, measure: Measure) -> Key:
     return Key(area, measure.value)
 
 
-# What a reader outside the programme is shown in the place of a small number of people.
+# What a reader outside the programme sees in place of a small number of people.
 FEW = -1
 
 
@@ -270,7 +270,7 @@ class Period:
         return min(clock.fiscal_year_bounds(self.year)[1], self.as_of)
 
     def values(self, programme_id: UUID) -> dict[str, Any]:
-        """What statements built with the names above are run with."""
+        """The parameters of statements that use the names above."""
         return {
             "programme": programme_id,
             "first_day": self.first,

@@ -83,7 +83,7 @@ def acts(*, by_month: bool = False) -> Select[*tuple[Any, ...]]:
 
 @cache
 def heads() -> Select[*tuple[Any, ...]]:
-    """By area and kind: heads, anonymous ones who came for the first time, and the most at one activity."""
+    """Heads, anonymous first-time heads and the most at one activity, by area and kind."""
     first = and_(ActivityAttendance.person_id.is_(None), ActivityAttendance.is_first)
     one = (
         select(Activity.area, Activity.kind, func.count().label("heads"), many(first).label("firsts"))
@@ -97,7 +97,7 @@ def heads() -> Select[*tuple[Any, ...]]:
 
 @cache
 def heads_by_activity() -> Select[*tuple[Any, ...]]:
-    """Of one area and kind, by activity: how many came, and how many of them count as persons there.
+    """For one area and kind, by activity: how many came, and how many of them count as persons there.
 
     A named person counts where they came first in the period, an anonymous one where they came for the first time.
     """
@@ -128,7 +128,7 @@ def heads_by_activity() -> Select[*tuple[Any, ...]]:
 
 @cache
 def names() -> Select[*tuple[Any, ...]]:
-    """By area and kind: how many different persons are known by name."""
+    """The number of different named persons, by area and kind."""
     return (
         select(Activity.area, Activity.kind, func.count(ActivityAttendance.person_id.distinct()))
         .where(*within(), HELD, ActivityAttendance.activity_id == Activity.id, HEAD)
@@ -146,7 +146,7 @@ def visits_by_month() -> Select[*tuple[Any, ...]]:
 
 
 def count_activities(session: Session, values: dict[str, Any]) -> Counted:
-    """All counts that are not zero, in three statements."""
+    """All activity counts that are not zero, in three statements."""
     found: Counted = {}
     for area, kind, held, not_held, online, audience in session.execute(acts(), values):
         counts = (
@@ -169,7 +169,7 @@ ADDITIVE: Collection[Count] = (Count.HELD, Count.NOT_HELD, Count.ONLINE, Count.A
 def activities_by_month(
     session: Session, values: dict[str, Any]
 ) -> dict[tuple[str, ActivityKind, Count], list[int]]:
-    """Of what adds up, twelve numbers, April first. 実 does not add up: who comes in May may come in June."""
+    """Twelve monthly numbers, April first, of counts that add up. 実 does not: a person may come twice."""
     found: dict[tuple[str, ActivityKind, Count], list[int]] = {}
 
     def put(area: str, kind: ActivityKind, what: Count, of: int, value: int) -> None:
@@ -229,7 +229,7 @@ def partners() -> Select[*tuple[Any, ...]]:
 
 
 def count_meetings(session: Session, values: dict[str, Any]) -> dict[Measure, int]:
-    """Two statements."""
+    """All counts of meetings, in two statements."""
     by_kind = {row[0]: row[1] for row in session.execute(meetings(), values)}
     new, agreed = session.execute(partners(), values).one()
     return {
@@ -283,7 +283,7 @@ def interviews() -> Select[int]:
 
 
 def count_referrals(session: Session, values: dict[str, Any]) -> dict[Measure, int]:
-    """Two statements."""
+    """All counts of referrals, in two statements."""
     after_joint, carried_over, every = session.execute(joinings(), values).one()
     return {
         Measure.JOINT_INTERVIEWS: session.execute(interviews(), values).scalar_one(),
@@ -315,7 +315,7 @@ class Goals:
         return (200 * self.achieved + self.scored) // (2 * self.scored) if self.scored else None
 
     def reaches(self, target: int) -> bool | None:
-        """Whether it is as many percent, compared exactly; nothing where nothing was scored."""
+        """Whether the rate reaches this percentage, compared exactly; None where nothing was scored."""
         return 100 * self.achieved >= target * self.scored if self.scored else None
 
 
@@ -349,7 +349,7 @@ def goals(session: Session, programme_id: UUID, period: Period) -> dict[Domain, 
 
 
 def everybody() -> Session:
-    """Figures are counted beside the wall (docs/decisions/021): the programme's, whoever reads them."""
+    """The unrestricted session: figures are the programme's, whoever reads them (docs/decisions/021)."""
     return db.unrestricted()
 
 
@@ -373,7 +373,7 @@ def count(session: Session, programme_id: UUID, period: Period, areas: Sequence[
 
 
 def kinds_of(area: Area, acts: Iterable[tuple[str, ActivityKind, Count]]) -> list[ActivityKind]:
-    """Those the area lists, then those found in its records, in the order of all kinds."""
+    """The kinds the area lists, then those found in its records, in the order of all kinds."""
     there = {kind for code, kind, _what in acts if code == area.code} - set(area.kinds)
     return [*area.kinds, *(kind for kind in ActivityKind if kind in there)]
 
@@ -381,7 +381,7 @@ def kinds_of(area: Area, acts: Iterable[tuple[str, ActivityKind, Count]]) -> lis
 def by_month(
     session: Session, programme_id: UUID, year: int, areas: Sequence[Area], as_of: date | None = None
 ) -> dict[Key, list[int]]:
-    """Of what adds up, twelve numbers, April first. 実 is left out: months of it do not make its year."""
+    """Twelve monthly numbers, April first, of figures that add up; 実 is left out, as it does not."""
     period = Period(year, as_of) if as_of else Period.whole(year)
     acts = activities_by_month(session, period.values(programme_id))
     return {

@@ -1,4 +1,4 @@
-"""What may be typed about a year: texts, areas, closing, additions."""
+"""Forms of a year: texts, areas, closing, additions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from portal.web.fields import CleanString, CleanText, EraDateField, MaxLength, R
 
 
 class DayForm(BaseForm):
-    """As of which day; asked by the address."""
+    """The day of the figures, asked for in the address."""
 
     class Meta:
         csrf = False  # it changes nothing
@@ -42,7 +42,7 @@ class TellingForm(BaseForm):
     told = HiddenField()
 
     def must_point_out(self, telling: Telling | None) -> bool:
-        """Whether the writer has not seen yet what these words tell; once only, and they may stay."""
+        """Whether the writer has not yet been shown what these words reveal; once only, and they may stay."""
         is_new = telling is not None and self.told.data != telling.mark
         self.told.data = telling.mark if telling else ""
         return is_new
@@ -54,7 +54,7 @@ class TextForm(TellingForm):
 
     @property
     def seen_id(self) -> UUID | None:
-        """The version on which it was filled in; None for none. What is no id matches no version."""
+        """The version that the form showed; None for none. A value that is no id matches no version."""
         try:
             return UUID(self.seen.data) if self.seen.data else None
         except ValueError:

@@ -1,4 +1,4 @@
-"""What a programme says of its year: areas, texts with their history, closings and what was added afterwards."""
+"""A programme's yearly evaluation: areas, texts with their history, closings and later additions."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class EvaluationClosing(Identified, Audited, Base):
 
 
 class EvaluationAddendum(Identified, Audited, Base):
-    """What is added to a closed year (追記); the closed texts and figures stay as they are."""
+    """An addition to a closed year (追記); the closed texts and figures stay as they are."""
 
     __tablename__ = "evaluation_addendum"
     __table_args__ = (Index(None, "agency_id", "year", "id"),)

@@ -1,4 +1,4 @@
-"""Which programme and which year an address of the evaluation means, and the words of both."""
+"""The programme and the year that an address of the evaluation means, and the words for both."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def check_year(year: int) -> None:
 
 
 def to(endpoint: str, **values: Any) -> str:
-    """The address of a page of the evaluation, of the same programme as this one."""
+    """The address of a page of the same programme's evaluation."""
     if agency := request.args.get("agency"):
         values["agency"] = agency
     return url_for(f"evaluations.{endpoint}", **values)
@@ -69,5 +69,5 @@ def unit_word(unit: str, *, alone: bool = False) -> str:
 
 
 def shared() -> dict[str, Any]:
-    """What every template of the evaluation may use."""
+    """The functions that every template of the evaluation may use."""
     return {"to": to, "year_word": year_word, "area_word": area_word, "unit_word": unit_word, "Part": Part}

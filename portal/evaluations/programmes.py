@@ -18,13 +18,13 @@ from portal.evaluations.models import EvaluationArea
 
 
 def programmes(session: Session) -> Sequence[Agency]:
-    """Those at work, the longest known first."""
+    """The active programmes, in the order of their registration."""
     running = select(Agency).where(Agency.kind == AgencyKind.EMPLOYMENT_PREPARATION, Agency.is_active)
     return session.scalars(running.order_by(Agency.id)).all()
 
 
 def chosen(session: Session, actor: Actor, agency_id: UUID | None) -> Agency:
-    """The one asked for; else the reader's own, if it is one; else the first.
+    """The programme asked for; else the reader's own, if it is one; else the first.
 
     Raises:
         NoResultFound: there is none, or what was asked for is none.
@@ -48,7 +48,7 @@ POSITIONS = {area.code: 10 * place for place, area in enumerate(AREAS, start=1)}
 
 
 def rows_of(session: Session, programme_id: UUID) -> Sequence[EvaluationArea]:
-    """What the programme changed or added itself."""
+    """The areas that the programme changed or added itself."""
     own = select(EvaluationArea).where(EvaluationArea.agency_id == programme_id)
     return session.scalars(own.order_by(EvaluationArea.position, EvaluationArea.id)).all()
 

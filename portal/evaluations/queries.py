@@ -1,4 +1,4 @@
-"""How the texts of a year, its closings and what was added afterwards are read."""
+"""Queries of the texts of a year, its closings and later additions."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Closing:
 
     @property
     def digest_groups(self) -> list[str]:
-        """To be compared by eye."""
+        """The digest in groups of characters, to be compared by eye."""
         return [self.digest[at : at + 8] for at in range(0, len(self.digest), 8)]
 
 
@@ -130,7 +130,7 @@ def standing(session: Session, programme_id: UUID, year: int) -> EvaluationClosi
 
 
 def closings_of_years(session: Session, programme_id: UUID, years: Collection[int]) -> list[Closing]:
-    """All closings of these years, the newest first; those opened again too."""
+    """All closings of these years, the newest first, including reopened ones."""
     found = session.execute(closings(programme_id).where(EvaluationClosing.year.in_(years)))
     return [Closing(*row) for row in found]
 
@@ -146,7 +146,7 @@ def closed_years(session: Session, programme_id: UUID) -> set[int]:
 
 
 def additions(session: Session, programme_id: UUID, year: int) -> Sequence[Addition]:
-    """What was added to a closed year, in order."""
+    """The additions to a closed year, in order."""
     statement = (
         select(EvaluationAddendum.text, EvaluationAddendum.created_at, Staff.name)
         .join(Staff, Staff.id == EvaluationAddendum.author_id)

@@ -50,7 +50,7 @@ JOBS: dict[Count | Measure, list[str]] = {
 
 
 class RecordKind(StrEnum):
-    """Whose page a record has."""
+    """The kind of page that a record has."""
 
     ACTIVITY = "activity"
     REFERRAL = "referral"
@@ -61,7 +61,7 @@ class RecordKind(StrEnum):
 
 
 class Source(StrEnum):
-    """What about the record was counted; its code is one of `CODES`."""
+    """What was counted about a record; its code is one of `CODES`."""
 
     ACTIVITY = "activity"
     COMPLETED = "completed"
@@ -103,7 +103,7 @@ ONE = literal(1)
 def part(
     source: Source, page: Any, key: Any, day: Any, code: Any, label: Any, person: Any, number: Any = ONE
 ) -> Select[Any]:
-    """`number` is what a row counts by itself, before anybody is left out who was counted already."""
+    """One part of a list. `number` is what a row counts by itself, before people counted already are out."""
     return select(
         literal(source.value).label("source"),
         page.label("page_id"),
@@ -121,7 +121,7 @@ def nobody() -> ColumnElement[Any]:
 
 
 def activities(what: Count) -> Select[Any]:
-    """Activities are their holders'; how many came to each stands on its page."""
+    """Activities, which only their holders see; how many came to each stands on its page."""
     tests = {
         C.NOT_HELD: ~counting.HELD,
         C.ONLINE: counting.ONLINE,
@@ -141,7 +141,7 @@ def activities(what: Count) -> Select[Any]:
 
 
 def visits() -> Select[Any]:
-    """Visits at home to those whose door opened, of whom the reader's agency wrote down that they were there.
+    """Home visits to people whose door opened, as far as the reader's agency recorded them.
 
     Through the door nobody is counted.
     """
@@ -165,7 +165,7 @@ def of_case(source: Source, day: Any, code: Any, key: Any = Case.id) -> Select[A
 
 
 def of_referral(source: Source, day: Any, code: Any) -> Select[Any]:
-    """What was asked anonymously names nobody to those who were asked."""
+    """Referrals behind a figure; an anonymous request names nobody to the agency that was asked."""
     person = when((referrals.may_name(READER), Referral.person_id), else_=null())
     found = part(source, Referral.id, Referral.id, day, code, Referral.number, person)
     return found.where(referrals.visible_to(READER))
@@ -205,7 +205,7 @@ def of_agreements() -> Select[Any]:
 
 
 def parts_of(what: Count | Measure) -> list[Select[Any]]:
-    """What the list of a figure is put together from."""
+    """The parts that make up the list of a figure."""
     if isinstance(what, Count):
         return [activities(what)]
     if what in JOBS:
@@ -266,7 +266,7 @@ class Record:
 
 @cache
 def paging(what: Count | Measure, *, is_first: bool) -> Select[*tuple[Any, ...]]:
-    """One page, the latest first, built once: the rows, then the names of those on it."""
+    """The statement for one page, the latest first, built once: the rows, then the names of those on it."""
     rows = union_all(*parts_of(what)).subquery("rows")
     newest = (rows.c.day.desc(), rows.c.key.desc())
     chosen = select(rows)
@@ -285,14 +285,14 @@ def paging(what: Count | Measure, *, is_first: bool) -> Select[*tuple[Any, ...]]
 
 @cache
 def everything(what: Count | Measure) -> Select[*tuple[Any, ...]]:
-    """All rows of the list, the earliest first, without names: what they add up to."""
+    """All rows of the list, the earliest first, without names, in order to add them up."""
     rows = union_all(*parts_of(what)).subquery("rows")
     return select(rows.c.key, rows.c.day, rows.c.person_id, rows.c.number).order_by(rows.c.day, rows.c.key)
 
 
 @cache
 def visits_counted() -> Select[UUID]:
-    """Of those whose door opened in the period: visits through the door, and those of it face to face."""
+    """Of people whose door opened in the period: visits through the door, and those face to face."""
     doors = case_counts.doors()
     within = ActivityAgency.held_on.between(FIRST, LAST)
     of_them = ActivityAttendance.person_id.in_(select(doors.c.person_id))
@@ -303,7 +303,7 @@ def visits_counted() -> Select[UUID]:
 
 
 def counted(what: Count | Measure, values: dict[str, Any]) -> list[UUID]:
-    """Rows that a figure counted, for those where looking with the reader's eyes would count others."""
+    """The rows that a figure counted, for those that the reader's own view would count differently."""
     session = counting.everybody()
     if what is Measure.DOOR_OPENED:
         return list(session.scalars(visits_counted(), values))
@@ -315,7 +315,7 @@ def counted(what: Count | Measure, values: dict[str, Any]) -> list[UUID]:
 
 
 def asked(actor: Actor, programme_id: UUID, period: Period, key: Key, now: datetime) -> dict[str, Any]:
-    """What the statements of a figure's list are run with."""
+    """The parameters of the statements of a figure's list."""
     of_period = period.values(programme_id)
     values = predicates.bound(actor, now, **of_period, area=key.area, kind=key.kind)
     return values | {"ids": counted(key.what, of_period)}
@@ -352,7 +352,7 @@ def records(
 
 # What each record behind a figure counts, and what is left between their sum and the figure.
 
-# Each person counts once, however many records tell of them.
+# Each person counts once, in however many records they appear.
 OF_PERSONS = frozenset(
     {
         Measure.DOOR_OPENED,
@@ -367,7 +367,7 @@ OF_PERSONS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """Row by row, by the key of its mark, and what else makes the figure: `total` is the sum of all the rest."""
+    """What each row counts, by the key of its mark, and what else makes the figure; `total` is the sum."""
 
     rows: Mapping[UUID, int]
     again: Collection[UUID]  # rows that count nobody, because an earlier one did
@@ -385,10 +385,10 @@ class Sum:
 
 
 def add_up(session: Session, figure: Figure, values: Mapping[str, Any], *, is_inside: bool) -> Sum | None:
-    """How the rows make the figure; nothing where its reader is told 少数 only.
+    """How the rows make up the figure; None where its reader is shown 少数 only.
 
     Everything here follows from the figure as the reader sees it and from the records that they may open. Only the
-    programme's own staff are told which visit of a person counts as their first: they see the figure of any day too.
+    programme's own staff see which visit of a person counts as their first: they see the figure of any day.
     """
     if figure.is_few:
         return None
@@ -419,13 +419,13 @@ def add_up(session: Session, figure: Figure, values: Mapping[str, Any], *, is_in
 
 
 def heads_by_activity(values: Mapping[str, Any]) -> dict[UUID, tuple[int, int]]:
-    """Beside the wall; who held an activity knows how many came to it (`activities/queries.py`)."""
+    """The heads of each activity, for holders only; read without the wall, as in `activities/queries.py`."""
     rows = counting.everybody().execute(counting.heads_by_activity(), values)
     return {activity_id: (int(came), int(count)) for activity_id, came, count in rows}
 
 
 def persons(found: Iterable[Any], *, is_door: bool) -> dict[UUID, int]:
-    """A person counts in the first of the records that the reader sees; who is not named counts in each.
+    """Each person counts in the first of the records that the reader sees; an unnamed one counts in each.
 
     A door opened on the first day face to face after one at the door.
     """

@@ -40,11 +40,11 @@ CLOSED = N_("この年度は確定しています。書き足すときは、追�
 def programme_to_change(
     session: Session, actor: Actor, programme_id: UUID, permission: Permission = Permission.EVALUATION_WRITE
 ) -> Agency:
-    """The programme, locked: whoever writes, closes or changes areas takes his turn.
+    """The programme, locked: acts that write, close or change areas wait for one another.
 
     Raises:
         NoResultFound: no such programme.
-        NotAllowed: another agency's.
+        NotAllowed: another agency's programme.
     """
     statement = (
         select(Agency)
@@ -68,7 +68,7 @@ def write(
     check_seen: bool = False,
     idempotency_key: str | None = None,
 ) -> UUID:
-    """A new version of a text; returns its id, or that of the version that says the same already.
+    """Write a new version of a text; returns its id, or that of the version with the same text.
 
     With `check_seen`, `seen` is the version that the form was filled in on, None for no text yet.
 
@@ -117,7 +117,7 @@ LONGEST_NAME = 60
 
 
 def own_rows(session: Session, actor: Actor, programme_id: UUID) -> list[EvaluationArea]:
-    """All areas as rows in their order; those that the portal came with are written down at the first change."""
+    """All areas as rows in their order; the built-in areas are written as rows at the first change."""
     programme_to_change(session, actor, programme_id, Permission.EVALUATION_CLOSE)
     statement = select(EvaluationArea).where(EvaluationArea.agency_id == programme_id)
     known = {row.code: row for row in session.scalars(statement)}

@@ -26,12 +26,12 @@ HIGHEST = 400.0  # Excel shows no row higher than 409 points
 
 
 def breadth(text: str) -> int:
-    """In half-width characters; what is ambiguous is taken for wide."""
+    """The width of a text in half-width characters; ambiguous characters count as wide."""
     return sum(2 if unicodedata.east_asian_width(char) in "WFA" else 1 for char in text)
 
 
 def lines_of(text: str, width: int) -> int:
-    """How many lines it takes in a column of so many characters, a little more rather than less."""
+    """The number of lines of a text in a column of this width, rather one more than one less."""
     # A column's unit is 7 pixels, a half-width character of 10 points takes 6.7 of them; a word is not broken.
     room = max(2, math.floor((width * 7 - 8) / 6.9))
     return sum(max(1, math.ceil(breadth(line) / room)) for line in text.split("\n")) if text else 0
@@ -42,7 +42,7 @@ def height_of(text: str, width: int) -> float:
 
 
 def split(height: float) -> Sequence[float]:
-    """As rows that Excel can show."""
+    """The height as several rows that Excel can show."""
     count = max(1, math.ceil(height / HIGHEST))
     return [max(LINE, height / count)] * count
 
@@ -52,7 +52,7 @@ def split(height: float) -> Sequence[float]:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A chart and the same as a table."""
+    """A chart and the same numbers as a table."""
 
     title: str
     svg: Markup
@@ -80,7 +80,7 @@ def of_months(view: Year) -> list[Picture]:
 
 
 def of_goals(view: Year) -> Picture | None:
-    """Only where every number may be shown."""
+    """The chart of goals; None unless every number may be shown."""
     scored = [one for one in view.goals if one.scored]
     if not scored or any(one.scored == FEW for one in scored):
         return None
@@ -132,7 +132,7 @@ class Sheet:
         head: bool = False,
         widths: Sequence[int] = FIGURE_WIDTHS,
     ) -> None:
-        """Words as words, numbers as numbers, a fraction as a percentage; as high as its words need."""
+        """Add a line: words as text, numbers as numbers, fractions as percentages; as high as its text."""
         words = [(cell, width) for cell, width in zip(cells, widths, strict=False) if isinstance(cell, str)]
         self.sheet.set_row(self.at, max([LINE + 3, *(height_of(cell, width) for cell, width in words)]))
         for column, cell in enumerate(cells):
@@ -226,7 +226,7 @@ def add_goals(sheet: Sheet, view: Year) -> None:
 
 
 def add_months(sheet: Sheet, data: Sheet, view: Year) -> None:
-    """The numbers on `data`, their charts on the sheet of figures."""
+    """Write the monthly numbers on `data` and their charts on the sheet of figures."""
     widths = [10, *[16] * len(view.months)]
     for column, width in enumerate(widths):
         data.sheet.set_column(column, column, width)
@@ -252,7 +252,7 @@ def add_months(sheet: Sheet, data: Sheet, view: Year) -> None:
 
 
 def place_chart(sheet: Sheet, chart: Any, title: str) -> None:
-    """Two stand side by side, and six on a page of their own."""
+    """Place a chart: two stand side by side, six on a page."""
     chart.set_title({"name": title, "name_font": {"size": 11}, "overlay": False})
     chart.set_size({"width": CHART_WIDTH, "height": CHART_HEIGHT})
     if sheet.charts % ON_A_PAGE == 0:
@@ -276,7 +276,7 @@ PLAIN = {"strings_to_numbers": False, "strings_to_formulas": False, "strings_to_
 
 
 def workbook(view: Year) -> bytes:
-    """Both sheets."""
+    """The workbook with both sheets."""
     made = BytesIO()
     book = xlsxwriter.Workbook(made, {"in_memory": True, **PLAIN})
     add_table(book, view)
@@ -347,7 +347,7 @@ def add_table(book: Any, view: Year) -> None:
 
 
 def add_area(sheet: Any, at: int, row: Row, formats: Formats) -> int:
-    """One area: 実績, 評価 and 課題 below one another, its name and its plan beside all three. The next free line."""
+    """Add one area: 実績, 評価 and 課題 below one another, name and plan beside them; returns the next line."""
     begin = at
     for part in RESULTS:
         last, this = part_of(row.last, part), part_of(row.this, part)
@@ -365,7 +365,7 @@ def add_area(sheet: Any, at: int, row: Row, formats: Formats) -> int:
 
 
 def stretch(sheet: Any, begin: int, at: int, needed: float, row: Row, formats: Formats) -> int:
-    """More lines below the three parts when the plan is longer than they are."""
+    """Add lines below the three parts when the plan is longer than they are."""
     have = sum(
         max(
             LINE, height_of(part_of(row.last, part), WIDTHS[1]), height_of(part_of(row.this, part), WIDTHS[3])
@@ -383,14 +383,14 @@ def stretch(sheet: Any, begin: int, at: int, needed: float, row: Row, formats: F
 
 
 def place(sheet: Any, at: int, column: int, rows: int, text: str, cell_format: Any) -> None:
-    """A text in one cell, or in as many merged below one another as it needs."""
+    """Write a text into one cell, or into as many merged cells below one another as it needs."""
     if rows > 1:
         sheet.merge_range(at, column, at + rows - 1, column, "", cell_format)
     sheet.write_string(at, column, text, cell_format)
 
 
 def part_of(column: Column | None, part: Part) -> str:
-    """A part under its head; the figures stand above the results."""
+    """A part with its heading; the figures stand above the results."""
     if column is None:
         return gettext("（この年度から加わった項目）") if part is Part.RESULT else ""
     words = [column.texts.get(part, "")]
@@ -401,7 +401,7 @@ def part_of(column: Column | None, part: Part) -> str:
 
 
 def in_lines(column: Column) -> list[str]:
-    """The figures, a line for each kind of activity and for the rest."""
+    """The figures, one line for each kind of activity and one for the rest."""
     found = []
     for group in column.groups:
         if group.is_empty:
@@ -414,7 +414,7 @@ def in_lines(column: Column) -> list[str]:
 
 
 def in_words(figure: Figure) -> str:
-    """延べ人数 15人; a small number as 少数; what today's records say beside a frozen one."""
+    """A figure such as 延べ人数 15人; a small number as 少数; the present number beside a frozen one."""
     number = gettext("少数") if figure.is_few else f"{figure.value}{unit_word(figure.spec.unit)}"
     words = f"{t(figure.what.word)} {number}"
     if figure.now is not None:
@@ -423,7 +423,7 @@ def in_words(figure: Figure) -> str:
 
 
 def notes_of(view: Year) -> list[str]:
-    """What stands under the table: what was added, that small numbers are not shown, which closing this is."""
+    """Notes under the table: what was added later, that small numbers are hidden, which closing this is."""
     found = [
         gettext("追記（%(day)s）：%(text)s", day=era_date(one.at), text=one.text) for one in view.additions
     ]

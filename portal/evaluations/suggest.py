@@ -72,7 +72,7 @@ def weekly_since(session: Session, programme_id: UUID, period: Period) -> date |
 
 # A suggested wording of an area's results, with the figures in place: to be taken over and edited.
 
-# What is done of each kind, in one sentence; the rest are gatherings.
+# One sentence for what is done of each kind; other kinds are called gatherings.
 OUTREACH = {
     ActivityKind.SCHOOL_VISIT: (
         N_("学校を%(held)s回訪問し、事業の対象と支援の内容を説明した。"),
@@ -95,7 +95,7 @@ OUTREACH = {
         N_("企業を%(held)s回訪問し、%(n)s人に事業を説明した。"),
     ),
 }
-# With the number, and for a small one of people that is not to be told.
+# Sentences with the number, and without it for a small number of people.
 MEASURES = {
     Measure.DOOR_OPENED: (
         N_("訪問を続けるなかで、ドア越しに話していた%(n)s人と、対面で話せるようになった。"),
@@ -128,7 +128,7 @@ MEASURES = {
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the words are made of. `least` is set where small numbers of people are to be written as 少数."""
+    """The facts that the wording uses. `least` is set where small numbers of people become 少数."""
 
     area: Area
     counts: Mapping[Key, int]
@@ -150,7 +150,7 @@ class Facts:
 
 
 def wording(facts: Facts) -> str:
-    """The suggestion, a line for each thing done; empty where nothing has been recorded."""
+    """The suggestion, one line for each thing done; empty where nothing has been recorded."""
     kinds = {key.kind for key in facts.counts if key.area == facts.area.code and key.kind}
     in_order = (*facts.area.kinds, *(kind for kind in ActivityKind if kind not in facts.area.kinds))
     found = ["".join(of_activity(facts, kind)) for kind in in_order if kind in kinds] + of_measures(facts)
@@ -207,7 +207,7 @@ def not_held(facts: Facts, kind: ActivityKind) -> list[str]:
 
 
 def because(why: str, months: str) -> str:
-    """A reason that is typed as one (〜ため) is not made one twice."""
+    """The sentence that says why nothing was held, with 〜ため once even if it was typed."""
     if why.endswith(N_("ため")):
         return str(gettext("%(months)sは、%(why)s開催しなかった。", months=months, why=why))
     return str(gettext("%(months)sは、%(why)sのため開催しなかった。", months=months, why=why))

@@ -40,7 +40,7 @@ from portal.evaluations.queries import Addition, Closing
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """What was counted of one year: raw, for those who may see it."""
+    """The exact numbers counted for one year, for readers who may see them."""
 
     year: int
     as_of: date
@@ -51,7 +51,7 @@ class Numbers:
 
 
 def counted(session: Session, programme_id: UUID, year: int, as_of: date, *, whole: bool = True) -> Numbers:
-    """Out of the records; without `whole` the figures alone, no months and no goals."""
+    """The numbers from the records; without `whole` the figures alone, no months and no goals."""
     of_year = programmes.areas_of(session, programme_id, year)
     period = Period(year, as_of)
     return Numbers(
@@ -100,7 +100,7 @@ def by_area(values: Mapping[Key, Any]) -> dict[str, dict[str, Any]]:
 
 
 def thawed(kept: Mapping[str, Any]) -> Numbers:
-    """The figures of a closed year."""
+    """The numbers of a closed year, from what was frozen."""
     return Numbers(
         year=kept["year"],
         as_of=date.fromisoformat(kept["as_of"]),
@@ -142,7 +142,7 @@ RESULTS = (Part.RESULT, Part.FINDING, Part.OPEN)
 
 @dataclass(frozen=True, slots=True)
 class Masking:
-    """What of the figures is shown to this reader: from inside the programme or not, and what is few then."""
+    """How figures are masked for this reader: inside the programme or not, and which numbers are small."""
 
     is_inside: bool
     least: int
@@ -153,7 +153,7 @@ class Masking:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One number as its reader may see it; `now` is what today's records say, where that is another."""
+    """One number as its reader may see it; `now` is the present number of the records, if it differs."""
 
     key: Key
     value: int
@@ -174,7 +174,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The figures of one kind of activity, or without a kind those of cases, partners and meetings."""
+    """The figures of one kind of activity; without a kind, those of cases, partners and meetings."""
 
     kind: ActivityKind | None
     figures: Sequence[Figure]
@@ -186,7 +186,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """What a year shows of an area: figures and texts."""
+    """One year's column of an area: figures and texts."""
 
     groups: Sequence[Group]
     texts: Mapping[Part, str]
@@ -266,7 +266,7 @@ def month_end(day: date) -> date:
 
 
 def day_shown(year: int, asked: date | None, *, is_inside: bool) -> date:
-    """As of which day: today or the end of the year unless another is asked for; from outside ends of months only."""
+    """The day of the figures: the one asked for, else today or the year's end; from outside, a month's."""
     first, last = clock.fiscal_year_bounds(year)
     day = min(max(asked or last, first), last, clock.today())
     return day if is_inside else month_end(day)
@@ -281,7 +281,7 @@ def load(
     *,
     compare: bool = True,
 ) -> Year:
-    """The year as this reader may see it; a closed one as it was frozen. `compare` tells what came to be known since."""
+    """The year as this reader may see it; a closed one as frozen. `compare` adds what became known since."""
     programme_id = programme.id
     set_to = settings.values(session)
     masking = Masking(programmes.is_inside(actor, programme_id), set_to["figures.least_shown"])
@@ -324,7 +324,7 @@ def load(
 def of_year(
     programme_id: UUID, year: int, as_of: date, closing: Closing | None, *, whole: bool = True
 ) -> Numbers:
-    """Frozen, or counted beside the wall."""
+    """The numbers of a year, frozen or counted without the wall."""
     if closing:
         return thawed(closing.frozen)
     session = counting.everybody()
@@ -340,7 +340,7 @@ def rows_of(
     masking: Masking,
     since: Mapping[Key, int] | None,
 ) -> list[Row]:
-    """This year's areas in their order, each beside the same of last year; those that are no more come last."""
+    """This year's areas in order, each beside last year's; areas that no longer exist come last."""
     of_last = {area.code: area for area in last.areas}
     names = {area.code: area.name for area in (*last.areas, *this.areas)}
     of_this = {area.code: area for area in this.areas}
@@ -397,13 +397,13 @@ def groups_of(
 
 
 def kinds_of(area: Area, keys: Iterable[Key]) -> list[ActivityKind]:
-    """Those that the area lists, then those that only records say to belong to it."""
+    """The kinds that the area lists, then those that only records assign to it."""
     others = {key.kind for key in keys if key.area == area.code and key.kind} - set(area.kinds)
     return [*area.kinds, *(kind for kind in ActivityKind if kind in others)]
 
 
 def scored(goals: Goals, masking: Masking, target: int) -> Scored:
-    """From outside, one small number takes the sum and the rate with it: they would tell it."""
+    """Goals as the reader may see them: one hidden small number also hides the sum and the rate."""
     of_people = Spec("", "", of_people=True)
     achieved, partial, not_achieved = (
         masking.see(value, of_people) for value in (goals.achieved, goals.partial, goals.not_achieved)
@@ -415,7 +415,7 @@ def scored(goals: Goals, masking: Masking, target: int) -> Scored:
 
 
 def months_of(source: Numbers, masking: Masking) -> list[Months | None]:
-    """Visits of each kind of gathering, else how often it was held; None for one whose months would tell too much."""
+    """The months of each gathering, or how often it was held; None where the months would reveal too much."""
     found: list[Months | None] = []
     over = sum(first <= source.as_of for first in firsts_of(source.year))
     for area in source.areas:

@@ -1,4 +1,4 @@
-"""Texts of a year that tell a small number: where one names a few people while a figure of its area is 少数 to others."""
+"""Texts of a year that reveal a small number: they count a few people where others see 少数."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from portal.evaluations.table import Year, month_end
 DIGITS = {char: n for n, char in enumerate("〇一二三四五六七八九")}
 TENS = {"十": 10, "百": 100, "千": 1000}
 KANJI = "".join([*DIGITS, *TENS])
-# Words that begin like a number of people and are none, or say nothing of how many came.
+# Words that begin like a number of people but are none, or do not say how many came.
 IDIOMS = (
     *("一人ひとり", "一人一人", "1人ひとり", "1人1人", "ひとりひとり", "ひとり一人"),
     *(
@@ -48,14 +48,14 @@ NUMBER = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """What a text says of few people, in its own words, and the figures that are 少数 to others."""
+    """The words of a text that name few people, and the figures that others see as 少数."""
 
     words: Sequence[str]
     figures: Sequence[Key]
 
     @property
     def mark(self) -> str:
-        """What a form keeps of it, so that the same words are pointed out once."""
+        """A digest for the form, so that the same words are pointed out once."""
         return "、".join(self.words)
 
 
@@ -80,7 +80,7 @@ def number_of(one: re.Match[str]) -> int:
 
 
 def few_people(text: str, least: int) -> list[str]:
-    """The words of a text that name fewer than `least` people, as they are typed; each once."""
+    """The words in a text that name fewer than `least` people, as typed; each once."""
     # A full-width digit and its narrow form are both one character, so that places in both texts are the same.
     narrow = "".join(
         plain if len(plain := unicodedata.normalize("NFKC", char)) == 1 and plain.isascii() else char
@@ -97,7 +97,7 @@ def few_people(text: str, least: int) -> list[str]:
 
 
 def of_year(view: Year) -> dict[tuple[str, Part], Telling]:
-    """The texts of a year that tell a small number of their area; `view` is the programme's own."""
+    """The texts of a year that reveal a small number of their area; `view` is the programme's own."""
     texts = {(row.code, Part.PLAN): row.plan for row in view.rows}
     texts |= {(row.code, part): text for row in view.rows for part, text in row.this.texts.items()}
     words = {which: found for which, text in texts.items() if (found := few_people(text, view.masking.least))}
@@ -106,14 +106,14 @@ def of_year(view: Year) -> dict[tuple[str, Part], Telling]:
 
 
 def of_text(view: Year, text: str, area: str) -> Telling | None:
-    """The same of one text of an area, saved or not."""
+    """The same for one text of an area, saved or not."""
     words = few_people(text, view.masking.least)
     figures = small_figures(view).get(area, []) if words else []
     return Telling(words, figures) if figures else None
 
 
 def of_additions(view: Year, texts: Sequence[str]) -> list[Telling | None]:
-    """The same of each of these additions, which belong to no area."""
+    """The same for each of these additions, which belong to no area."""
     words = [few_people(text, view.masking.least) for text in texts]
     small = small_figures(view) if any(words) else {}
     figures = [key for keys in small.values() for key in keys]
@@ -121,7 +121,7 @@ def of_additions(view: Year, texts: Sequence[str]) -> list[Telling | None]:
 
 
 def small_figures(view: Year) -> dict[str, list[Key]]:
-    """By area, the figures of a year that others are shown as 少数, or will be.
+    """By area, the figures of a year that others see, or will see, as 少数.
 
     Others see a running year as of the end of a month. A number that is small today is small there soon; one that has
     grown since is small there still.

@@ -57,7 +57,7 @@ bp = Blueprint("evaluations", __name__, url_prefix="/reports/evaluation")
 
 # The list of years, the table of one year, and what stands behind one figure.
 
-# So many years are listed, and more when texts were written for earlier ones.
+# This many years are listed, and more when earlier ones have texts.
 LISTED = 5
 
 
@@ -109,7 +109,7 @@ def words(actor: Actor, view: Year) -> dict[str, Any]:
 
 
 def pointed_out(view: Year) -> dict[str, Any]:
-    """What the texts tell of small numbers, for the programme that wrote them."""
+    """What the texts reveal of small numbers, for the programme that wrote them."""
     if not view.masking.is_inside:
         return {"tellings": {}, "tellings_added": []}
     additions = [one.text for one in view.additions]
@@ -268,7 +268,7 @@ def draft_of(programme: Agency, year: int, area: str, part: Part) -> str:
 
 
 def suggested(programme: Agency, year: int, area: Area) -> dict[str, Any] | None:
-    """The suggestion with all its numbers, the same with small ones as 少数, and whether these differ."""
+    """The suggestion with all numbers, the same with small ones as 少数, and whether they differ."""
     begins, ends = clock.fiscal_year_bounds(year)
     as_of = min(ends, clock.today())
     if as_of < begins:
@@ -381,7 +381,7 @@ def area_move(area: str, direction: str) -> ResponseReturnValue:
 
 @bp.route("/<int:year>/close", methods=["GET", "POST"])
 def close(year: int) -> ResponseReturnValue:
-    """The day, then what will be frozen once more to check, then it is closed."""
+    """Ask for the day, show what will be frozen for confirmation, then close the year."""
     actor = signed_in()
     programme = programme_of(actor)
     require(actor, Permission.EVALUATION_CLOSE, programme)

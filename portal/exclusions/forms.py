@@ -1,4 +1,4 @@
-"""What is asked before a member of staff is shut out of a person's affairs, and before he is let in again."""
+"""What is asked before a member of staff is excluded from a person's affairs, or readmitted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TEXT = MaxLength(2_000)
 
 
 class OwnForm(BaseForm):
-    """Oneself."""
+    """Exclude oneself."""
 
     conflict = RadioField(
         lazy_gettext("関わらない理由"),
@@ -33,7 +33,7 @@ class OwnForm(BaseForm):
 
 
 class ColleagueForm(OwnForm):
-    """Somebody else, chosen from those whom one may shut out."""
+    """Exclude somebody else, chosen from those whom one may exclude."""
 
     staff = SelectField(lazy_gettext("職員"), validate_choice=False)
 

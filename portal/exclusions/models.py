@@ -1,4 +1,4 @@
-"""Who is shut out of whose affairs."""
+"""Exclusions: who may not see whose affairs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from portal.core.labels import N_, Labelled
 
 
 class Conflict(Labelled):
-    """Why somebody must keep out of it."""
+    """Why somebody must not see the person's affairs."""
 
     RELATIVE = "relative", N_("親族")
     NEIGHBOUR = "neighbour", N_("近隣・知人")
@@ -24,7 +24,7 @@ class Conflict(Labelled):
 
 
 class Exclusion(Identified, Audited, Base):
-    """This member of staff sees nothing of this person, whatever else would let him; it beats every other rule.
+    """This member of staff sees nothing of this person: an exclusion beats every other rule.
 
     Only `lifted_at`, `lifted_by_id` and `lifted_why` are ever set later.
     """

@@ -1,4 +1,4 @@
-"""Pages about conflicts of interest (利益相反): who keeps out of whose affairs, and who lets him in again."""
+"""Pages about conflicts of interest (利益相反): exclusions from a person's affairs, and lifting them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ bp = Blueprint("exclusions", __name__, url_prefix="/exclusions")
 
 @bp.get("/")
 def index() -> ResponseReturnValue:
-    """A coordinator's and an auditor's list; who is shut out himself reads only of how many people."""
+    """A coordinator's and an auditor's list; others see only how many people they are excluded from."""
     actor = signed_in()
     may_list = can(actor, Permission.EXCLUSION_LIST)
     if not may_list:
@@ -42,7 +42,7 @@ def index() -> ResponseReturnValue:
 
 @bp.get("/people/<uuid:person_id>")
 def person(person_id: UUID) -> ResponseReturnValue:
-    """Who keeps out of this person's affairs, as far as this reader may know it."""
+    """The exclusions from this person's affairs, as far as this reader may know of them."""
     actor = signed_in()
     heading = open_heading(actor, person_id)
     rows = exclusions.open_person(actor, person_id, clock.now())
@@ -51,7 +51,7 @@ def person(person_id: UUID) -> ResponseReturnValue:
 
 @bp.route("/people/<uuid:person_id>/me", methods=["GET", "POST"])
 def me(person_id: UUID) -> ResponseReturnValue:
-    """Keep out of it oneself. Afterwards the person is gone for oneself, so the answer speaks of nobody."""
+    """Exclude oneself. Afterwards the person is gone for oneself, so the answer names nobody."""
     actor, form = signed_in(), OwnForm()
     if form.validate_on_submit() and "checked" in request.form:
         with refusals(form):
@@ -70,7 +70,7 @@ def me(person_id: UUID) -> ResponseReturnValue:
 
 @bp.route("/people/<uuid:person_id>/new", methods=["GET", "POST"])
 def new(person_id: UUID) -> ResponseReturnValue:
-    """Keep a colleague out of it, or at the home agency the staff of any agency that was told."""
+    """Exclude a colleague, or at the home agency staff of any agency with a disclosure."""
     actor, form = signed_in(), ColleagueForm()
     heading = open_heading(actor, person_id)
     found = exclusions.candidates(db.read(), actor, person_id, clock.now())
@@ -97,7 +97,7 @@ def answer(
     is_me: bool,
     others: list[Colleague] | None = None,
 ) -> ResponseReturnValue:
-    """The form, or what was typed once more to check."""
+    """The form, or the page of confirmation."""
     typed = form.is_submitted() and not form.errors and not form.form_problem
     checks = typed and member is not None and "back" not in request.form
     page = render_template(
@@ -113,7 +113,7 @@ def answer(
 
 @bp.route("/<uuid:exclusion_id>/lift", methods=["GET", "POST"])
 def lift(exclusion_id: UUID) -> ResponseReturnValue:
-    """Let him in again, with a reason. Nobody lifts his own."""
+    """Lift an exclusion, with a reason. Nobody lifts their own."""
     actor, form = signed_in(), LiftForm()
     require(actor, Permission.CASEWORK)
     found = exclusions.read(db.read(), actor, clock.now(), id=exclusion_id)

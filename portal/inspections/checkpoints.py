@@ -1,4 +1,4 @@
-"""Checkpoints leave the house: what is shown of them, what is taken along, and making one now."""
+"""Checkpoints for the outside: what pages show of them, downloads, and making one now."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Slip:
 
 @dataclass(frozen=True, slots=True)
 class Slips:
-    """What the page of checkpoints shows. `problem` says that the portal itself could not keep the last one."""
+    """The content of the page of checkpoints. `problem` says that the portal could not keep the last one."""
 
     origin: str
     entries: int
@@ -88,7 +88,7 @@ def vkey_of(origin: str) -> str:
 
 
 def take_key(actor: Actor) -> str:
-    """The public key in its file."""
+    """The file of the public key."""
     require(actor, Permission.CHECKPOINT_READ)
     audit.record_reading(AuditEvent.CHECKPOINT_READ, ("audit_checkpoint", None), actor=actor, taken="key")
     return vkey_of(db.read.scalars(select(AuditHead.origin)).one()) + "\n"

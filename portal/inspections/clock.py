@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 LONGEST_REASON = 2000
 MOST = 100
-# So long auditors are told of a jump above their list of entries.
+# How long auditors are shown a jump above their list of entries.
 NEWS = timedelta(days=30)
 
 
@@ -62,7 +62,7 @@ def look(actor: Actor) -> tuple[Step | None, list[Jump]]:
 
 
 def told(actor: Actor, *, only_news: bool = False) -> list[Jump]:
-    """The declared jumps for whoever looks at checkpoints; `only_news` are those of the last weeks."""
+    """The declared jumps, for readers of checkpoints; `only_news` are those of the last weeks."""
     require(actor, Permission.CHECKPOINT_READ)
     with db.transaction(keep_reader=True) as session:
         found = declared(session)
@@ -70,7 +70,7 @@ def told(actor: Actor, *, only_news: bool = False) -> list[Jump]:
 
 
 def declared(session: Session) -> list[Jump]:
-    """The newest first."""
+    """All declared jumps, the newest first."""
     rows = session.execute(
         select(AuditEntry.seq, AuditEntry.at, AuditEntry.body, Staff.name, AuditDetail)
         .join(AuditDetail, AuditDetail.seq == AuditEntry.seq)
@@ -90,7 +90,7 @@ def jump_of(session: Session, row: Any) -> Jump:
 
 
 def declare(actor: Actor, session_id: UUID, reason: str, *, limits: Limits) -> None:
-    """Declare the step from the last entry to now, and no other; from here on writing and reading go on.
+    """Declare the step from the last entry to now; from then on writing and reading go on.
 
     Raises:
         NotAllowed: not the system administrator.
@@ -104,7 +104,7 @@ def declare(actor: Actor, session_id: UUID, reason: str, *, limits: Limits) -> N
 
 
 def write(session: Session, actor: Actor, reason: str) -> None:
-    """The entry, and a checkpoint that signs it: by that one the age of the next is counted."""
+    """Write the entry and a checkpoint that signs it, from which the age of the next is counted."""
     if not reason.strip():
         raise Invalid(N_("時計がどうずれていたか、どう直したかを入力してください。"), field="reason")
     if len(reason) > LONGEST_REASON:
@@ -134,9 +134,9 @@ def declare_at_the_door(
     limits: Limits,
     user_agent: str = "",
 ) -> Entrance:
-    """The same for who is not signed in, and cannot be: a session that begins now could not be logged before it.
+    """The same for somebody who cannot sign in: a session could not be logged before the jump is declared.
 
-    A failure is counted like any other, but the log cannot say so: the server's own log does.
+    A failure is counted like any other, but only the server's own log can mention it.
 
     Raises:
         Invalid: address and password do not fit together, or are no system administrator's; or no reason is given.

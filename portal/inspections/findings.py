@@ -79,7 +79,7 @@ class Happened:
 
 
 def is_reader(actor: Actor) -> bool:
-    """Who finds the list: the auditor, an agency's administrators and its coordinators."""
+    """Whether the actor has the list: the auditor, an agency's administrators and its coordinators."""
     return (
         can(actor, Permission.INSPECT)
         or actor.role in {Role.AGENCY_ADMIN, Role.COORDINATOR}
@@ -135,16 +135,16 @@ def stands(standing: Standing | None) -> list[ColumnElement[bool]]:
 
 
 def open_count(session: Session, actor: Actor) -> int:
-    """How many findings wait for this agency's answer."""
+    """The number of findings that wait for this agency's answer."""
     if not is_reader(actor) or actor.agency_id is None:
         return 0
     return session.scalar(select(func.count()).where(visible_to(actor), *stands(Standing.WAITING))) or 0
 
 
 def views(session: Session, statement: Select[AuditFinding]) -> list[FindingView]:
-    """With the agencies' names and the referrals' numbers, in three questions.
+    """Findings as views with the agencies' names and the referrals' numbers, in three statements.
 
-    A number is no secret from whom the finding is addressed to, though an administrator sees no referral.
+    The number is no secret from the agency addressed, though an administrator sees no referral.
     """
     found = session.scalars(statement).all()
     agencies = {row[0]: row[1] for row in session.execute(select(Agency.id, Agency.name))} if found else {}
@@ -198,7 +198,7 @@ def load(actor: Actor, finding_id: UUID) -> tuple[FindingView, list[Happened]]:
 
 
 def history(finding_id: UUID) -> list[Happened]:
-    """What the log says of a finding that the reader has been shown; its texts are the auditor's and the agency's."""
+    """The history of a finding that the reader was shown, from the log; its texts are both sides' own."""
     statement = (
         select(AuditEntry.at, AuditEntry.event, AuditDetail.details, Staff.name, Agency.name.label("agency"))
         .join(AuditDetail, AuditDetail.seq == AuditEntry.seq)
@@ -230,7 +230,7 @@ LONGEST = 2000
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What the auditor states, and to which agency; about a referral of a sample, or about none."""
+    """A finding as the auditor states it to an agency; about a referral of a sample, or about none."""
 
     agency_id: UUID
     kind: FindingKind
@@ -293,7 +293,7 @@ def referral_of(session: Session, said: Statement) -> UUID | None:
 
 
 def answer(actor: Actor, finding_id: UUID, text: str, *, version: int | None = None) -> None:
-    """The agency's answer; until the auditor has looked at it, it may be put better.
+    """Write the agency's answer; it may be changed until the auditor has judged it.
 
     Raises:
         NoResultFound: no finding that this actor may know of.
@@ -313,11 +313,11 @@ def answer(actor: Actor, finding_id: UUID, text: str, *, version: int | None = N
 
 
 def close(actor: Actor, finding_id: UUID, text: str, *, version: int | None = None) -> None:
-    """The answer satisfies the auditor.
+    """Close the finding: the answer satisfies the auditor.
 
     Raises:
         Conflict: there is no answer yet, or it is closed.
-        StaleForm: the answer was changed while he read it.
+        StaleForm: the answer was changed while the auditor read it.
     """
     require(actor, Permission.INSPECT)
     with db.transaction() as session:
@@ -333,7 +333,7 @@ def close(actor: Actor, finding_id: UUID, text: str, *, version: int | None = No
 def ask_again(
     actor: Actor, finding_id: UUID, text: str, due_on: date | None, *, version: int | None = None
 ) -> None:
-    """The answer is not enough, or what was closed came up again: the agency answers anew by another day.
+    """Ask the agency again by another day: the answer is not enough, or a closed matter came up again.
 
     Raises:
         Invalid: nothing says what is asked, or the day is past.
@@ -355,7 +355,7 @@ def ask_again(
 
 
 def known(session: Session, actor: Actor, finding_id: UUID) -> AuditFinding:
-    """Raises NoResultFound: another agency's finding is not there for this actor."""
+    """The finding, locked. Raises NoResultFound for another agency's finding."""
     wanted = select(AuditFinding).where(AuditFinding.id == finding_id)
     if not can(actor, Permission.INSPECT):
         wanted = wanted.where(AuditFinding.agency_id == actor.agency_id)

@@ -1,4 +1,4 @@
-"""What may be typed about findings and samples."""
+"""Forms of findings and samples."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class AnswerForm(BaseForm):
 
 
 class VerdictForm(BaseForm):
-    """The auditor's word on an answer; `due_on` only when he asks again."""
+    """The auditor's verdict on an answer; `due_on` only when the auditor asks again."""
 
     version = VersionField()
     text = CleanText(lazy_gettext("監査のことば"), [MaxLength(LONGEST)])
@@ -98,7 +98,7 @@ class DrawForm(BaseForm):
 
 
 class CheckForm(BaseForm):
-    """The checklist: below, a field for each check."""
+    """The checklist, with a field for each check."""
 
     version = VersionField()
     note = CleanText(lazy_gettext("メモ"), [MaxLength(LONGEST_NOTE)])

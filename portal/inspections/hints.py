@@ -1,4 +1,4 @@
-"""What an auditor looks at in each referral of a sample, and what the portal works out of its own records."""
+"""The checklist of a sampled referral, and what the portal works out for it from its own records."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def hints(session: Session, referral: Referral) -> dict[Check, Hint]:
 
 
 class Agreements:
-    """The consents of a referral as they were given, and what was taken back of them."""
+    """The consents of a referral as they were given, and their withdrawals."""
 
     def __init__(self, session: Session, ids: set[UUID | None]) -> None:
         self.consents = {c.id: c for c in session.scalars(select(Consent).where(Consent.id.in_(ids)))}
@@ -104,7 +104,7 @@ class Agreements:
         return named and all((consent_id, category) in self.categories for category in categories)
 
     def stood(self, consent_id: UUID, agency_id: UUID, at: datetime) -> bool:
-        """Whether it was in force for this agency at that moment."""
+        """Whether the consent was in force for this agency at that moment."""
         consent, day = self.consents[consent_id], clock.japan_date(at)
         taken_back = any(
             w.consent_id == consent_id and w.recipient_id in {None, agency_id} and w.withdrawn_at <= at

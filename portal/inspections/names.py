@@ -39,7 +39,7 @@ class OpenName:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """That a name was opened. `reason` is for auditors alone; `person_id` leads to a page that only they may see."""
+    """An opened name. `reason` is for auditors alone; `person_id` leads to a page that only they may see."""
 
     id: UUID
     at: datetime
@@ -52,7 +52,7 @@ class Opening:
 
 
 def live(actor: Actor, person_id: UUID, now: datetime) -> Select[datetime | None]:
-    """Until when this auditor has opened the person's name; None when he has not."""
+    """Until when this auditor has opened the person's name; None if it is not open."""
     return select(func.max(NameOpening.ends_at)).where(
         NameOpening.person_id == person_id, NameOpening.staff_id == actor.staff_id, NameOpening.ends_at > now
     )
@@ -80,7 +80,7 @@ def heading(session: Session, actor: Actor, person_id: UUID, now: datetime) -> t
 
 
 def visible_to(actor: Actor) -> ColumnElement[bool]:
-    """All of them to an auditor; to an agency's administrator those of people whose record his agency kept then."""
+    """All openings for an auditor; for an administrator those of people whose record the agency kept then."""
     if actor.role is Role.AUDITOR:
         return true()
     if actor.agency_id is None or not (actor.role is Role.AGENCY_ADMIN or actor.administers):
@@ -126,7 +126,7 @@ LONGEST_REASON = 500
 
 
 def open_name(actor: Actor, person_id: UUID, reason: str, *, idempotency_key: str | None = None) -> bool:
-    """Let this auditor see this person's name until today is over in Japan; False when he sees it already.
+    """Show this person's name to this auditor until today is over in Japan; False if it is open already.
 
     Raises:
         NotAllowed: the actor is no auditor.
@@ -176,7 +176,7 @@ def open_name(actor: Actor, person_id: UUID, reason: str, *, idempotency_key: st
 
 
 def unreasoned(person_id: UUID) -> Invalid:
-    """What is said to who wants to see a name and does not say why; it leaves a trace, for a name was asked for."""
+    """The error when no reason is given; it is logged, as a name was asked for."""
     return Invalid(
         N_("氏名を表示する理由を入力してください。"),
         field="reason",

@@ -30,7 +30,7 @@ LONGEST_REASON = 2000
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What somebody declared. `fits` while the log and what was kept disagree as they did then."""
+    """A declaration. `fits` while the log and the kept checkpoints disagree as they did then."""
 
     seq: int
     at: datetime
@@ -42,7 +42,7 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How the log stands to what was kept, and what one person has said about it."""
+    """How the log stands to the kept checkpoints, and what one person has declared about it."""
 
     contradiction: Contradiction | None
     entries: int
@@ -51,7 +51,7 @@ class Standing:
 
 
 def look(actor: Actor) -> Standing:
-    """How it stands now.
+    """The present state.
 
     Raises:
         NotAllowed: neither auditor nor system administrator.
@@ -86,7 +86,7 @@ def proposed(session: Session, found: Contradiction) -> Proposal | None:
 
 
 def found_as(found: Contradiction) -> dict[str, Any]:
-    """What is declared, so that the second person confirms just this."""
+    """The contradiction as it is declared, so that the second person confirms exactly this."""
     kept = found.kept
     return {
         "agreed": found.agreed,
@@ -97,7 +97,7 @@ def found_as(found: Contradiction) -> dict[str, Any]:
 
 
 def require_contradiction(session: Session) -> Contradiction:
-    """Raises Conflict: there is nothing to declare (any more), or a file must be put back first."""
+    """The present contradiction. Raises Conflict when there is none, or a file must be put back first."""
     found = log_integrity.present(session)
     if found is None:
         raise Conflict(N_("監査記録は、保管してある照合票と一致しています。復元の確認は必要ありません。"))
@@ -133,7 +133,7 @@ def declare(actor: Actor, seq: int) -> None:
     """Confirm the declaration in entry `seq`, as a second person: writing goes on from here.
 
     Raises:
-        NotAllowed: it is his own declaration.
+        NotAllowed: it is the actor's own declaration.
         Conflict: it has been confirmed, replaced, or no longer says how things stand.
     """
     require(actor, Permission.RESTORE_DECLARE)
@@ -150,7 +150,7 @@ def declare(actor: Actor, seq: int) -> None:
         root = checkpoints.roots(session, {found.agreed})[found.agreed]
         kept = found.kept
         now = clock.now()
-        # Without a kept checkpoint of this log nothing is known to be lost: the fact then excuses nothing.
+        # Without a kept checkpoint of this log nothing is known to be lost: the declaration excuses nothing.
         lost = kept if kept and kept.size > found.agreed else None
         audit.record(
             AuditEvent.RESTORE_DECLARED,
@@ -163,7 +163,7 @@ def declare(actor: Actor, seq: int) -> None:
                 "kept_root": base64.b64encode(lost.root if lost else root).decode(),
                 "proposed_by": proposal.staff_id,
                 "agreed_by": actor.staff_id,
-                # Of a branch that a clock wrote which was ahead: it is lost although it is dated after this entry.
+                # Written by a clock that was ahead: lost, although it is dated after this entry.
                 **({"kept_at": lost.at} if lost and lost.at > now else {}),
             },
             proposal=proposal.seq,

@@ -34,7 +34,7 @@ LONGEST_NOTE = 2000
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """What is drawn from: the referrals sent from the first through the last day, of one agency or of all."""
+    """The referrals to draw from: those sent from the first through the last day, of one agency or of all."""
 
     first: date
     last: date
@@ -44,7 +44,7 @@ class Draw:
 
 
 def sent_within(session: Session, first: date, last: date, agency_id: UUID | None) -> list[UUID]:
-    """The ids of the referrals to choose from, in the order of their text: the same on every machine."""
+    """The ids of the referrals to draw from, sorted as text: the same on every machine."""
     statement = select(Referral.id).where(
         Referral.sent_at >= clock.start_of_day(first), Referral.sent_at < clock.end_of_day(last)
     )
@@ -61,7 +61,7 @@ def chosen(ids: list[UUID], wanted: int, seed: str) -> list[UUID]:
 
 
 def draw(actor: Actor, wanted: Draw, *, idempotency_key: str | None = None) -> UUID:
-    """Choose `wanted.wanted` referrals by lot; returns the sample's id.
+    """Draw `wanted.wanted` referrals at random; returns the sample's id.
 
     Raises:
         NotAllowed: no auditor.
@@ -107,7 +107,7 @@ def draw(actor: Actor, wanted: Draw, *, idempotency_key: str | None = None) -> U
 def check(
     actor: Actor, item_id: UUID, verdicts: Mapping[Check, Verdict], note: str, *, version: int | None = None
 ) -> UUID:
-    """Write down what was found in one referral; returns the sample's id.
+    """Record what was found in one referral; returns the sample's id.
 
     Raises:
         NoResultFound: there is no such item.
@@ -141,7 +141,7 @@ def require_open(session: Session, sample_id: UUID) -> Sample:
 
 
 def close(actor: Actor, sample_id: UUID) -> None:
-    """End a sample whose every referral was checked; done twice it is done once.
+    """End a sample of which every referral was checked; a second time changes nothing.
 
     Raises:
         Conflict: some are not checked yet.
@@ -200,7 +200,7 @@ class ItemRow:
 
 @dataclass(frozen=True, slots=True)
 class SampleView:
-    """A sample with its referrals. `is_same` when drawing it again gives the same ones."""
+    """A sample with its referrals. `is_same`: drawing again with the seed gives the same referrals."""
 
     sample: SampleRow
     items: tuple[ItemRow, ...]
@@ -265,7 +265,7 @@ def rows() -> Select[*tuple[Any, ...]]:
 
 
 def load(actor: Actor, sample_id: UUID) -> SampleView:
-    """One sample, drawn again to see that it is the one that the seed gives.
+    """One sample, drawn again to confirm that the seed gives the same referrals.
 
     Raises:
         NoResultFound: there is no such sample.

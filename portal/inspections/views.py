@@ -82,7 +82,7 @@ def finding(finding_id: UUID) -> ResponseReturnValue:
 def page(
     actor: Actor, finding_id: UUID, answer: AnswerForm | None = None, verdict: VerdictForm | None = None
 ) -> ResponseReturnValue:
-    """One finding, with the form of whose turn it is; `answer` or `verdict` keeps what was refused."""
+    """One finding, with the form of whoever acts next; `answer` or `verdict` keeps refused input."""
     sent = answer or verdict
     view, history = inspection_findings.load(actor, finding_id)
     is_auditor = can(actor, Permission.INSPECT)
@@ -124,7 +124,7 @@ def finding_answer(finding_id: UUID) -> ResponseReturnValue:
 
 @bp.post("/findings/<uuid:finding_id>/verdict")
 def finding_verdict(finding_id: UUID) -> ResponseReturnValue:
-    """Closed, or asked again."""
+    """Close the finding, or ask again."""
     actor, form = signed_in(), VerdictForm()
     require(actor, Permission.INSPECT)
     if form.validate_on_submit():
@@ -184,7 +184,7 @@ def close(sample_id: UUID) -> ResponseReturnValue:
 
 @bp.route("/items/<uuid:item_id>", methods=["GET", "POST"])
 def item(item_id: UUID) -> ResponseReturnValue:
-    """The checklist, filled in with what the portal worked out until the auditor has decided."""
+    """The checklist, filled in with the portal's hints until the auditor has decided."""
     actor = signed_in()
     view = samples.load_item(actor, item_id)
     values = {one.value: view.answers.get(one, view.hints[one].verdict).value for one in Check}

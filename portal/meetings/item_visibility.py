@@ -1,8 +1,9 @@
-"""What one reader sees of an agenda item at one moment. Every page, packet, minute and promise asks here.
+"""What one reader sees of an agenda item at one moment. Pages, packets, minutes and promises all ask here.
 
-An item about a person is for the agency that brought it and for those with a ground of their own: the two sides
-of its referral, the agency that keeps the record once the item is shared, and whoever the item itself told on a
-basis that lives. The rules are the wall's (`portal/wall/meetings.py`); statements select from AgendaItem and Meeting.
+An item about a person is for the agency that brought it and for readers with a basis of their own: the two
+sides of its referral, the record holder once the item is shared, and the readers to whom the item itself was
+disclosed on a live basis. The rules are the wall's (`portal/wall/meetings.py`); statements select from
+AgendaItem and Meeting.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ from portal.wall.rules import free, home
 
 
 def asked(rule: str, reader: Actor, now: datetime | None = None, **rows: Any) -> ColumnElement[bool]:
-    """This rule of the item `t`, for who does casework; nobody else is at a table."""
+    """This rule of the item `t`, for caseworkers; nobody else is at a table."""
     return predicates.for_caseworker(f"({rule})", reader, now, t=AgendaItem, **rows)
 
 
 def is_excluded(reader: Actor) -> ColumnElement[bool]:
-    """Of the affairs of the person it is about (利益相反): to them the item is closed, whatever else would open it."""
+    """The reader is excluded from the person's affairs (利益相反): the item is closed to them in any case."""
     return predicates.is_excluded(reader, AgendaItem.person_id)
 
 
@@ -43,7 +44,7 @@ def is_home(reader: Actor) -> ColumnElement[bool]:
 
 
 def is_told(reader: Actor, now: datetime) -> ColumnElement[bool]:
-    """The item itself told this reader, on a basis that lives."""
+    """The item was disclosed to this reader, on a live basis."""
     return asked(rules.told("t"), reader, now)
 
 
@@ -53,7 +54,7 @@ def is_referral_party(reader: Actor) -> ColumnElement[bool]:
 
 
 def is_live_referral_party(reader: Actor, now: datetime) -> ColumnElement[bool]:
-    """A side of the referral that may still read what it told."""
+    """A side of the referral that may still read what it disclosed."""
     return asked(rules.referral_party("t", living=True), reader, now)
 
 
@@ -63,14 +64,14 @@ def present(reader: Actor, now: datetime) -> ColumnElement[bool]:
 
 
 def readable(reader: Actor, now: datetime) -> ColumnElement[bool]:
-    """The reader may read its words and its minutes: a side of a stopped referral knows only that it stands there."""
+    """The reader may read its words and minutes; a side of a stopped referral only knows that it is there."""
     return asked(f"{rules.ENTERS} AND {rules.grounds('t', living=True)}", reader, now, m=Meeting)
 
 
 def named(reader: Actor, now: datetime, person: Any) -> ColumnElement[bool]:
     """The name of its person may stand beside it. `person` is joined to the item.
 
-    What is spoken of anonymously, in a 事例検討会 or by a referral, names nobody but to those who asked.
+    An item discussed anonymously, in a 事例検討会 or by a referral, names nobody but to those who asked.
     """
     return and_(
         present(reader, now),

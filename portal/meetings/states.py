@@ -8,7 +8,7 @@ from portal.disclosures.models import Basis
 
 
 class MeetingKind(Labelled):
-    """What sort of council it is: the law and the agenda differ by it (domain, "The law")."""
+    """The sort of meeting: the law and the agenda differ by it (domain, "The law")."""
 
     WEEKLY = "weekly", N_("週次打合せ")
     COORDINATION = "coordination", N_("支援調整会議")
@@ -17,7 +17,7 @@ class MeetingKind(Labelled):
     OTHER = "other", N_("その他の会議")
 
 
-# On which basis a person may be spoken of: the kind of the meeting decides it, and nobody else.
+# The basis on which a person may be discussed: the kind of the meeting decides it, and nobody else.
 BASIS_OF = {
     MeetingKind.WEEKLY: Basis.CONSENT,
     MeetingKind.COORDINATION: Basis.CONSENT,
@@ -28,7 +28,7 @@ BASIS_OF = {
 
 
 class ClosedDay(Labelled):
-    """What becomes of a date of a series on which the convener is closed."""
+    """What happens to a date of a series on which the convener is closed."""
 
     SKIP = "skip", N_("休みにする")
     BEFORE = "before", N_("前の開館日に早める")
@@ -54,7 +54,7 @@ class MeetingAction(Labelled):
 
 
 class ItemKind(Labelled):
-    """What an agenda item is. The first four of a person are the jobs of a 支援調整会議."""
+    """The kind of an agenda item. The first four about a person are the tasks of a 支援調整会議."""
 
     MINUTES = "minutes", N_("前回議事録の承認")
     PLAN_CHECK = "plan_check", N_("プランの確認")
@@ -106,7 +106,7 @@ class IssueStatus(Labelled):
 
 A, E, P, S = MeetingAction, AuditEvent, Permission, MeetingStatus
 
-# What is still to come, what takes place or has taken place, and what nobody writes in any more.
+# Meetings still to come, those that take or took place, and those that nobody writes in any more.
 COMING = frozenset({S.DRAFT, S.ANNOUNCED})
 HELD = frozenset({S.IN_SESSION, S.MINUTED, S.APPROVED})
 OPENED = frozenset({S.ANNOUNCED}) | HELD  # its packet may be opened

@@ -96,7 +96,7 @@ ASKED: Mapping[Category, tuple[Asked, ...]] = {
 def labelled(category: Category, fields: Mapping[str, str]) -> list[tuple[str, str]]:
     """The answers given, as (label, answer), in the order in which they are asked.
 
-    An answer that is no longer asked for keeps its code as its label: nothing that was told is hidden.
+    An answer that is no longer asked for keeps its code as its label, so that nothing is hidden.
     """
     asked = {one.code: one.label for one in ASKED.get(category, ())}
     known = [(label, fields[code]) for code, label in asked.items() if fields.get(code)]

@@ -48,7 +48,7 @@ def at_home(actor: Actor, person_id: UUID) -> PersonView:
 
 @bp.route("/new", methods=["GET", "POST"])
 def new(person_id: UUID) -> ResponseReturnValue:
-    """Look for the relative among one's own records, then say what he is to the person."""
+    """Look for the relative among one's own records, then say what they are to the person."""
     actor, form = signed_in(), TieForm()
     view = at_home(actor, person_id)
     found: list[queries.OwnPerson] = []
@@ -75,7 +75,7 @@ def new(person_id: UUID) -> ResponseReturnValue:
 
 @bp.route("/pseudonym", methods=["GET", "POST"])
 def pseudonym(person_id: UUID) -> ResponseReturnValue:
-    """The 本人 has agreed to nothing, and may not know: a pseudonym, tied to the relative who came."""
+    """Register the 本人, who has agreed to nothing, under a pseudonym, tied to the relative who came."""
     actor, form = signed_in(), RelativeForm()
     view = at_home(actor, person_id)
     if form.validate_on_submit():
@@ -94,7 +94,7 @@ def pseudonym(person_id: UUID) -> ResponseReturnValue:
 
 @bp.route("/<uuid:tie_id>/remove", methods=["GET", "POST"])
 def remove(person_id: UUID, tie_id: UUID) -> ResponseReturnValue:
-    """Take back a tie that was entered wrongly."""
+    """Undo a tie that was entered wrongly."""
     actor, form = signed_in(), BaseForm()
     view = at_home(actor, person_id)
     ties = people.relatives(db.read(), actor, person_id, clock.now())

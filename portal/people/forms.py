@@ -1,4 +1,4 @@
-"""What a person may type about people."""
+"""Forms about people."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class BasicsForm(BaseForm):
     """Parts of the basic information; each form below has those that its page asks for."""
 
     def basics(self, kept: Basics | None = None) -> Basics:
-        """As typed; what the form does not ask for stays as in `kept`."""
+        """The basic information as typed; fields that the form does not have stay as in `kept`."""
         typed = {one.name: self[one.name].data for one in columns(Basics) if one.name in self}
         return replace(kept or Basics(), **typed)
 
@@ -80,7 +80,7 @@ class Born:
 
 
 class Described:
-    """What is asked of everyone, named or not."""
+    """The fields that are asked of everyone, named or not."""
 
     age_band = SelectField(lazy_gettext("年代"), choices=age_bands, default="")
     sex = CleanString(lazy_gettext("性別"), [LINE])
@@ -109,7 +109,7 @@ class PseudonymForm(BasicsForm, Pseudonym, Born, Described):
 
 
 class IdentifyForm(BasicsForm, Names, Born):
-    """The name of someone who was registered under a pseudonym, and how he agreed."""
+    """The name of someone who was registered under a pseudonym, and how they agreed."""
 
     agreed = CleanText(
         lazy_gettext("本人の同意"),
@@ -151,7 +151,7 @@ class TieForm(BaseForm):
         ]
 
     def chosen(self) -> tuple[UUID, Relation] | None:
-        """Whom, and what he is; None for one who was never offered."""
+        """The relative and the relation; None for a person who was never offered."""
         if self.relative.data not in self.offered:
             return None
         return UUID(self.relative.data), Relation(self.relation.data)
@@ -205,7 +205,7 @@ def basics_of(view: PersonView) -> Basics:
 
 
 def worded(field: Field, value: Any) -> str:
-    """A value of this field as a reader says it."""
+    """A field's value in the reader's words."""
     if isinstance(value, bool):
         return str(gettext("はい") if value else gettext("いいえ"))
     if isinstance(value, date):
@@ -216,7 +216,7 @@ def worded(field: Field, value: Any) -> str:
 
 
 def differences(form: BaseForm, theirs: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """Where the form and what a colleague saved meanwhile say different things: label, mine, theirs."""
+    """The fields whose value differs from what a colleague saved meanwhile: label, mine, theirs."""
     return [
         (str(form[name].label.text), worded(form[name], form[name].data), worded(form[name], value))
         for name, value in theirs.items()
@@ -225,6 +225,6 @@ def differences(form: BaseForm, theirs: Mapping[str, Any]) -> list[tuple[str, st
 
 
 def filed(view: PersonView, category: Category) -> InformationView | None:
-    """What the home agency has on file in a category."""
+    """The information that the home agency has on file in a category."""
     shown = view.information[category]
     return shown if isinstance(shown, InformationView) else None

@@ -14,7 +14,7 @@ from portal.people.categories import Category, Relation
 
 
 class Person(Identified, Versioned, Audited, Base):
-    """Someone who is helped (相談者・対象者), under a name or, until he agrees, under a pseudonym (仮名).
+    """Someone who is helped (相談者・対象者), under a name or, until they agree, under a pseudonym (仮名).
 
     `home_agency_id` keeps the record; `number` is that agency's own. `search_key` is the folded name.
     """
@@ -39,7 +39,7 @@ class Person(Identified, Versioned, Audited, Base):
     search_key: Mapped[str] = mapped_column(default="")
     birth: Mapped[date | None]
     age_band: Mapped[str] = mapped_column(default="")
-    sex: Mapped[str] = mapped_column(default="")  # as told, in the person's words
+    sex: Mapped[str] = mapped_column(default="")  # as stated, in the person's words
     address: Mapped[str] = mapped_column(default="")
     telephone: Mapped[str] = mapped_column(default="")
     household: Mapped[str] = mapped_column(default="")
@@ -67,7 +67,7 @@ class Information(Identified, Versioned, Audited, Base):
 
 
 class FamilyTie(Identified, Audited, Base):
-    """`relative` is the `relation` of `person`: his parent, her child."""
+    """`relative` is the `relation` of `person`: their parent, their child."""
 
     __tablename__ = "family_tie"
     __table_args__ = (

@@ -59,7 +59,7 @@ def is_kana(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class IdentityKeys:
-    """What two records of perhaps one person are compared by: keys of name and furigana, and birth date."""
+    """The keys that find two records of one person: of name and furigana, and the birth date."""
 
     name: str
     kana: str

@@ -1,4 +1,4 @@
-"""How an agency finds people on its own record. What reaches beyond it stands in disclosures, behind the wall."""
+"""How an agency finds people on its own record. Everything beyond it is in `disclosures`, behind the wall."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST = 20
 
 @dataclass(frozen=True, slots=True)
 class OwnPerson:
-    """A person of one's own record, as little of him as tells him from another."""
+    """A person of one's own record, with just enough to tell people apart."""
 
     id: UUID
     number: str
@@ -59,7 +59,7 @@ def shown(row: Any) -> OwnPerson:
 
 
 def search_own(session: Session, actor: Actor, q: str, *, but: UUID) -> list[OwnPerson]:
-    """People of one's own record by any spelling of a name, or by number; without one of them."""
+    """People of one's own record by any spelling of a name, or by number, except one of them."""
     key = search_key(q[:200])
     named = Person.search_key.like(like_pattern(key), escape=LIKE_ESCAPE) if key else false()
     found = own(actor).where(or_(named, Person.number == q.strip()), Person.id != but)
@@ -69,7 +69,7 @@ def search_own(session: Session, actor: Actor, q: str, *, but: UUID) -> list[Own
 def possible_duplicates(
     session: Session, actor: Actor, basics: Basics, *, but: UUID | None = None
 ) -> list[OwnPerson]:
-    """People of one's own record who may be the one about to be registered; of no other agency's, ever."""
+    """People of one's own record who may be the one about to be registered; never another agency's."""
     typed = identity_keys(
         family=basics.family,
         given=basics.given,

@@ -1,4 +1,4 @@
-"""Registering a person, naming him when he agrees, keeping what is known of him, and tying families."""
+"""Registering people, naming them when they agree, keeping what is known of them, and tying families."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def own_person(session: Session, actor: Actor, person_id: UUID) -> Person:
 
 
 def require_not_excluded(session: Session, actor: Actor, person_id: UUID) -> None:
-    """Raise `NoResultFound` for who is shut out of this person's affairs: for him there is nobody."""
+    """Raise `NoResultFound` when the actor is excluded from this person's affairs."""
     session.scalars(
         select(Person.id).where(Person.id == person_id, ~predicates.is_excluded(actor, Person.id))
     ).one()
@@ -159,11 +159,11 @@ def update_basics(actor: Actor, person_id: UUID, basics: Basics, *, version: int
 def identify(
     actor: Actor, person_id: UUID, basics: Basics, *, agreed: str, version: int | None = None
 ) -> None:
-    """Put a name to a pseudonymous person, because he himself agreed; `agreed` says when and how.
+    """Put a name to a pseudonymous person who agreed to it; `agreed` says when and how.
 
     Raises:
         Conflict: the person has a name already.
-        Invalid: how he agreed is not said.
+        Invalid: how they agreed is not said.
     """
     check(basics)
     if not basics.family:
@@ -189,7 +189,7 @@ def identify(
 
 
 def move_home(session: Session, actor: Actor, person: Person) -> None:
-    """Take over a person's record on an accepted transfer: it gets a number of the new home."""
+    """Take over a person's record on an accepted transfer; it gets a number of the new home agency."""
     assert actor.agency_id is not None  # an answer comes from an agency  # noqa: S101
     changes = person.apply(
         home_agency_id=actor.agency_id, number=next_number(session, actor.agency_id, "person")
@@ -209,7 +209,7 @@ def update_information(
     fields: dict[str, str] | None = None,
     version: int | None = None,
 ) -> None:
-    """Write what is known in one category; `version` 0 means that the form was shown when there was nothing.
+    """Write what is known in one category; `version` 0 means that nothing was there when the form was shown.
 
     Raises:
         Invalid: basic information is not kept as text.
@@ -247,7 +247,7 @@ def tie_family(
     *,
     idempotency_key: str | None = None,
 ) -> UUID:
-    """Say that `relative` is the `relation` of `person`; both are on this agency's own record.
+    """Record that `relative` is the `relation` of `person`; both are on this agency's own record.
 
     Raises:
         Conflict: the two are tied already, from either side.
@@ -280,11 +280,11 @@ def tie_family(
 
 
 def untie_family(actor: Actor, tie_id: UUID) -> None:
-    """Take back a tie that was entered wrongly; either side may be on this agency's own record."""
+    """Undo a tie that was entered wrongly; either side may be on this agency's own record."""
     with db.transaction() as session:
         tie = session.scalars(select(FamilyTie).where(FamilyTie.id == tie_id)).one()
         ends = (tie.person_id, tie.relative_id)
-        # Who is shut out of one of the two knows of no tie between them.
+        # A reader excluded from one of the two knows of no tie between them.
         for end in ends:
             require_not_excluded(session, actor, end)
         own = select(Person.id).where(Person.id.in_(ends), Person.home_agency_id == actor.agency_id)
@@ -295,7 +295,7 @@ def untie_family(actor: Actor, tie_id: UUID) -> None:
         session.delete(tie)
 
 
-# Families that come before the person himself does: a parent is registered, the child has not agreed to anything.
+# Relatives registered before the person: a parent is registered, the child has not agreed to anything.
 
 
 def register_relative(

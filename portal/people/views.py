@@ -72,7 +72,7 @@ def note_list(actor: Actor, count: int, ground: str | None = None) -> None:
 
 
 def possible_duplicates(actor: Actor, found: list[OwnPerson], **page: Any) -> ResponseReturnValue:
-    """Is it one of these? Everything that was typed goes with the answer."""
+    """Ask whether it is one of these people. Everything that was typed goes along with the answer."""
     note_list(actor, len(found), "home")
     return render_template("people/duplicates.html", found=found, **page)
 
@@ -85,7 +85,7 @@ def new() -> ResponseReturnValue:
         with refusals(form):
             basics, key = form.basics(), form.idempotency_key.data
             services.check(basics)
-            # Sent twice, the person is no duplicate of himself.
+            # Sent twice, the form must not find the person as their own duplicate.
             settled = "distinct" in request.form or made_by(db.read(), actor, key)
             if not settled and (found := queries.possible_duplicates(db.read(), actor, basics)):
                 return possible_duplicates(actor, found, typed=basics)
@@ -145,7 +145,7 @@ def edit(person_id: UUID) -> ResponseReturnValue:
 
 
 def overtaken(form: Any, view: PersonView, theirs: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """What a colleague saved while this form was open; the next sending is knowingly over it."""
+    """What a colleague saved while this form was open; sending it again overwrites that knowingly."""
     if form.version.number == view.version:
         return []
     form.version.data = str(view.version)
@@ -154,7 +154,7 @@ def overtaken(form: Any, view: PersonView, theirs: dict[str, Any]) -> list[tuple
 
 @bp.route("/<uuid:person_id>/identify", methods=["GET", "POST"])
 def identify(person_id: UUID) -> ResponseReturnValue:
-    """A pseudonymous person gets his name, because he agreed."""
+    """Give a pseudonymous person a name, because they agreed."""
     actor = signed_in()
     view = family_views.at_home(actor, person_id)
     known = basics_of(view)
@@ -218,7 +218,7 @@ def information(person_id: UUID, category: Category) -> ResponseReturnValue:
 
 @bp.route("/<uuid:person_id>/cases/new", methods=["GET", "POST"])
 def open_case(person_id: UUID) -> ResponseReturnValue:
-    """One's own agency begins to support the person."""
+    """Begin one's own agency's support of the person."""
     actor = signed_in()
     view = disclosures.show(actor, person_id)
     form = OpenForm(data={"opened_on": clock.today(), "worker": actor.staff_id})

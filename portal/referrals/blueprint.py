@@ -1,4 +1,4 @@
-"""The blueprint that every module of referral pages hangs its pages on, and the words they share."""
+"""The blueprint on which every module of referral pages registers its pages, and the words they share."""
 
 from typing import Any
 

@@ -43,7 +43,7 @@ def write_line(
     text: str = "",
     sequel_id: UUID | None = None,
 ) -> UUID:
-    """Append a line to the timeline, in the transaction of the act it tells of."""
+    """Append an event to the timeline, in the transaction of the act."""
     line = ReferralEvent(
         id=new_id(),
         created_at=clock.now(),
@@ -60,7 +60,7 @@ def write_line(
 
 
 def tell_other_side(session: Session, actor: Actor, referral: Referral, what: TimelineEvent) -> None:
-    """Put the referral among the other agency's news until it opens it."""
+    """Add the referral to the other agency's news until it is opened there."""
     other = referral.to_agency_id if actor.agency_id == referral.from_agency_id else referral.from_agency_id
     if not referral.is_sent:
         return
@@ -76,9 +76,9 @@ def tell_other_side(session: Session, actor: Actor, referral: Referral, what: Ti
 
 
 def opened(actor: Actor, referral_id: UUID) -> None:
-    """Note that this agency looked: its news of the referral are read, and the first look is the receipt.
+    """Note that this agency looked: its news of the referral are read, and its first look is the receipt.
 
-    Does nothing for an agency that has nothing to note. The version stays: a look changes nobody's form.
+    Does nothing when there is nothing to note. The version stays, so a look makes nobody's form stale.
     """
     with db.transaction() as session:
         referral = queries.locked(session, actor, referral_id)
@@ -106,10 +106,10 @@ def receive(session: Session, actor: Actor, referral: Referral) -> None:
 
 
 def send_message(actor: Actor, referral_id: UUID, text: str, *, idempotency_key: str | None = None) -> None:
-    """Say something to the other agency, behind the wall.
+    """Send a message to the other agency, behind the wall.
 
     Raises:
-        NoBasis: the basis has died; nothing more may be told.
+        NoBasis: the basis has died; nothing more may be disclosed.
         Conflict: the referral is a draft, or was struck out.
     """
     with db.transaction() as session:
@@ -145,7 +145,7 @@ def send_message(actor: Actor, referral_id: UUID, text: str, *, idempotency_key:
 def assign_worker(
     actor: Actor, referral_id: UUID, worker_id: UUID | None, *, version: int | None = None
 ) -> None:
-    """The recipient says who of its staff looks after it, or takes that back.
+    """Set or clear the recipient's member of staff who looks after the referral.
 
     Raises:
         Invalid: not one of the recipient's staff.
@@ -172,7 +172,7 @@ def assign_worker(
 def follow_up(
     actor: Actor, referral_id: UUID, kind: FollowUpKind, text: str, *, idempotency_key: str | None = None
 ) -> UUID:
-    """Keep in mind for the next meeting, or as a local issue, what this referral showed; returns its id.
+    """Note for the next meeting, or as a local issue, what this referral showed; returns its id.
 
     Raises:
         Invalid: a local issue that names the person.
@@ -185,7 +185,7 @@ def follow_up(
             return earlier
         if not text:
             raise Invalid(N_("内容を入力してください。"), field="text")
-        # Who was asked anonymously must not learn by guessing here whom it was about.
+        # An agency asked anonymously must not learn by guessing here whom it was about.
         knows_whom = referral.basis is not Basis.ANONYMOUS or actor.agency_id == referral.from_agency_id
         if kind is FollowUpKind.LOCAL_ISSUE and knows_whom:
             require_nameless(session, actor, referral.person_id, text, field="text")
@@ -220,7 +220,7 @@ def finish_follow_up(actor: Actor, follow_up_id: UUID, *, done: bool = True) -> 
 
 
 def confirm_stop(actor: Actor, referral_id: UUID, *, note: str = "") -> None:
-    """The recipient confirms that it stopped using what this referral told, the consent being dead (停止確認).
+    """Confirm, as the recipient, that the use of this referral's disclosures has stopped (停止確認).
 
     Raises:
         Conflict: there is nothing to confirm.
@@ -232,8 +232,8 @@ def confirm_stop(actor: Actor, referral_id: UUID, *, note: str = "") -> None:
         lines = session.scalars(waiting).all()
         if not lines:
             raise Conflict(N_("確認が必要な停止はありません。"))
-        for line in lines:
-            disclosures.confirm_stop(actor, line, note=note)
+        for disclosure in lines:
+            disclosures.confirm_stop(actor, disclosure, note=note)
         write_line(session, actor, referral, TimelineEvent.STOP_CONFIRMED, text=note)
         tell_other_side(session, actor, referral, TimelineEvent.STOP_CONFIRMED)
         audit.record(

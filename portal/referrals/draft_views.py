@@ -47,7 +47,7 @@ def new() -> ResponseReturnValue:
 
 
 def former_of(actor: Actor, referral_id: UUID) -> ReferralView:
-    """The referral that is routed anew.
+    """The former referral of one that is routed anew.
 
     Raises:
         Conflict: it is not one's own, has not ended, or its person is no longer to be seen here.
@@ -65,7 +65,7 @@ def former_of(actor: Actor, referral_id: UUID) -> ReferralView:
 
 
 def choose_person(actor: Actor) -> ResponseReturnValue:
-    """Whom it is about: without a search those registered last. A name has no place in an address."""
+    """Choose the person; without a search, among those registered last. Names stay out of addresses."""
     form = SearchForm()
     q = form.q.data or "" if form.validate_on_submit() else ""
     size = 25 if q else 10
@@ -79,7 +79,7 @@ def choose_person(actor: Actor) -> ResponseReturnValue:
 
 
 def initial(person: PersonView, former: ReferralView | None) -> dict[str, Any]:
-    """What stands in the form at first: what the former one asked, or what this person allows."""
+    """The initial values of the form: what the former referral asked, or what this person allows."""
     first: dict[str, Any] = {"person": str(person.id), "version": "0"}
     if former:
         first |= filled(former) | {"part_of": str(former.id), "to": "", "service": ""}
@@ -89,7 +89,7 @@ def initial(person: PersonView, former: ReferralView | None) -> dict[str, Any]:
 
 
 def filled(view: ReferralView) -> dict[str, Any]:
-    """A draft's values for its form."""
+    """The form's values from a stored draft."""
     return {
         "person": str(view.person_id or ""),
         "part_of": str(view.part_of_id or ""),
@@ -136,7 +136,7 @@ def proposal_page(
     former: ReferralView | None = None,
     draft: ReferralView | None = None,
 ) -> ResponseReturnValue:
-    """The form of a new referral or of a draft: shown, kept as a draft, or taken on to the check page."""
+    """The form of a new referral or draft: show it, save it as a draft, or go on to the check page."""
     recipients = drafts.recipients(db.read(), actor)
     covers = drafts.covers(db.read(), actor, person.id, clock.now())
     form.offer(recipients, frozenset(name for cover in covers for name in cover.recipients))
@@ -191,7 +191,7 @@ def draft_key(person: PersonView, draft: ReferralView | None) -> str:
 def differences(
     form: ProposalForm, now: ReferralView, recipients: list[drafts.Recipient]
 ) -> list[tuple[str, str, str]]:
-    """Field by field what was typed here and what a colleague saved meanwhile, where the two differ."""
+    """The fields in which the typed values and those that a colleague saved meanwhile differ."""
     names = {r.id: r.name for r in recipients}
     offers = {offer.id: offer.name for r in recipients for offer in r.offers}
     mine = proposal_of(form, now.person_id or UUID(int=0), None)
@@ -245,7 +245,7 @@ def edit(referral_id: UUID) -> ResponseReturnValue:
 
 @bp.route("/<uuid:referral_id>/send", methods=["GET", "POST"])
 def send(referral_id: UUID) -> ResponseReturnValue:
-    """Check the answers, then send. The second of two sendings of the same form ends on the same page."""
+    """Check the answers, then send. If the same form is sent twice, both lead to the same page."""
     actor, form = signed_in(), SendForm()
     if form.validate_on_submit():
         # Before anything is read: the page of the draft is not shown, so no reading of it is logged.
@@ -262,13 +262,13 @@ def send(referral_id: UUID) -> ResponseReturnValue:
     draft, _to_note = reading.show(actor, referral_id)
     require(actor, Permission.REFERRAL_SEND, draft)
     if request.method == "GET" and draft.status is not ReferralStatus.DRAFT:
-        # By the browser's back button, after it was sent: what became of it is what one wants to know.
+        # Reached by the browser's back button after sending: show what became of the referral.
         return redirect(url_for(".show", referral_id=referral_id))
     FLOW.check(ReferralAction.SEND, draft.status)
     form.version.data = str(draft.version)
     ahead = preview.look_ahead(db.read(), actor, draft, clock.now())
     if ahead.problem:
-        note_refusal(ahead.problem)  # this page has no button to send: here the hand-over ends
+        note_refusal(ahead.problem)  # this page has no button to send: the referral stops here
     page = render_template(
         "referrals/send.html",
         view=draft,

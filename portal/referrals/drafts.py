@@ -1,4 +1,4 @@
-"""Drafting a referral: what one chooses from, what it will ask and tell, and whether it may be sent as it stands."""
+"""Drafting a referral: its choices, what it will ask and disclose, and whether it may be sent as it is."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from portal.wall import predicates
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What a member of staff means to send. Without `consent_id` the best consent that covers it is taken."""
+    """What a member of staff wants to send. Without `consent_id` the best consent that covers it is taken."""
 
     person_id: UUID
     to_agency_id: UUID
@@ -92,7 +92,7 @@ def check(session: Session, actor: Actor, proposal: Proposal) -> None:
 
 
 def check_anonymous(session: Session, actor: Actor, proposal: Proposal) -> None:
-    """Nobody may be able to tell who it is: no category of the file, and no name, address or telephone in words."""
+    """Raise if anybody could tell who it is: by a filed category, or a name, address or telephone typed."""
     if proposal.kind is not ReferralKind.ADVICE:
         raise Invalid(N_("匿名で送れるのは助言依頼だけです。"), field="basis")
     if proposal.categories:
@@ -105,7 +105,7 @@ def check_anonymous(session: Session, actor: Actor, proposal: Proposal) -> None:
 
 
 def check_anonymous_draft(session: Session, actor: Actor, referral: Referral) -> None:
-    """The same, once more at sending: the person may have been named since the draft was written."""
+    """The same check at sending: the person may have been named since the draft was written."""
     goals = [goal.text for goal in session.scalars(queries.goals_of(referral.id))]
     words = [referral.need, referral.appointment_place, *goals]
     require_nameless(session, actor, referral.person_id, " ".join(words), field="need")
@@ -114,7 +114,7 @@ def check_anonymous_draft(session: Session, actor: Actor, referral: Referral) ->
 def require_nameless(session: Session, actor: Actor, person_id: UUID, words: str, *, field: str) -> None:
     """Raise `Invalid` when the words hold the person's name, address, telephone or date of birth.
 
-    Only what the actor may see is looked for: else whoever may not could find it out by guessing.
+    Only what the actor may see is compared: else an actor who may not could find it out by guessing.
     """
     if Category.BASIC not in known_categories(session, actor, person_id):
         return
@@ -139,7 +139,7 @@ def require_nameless(session: Session, actor: Actor, person_id: UUID, words: str
 
 
 def choose_consent(session: Session, proposal: Proposal) -> Consent | None:
-    """The consent the referral will rest on, or none yet: a draft may wait for the person's yes."""
+    """The consent the referral will rest on; None while a draft waits for the person's consent."""
     if proposal.basis is not Basis.CONSENT:
         return None
     try:
@@ -155,7 +155,7 @@ def choose_consent(session: Session, proposal: Proposal) -> Consent | None:
 
 
 def write(session: Session, referral: Referral, proposal: Proposal) -> None:
-    """Put the proposal's words, categories and goals on the draft."""
+    """Write the proposal's words, categories and goals to the draft."""
     consent = choose_consent(session, proposal)
     referral.apply(
         person_id=proposal.person_id,
@@ -295,14 +295,14 @@ class Recipient:
 
     @property
     def is_full(self) -> bool:
-        """It has services, and not one of them has room."""
+        """Whether it has services, and none of them has room."""
         return bool(self.offers) and all(offer.room is Room.FULL for offer in self.offers)
 
     def offer(self, service_id: UUID | None) -> Offer | None:
         return next((offer for offer in self.offers if offer.id == service_id), None)
 
     def deadline(self, days: int) -> date | None:
-        """The last of so many business days from today, or none when it never opens."""
+        """The last of this many business days from today; None when the agency never opens."""
         try:
             return self.days.add_business_days(clock.today(), days)
         except NeverOpen:
@@ -311,7 +311,7 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Cover:
-    """A consent that stands: whom it lets be told what, and for how long."""
+    """A consent that stands: recipients, categories, and its last day."""
 
     id: UUID
     recipients: tuple[str, ...]
@@ -321,7 +321,7 @@ class Cover:
 
 
 def recipients(session: Session, actor: Actor, *, only: UUID | None = None) -> list[Recipient]:
-    """The agencies that one's own may send to, by name; three statements for all of them."""
+    """The agencies that the actor's own may send to, by name; three statements for all of them."""
     statement = select(Agency).where(Agency.id != actor.agency_id).order_by(Agency.name, Agency.id)
     statement = statement.where(Agency.id == only) if only else statement.where(Agency.is_active)
     agencies = session.scalars(statement).all()
@@ -371,9 +371,9 @@ def covers(session: Session, actor: Actor, person_id: UUID, now: datetime) -> li
 
 
 def colleagues(session: Session, agency_id: UUID, person_id: UUID | None) -> Sequence[tuple[UUID, str]]:
-    """Who works in this agency now, by name: one of them may look after a referral.
+    """The staff of this agency, by name, who may look after a referral.
 
-    Nobody who is shut out of the affairs of the person, if this reader may know whom it is about.
+    Without those excluded from the person's affairs, if this reader may know whom it is about.
     """
     rows = session.execute(
         select(Staff.id, Staff.name)
@@ -390,11 +390,11 @@ def colleagues(session: Session, agency_id: UUID, person_id: UUID | None) -> Seq
     return [(row.id, row.name) for row in rows]
 
 
-# Whether a draft may be sent as it stands: on which consent, and whether the sender may tell what it would tell.
+# Whether a draft may be sent as it stands: on which consent, and whether the sender may disclose all of it.
 
 
 def standing_consent(session: Session, referral: Referral, categories: set[Category]) -> Consent:
-    """The consent a draft can be sent on now: the one it was written on or, if that has ended, another.
+    """The consent on which a draft can be sent now: its own or, if that has ended, another.
 
     Raises:
         NoBasis: none covers this recipient and these categories.
@@ -416,7 +416,7 @@ def standing_consent(session: Session, referral: Referral, categories: set[Categ
 
 
 def check_tellable(session: Session, actor: Actor, referral: Referral, categories: set[Category]) -> None:
-    """Raise unless the sender may see all it is about to tell, and a transfer leaves nothing behind."""
+    """Raise unless the sender may see all it is about to disclose, and a transfer leaves nothing behind."""
     about: dict[str, Any] = {"about": ("referral", referral.id), "person_id": referral.person_id}
     unknown = categories - known_categories(session, actor, referral.person_id)
     if unknown:

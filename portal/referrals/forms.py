@@ -1,4 +1,4 @@
-"""What a person may type about a referral."""
+"""Forms of referrals."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def offered(field: Any) -> set[str]:
 
 
 def uuid_or_none(text: Any) -> UUID | None:
-    """An id that came from outside, or nothing."""
+    """An id from outside; None for a value that is no id."""
     try:
         return UUID(str(text))
     except ValueError:
@@ -53,7 +53,7 @@ def uuid_or_none(text: Any) -> UUID | None:
 
 
 class OneOf(RadioField):
-    """One of several; without a choice it is `Required` that speaks."""
+    """One of several; when nothing is chosen, `Required` reports it."""
 
     def pre_validate(self, form: Any) -> None:
         if self.data and self.data not in offered(self):
@@ -61,7 +61,7 @@ class OneOf(RadioField):
 
 
 class Chosen(SelectField):
-    """The same as a drop-down list; its first line is no choice."""
+    """The same as a drop-down list, whose first line is no choice."""
 
     def pre_validate(self, form: Any) -> None:
         if self.data and self.data not in offered(self):
@@ -84,7 +84,7 @@ class SearchForm(BaseForm):
 
 
 class ProposalForm(BaseForm):
-    """What is to be asked and told. A draft is checked by the services, which name the field."""
+    """What a referral asks and discloses. A draft is checked by the services, which name the field."""
 
     person = HiddenField()
     part_of = HiddenField()
@@ -127,7 +127,7 @@ class ProposalForm(BaseForm):
     )
 
     def offer(self, recipients: Sequence[Recipient], covered: frozenset[str]) -> None:
-        """Fill the lists of agencies and services; agencies that a consent covers stand first."""
+        """Fill the lists of agencies and services; agencies covered by a consent come first."""
         in_order = sorted(recipients, key=lambda r: r.name not in covered)
         words = {True: gettext("本人の同意がある機関"), False: gettext("同意がまだない機関")}
         self.to.choices = [
@@ -145,7 +145,7 @@ class ProposalForm(BaseForm):
 
 
 def entry(recipient: Recipient, group: str | None) -> SelectChoice:
-    """An agency as one line of the list, with what stands in the way of sending to it today."""
+    """An agency as an option of the list, with what prevents sending to it today."""
     marks = []
     if recipient.never_opens:
         marks.append(gettext("休業中"))
@@ -175,7 +175,7 @@ class SendForm(BaseForm):
 class StepForm(BaseForm):
     """One step of the flow: asks for what the step needs and for nothing else.
 
-    `seen` is how many lines the timeline had, so that a refusal can tell what happened meanwhile.
+    `seen` is the number of events the timeline had, so that a refusal can show what happened meanwhile.
     """
 
     version = HiddenField()
@@ -198,7 +198,7 @@ class StepForm(BaseForm):
     def ask(
         self, action: ReferralAction, goals: Sequence[UUID], colleagues: Sequence[tuple[UUID, str]]
     ) -> None:
-        """Keep the fields of this step alone, and make those that it needs required."""
+        """Keep only the fields of this step, and require those that it needs."""
         needs = FLOW[action].needs
         for need, (name, message) in self.NEEDS.items():
             if need not in needs:

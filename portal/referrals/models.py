@@ -19,7 +19,7 @@ from portal.referrals.states import OPEN, ReferralKind, ReferralStatus, Refusal
 
 
 class Referral(Identified, Versioned, Audited, Base):
-    """One asking (つなぎ), to an agency or one of its services, never to a person.
+    """One request (つなぎ), to an agency or one of its services, never to a person.
 
     `number` is given at sending, per sending agency and fiscal year. `listed_at` orders lists: when it was
     drafted, then when it was sent. Deadlines are days of the recipient's calendar.
@@ -78,7 +78,7 @@ class Referral(Identified, Versioned, Audited, Base):
 
     @property
     def is_sent(self) -> bool:
-        """A draft belongs to its author's agency, also one struck out before it was ever sent."""
+        """Whether it was ever sent: drafts belong to their author's agency, also after being struck out."""
         return self.sent_at is not None
 
     @property
@@ -87,7 +87,7 @@ class Referral(Identified, Versioned, Audited, Base):
 
 
 class ReferralCategory(Base):
-    """A category that this referral tells."""
+    """A category that this referral discloses."""
 
     __tablename__ = "referral_category"
 
@@ -106,7 +106,7 @@ class ReferralGoal(Identified, Audited, Base):
 
 
 class TimelineEvent(Labelled):
-    """What a line of the timeline tells, besides the steps of the flow."""
+    """The kinds of timeline events besides the steps of the flow."""
 
     DRAFTED = "drafted", N_("下書きを作成しました")
     SEND = "send", N_("送付しました")
@@ -123,13 +123,13 @@ class TimelineEvent(Labelled):
     MESSAGE = "message", N_("連絡を送りました")
     REROUTED = "rerouted", N_("別の機関へつなぎ直しました")
     STOP_CONFIRMED = "stop_confirmed", N_("停止を確認しました")
-    # Never stored: what became of the consent is read off the consent.
+    # Never stored: these follow from the consent.
     CONSENT_WITHDRAWN = "consent_withdrawn", N_("本人が同意を撤回しました")
     CONSENT_EXPIRED = "consent_expired", N_("本人の同意の期限が過ぎました")
 
 
 class ReferralEvent(Identified, Base):
-    """One line of the timeline, appended with the act it tells of. Messages are lines too."""
+    """One event of the timeline, appended together with its act. Messages are events too."""
 
     __tablename__ = "referral_event"
     __table_args__ = (Index(None, "referral_id", "id"),)
@@ -161,7 +161,7 @@ class FollowUpKind(Labelled):
 
 
 class FollowUp(Identified, Versioned, Audited, Base):
-    """What an agency keeps in mind after a referral went badly. A local issue holds no person."""
+    """What an agency notes after a referral went badly. A local issue holds no person."""
 
     __tablename__ = "follow_up"
     __table_args__ = (Index(None, "agency_id", "done_at"), Index(None, "referral_id"))

@@ -1,4 +1,4 @@
-"""What will be told and what stays, before a referral is sent: the page on which the sender checks it."""
+"""What will be disclosed and what stays, for the page on which the sender checks a referral."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Twin:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """`told` is the person as the recipient will see him, none when asked anonymously; `kept` stays here.
+    """`told` is the person as the recipient will see them, None if asked anonymously; `kept` stays here.
 
     `problem` is why it cannot be sent as it stands.
     """
@@ -56,7 +56,7 @@ class Preview:
 
 
 def as_told(person: PersonView, categories: Sequence[Category]) -> PersonView:
-    """The person as an agency sees him that is told these categories and nothing else."""
+    """The person as seen by an agency to which these categories and nothing else are disclosed."""
     basic: BasicView | Withheld = Withheld.NOT_TOLD
     if Category.BASIC in categories and isinstance(person.basic, BasicView):
         hidden: dict[str, Any] = {}
@@ -75,13 +75,13 @@ def as_told(person: PersonView, categories: Sequence[Category]) -> PersonView:
 def kept_back(
     person: PersonView, categories: Sequence[Category]
 ) -> dict[Category, InformationView | BasicView | None]:
-    """What the sender itself sees of the person and does not tell."""
+    """What the sender sees of the person and does not disclose."""
     seen: dict[Category, Any] = {Category.BASIC: person.basic, **person.information}
     return {c: seen[c] for c in Category if c not in categories and not isinstance(seen[c], Withheld)}
 
 
 def look_ahead(session: Session, actor: Actor, view: ReferralView, now: datetime) -> Preview:
-    """What sending this draft will do, by the rules that sending itself applies."""
+    """The effect of sending this draft, by the rules that sending itself applies."""
     recipient = drafts.recipients(session, actor, only=view.to_agency_id)[0]
     draft = session.scalars(select(Referral).where(Referral.id == view.id)).one()
     consent, problem = basis_of(session, actor, draft, view)
@@ -111,7 +111,7 @@ def look_ahead(session: Session, actor: Actor, view: ReferralView, now: datetime
 def basis_of(
     session: Session, actor: Actor, draft: Referral, view: ReferralView
 ) -> tuple[Consent | None, PortalError | None]:
-    """The consent it will rest on, and what is wrong with the basis."""
+    """The consent it will rest on, if any, or the problem with its basis."""
     categories = set(view.categories)
     try:
         if view.basis is not Basis.CONSENT:

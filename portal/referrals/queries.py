@@ -1,4 +1,4 @@
-"""How referrals are read. A list is one statement: keys first, by index, then the columns of those rows."""
+"""Queries of referrals. A list is one statement: keys first, by index, then the columns of those rows."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Box(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a list is narrowed to. `q` finds a number, or a name among those whose name the reader may see."""
+    """The filter of a list. `q` finds a number, or a name among those whose name the reader may see."""
 
     box: Box = Box.ALL
     statuses: frozenset[ReferralStatus] = frozenset()
@@ -73,7 +73,7 @@ class Filter:
     person_id: UUID | None = None
 
     def shape(self) -> Filter:
-        """The same without its values: filters of one shape share one statement."""
+        """The filter without its values: filters of one shape share one statement."""
         return replace(
             self,
             statuses=frozenset({ReferralStatus.DRAFT} if self.statuses else ()),
@@ -82,18 +82,18 @@ class Filter:
         )
 
     def values(self) -> dict[str, Any]:
-        """The values for the statement of this shape."""
+        """The parameters of the statement of this shape."""
         return {
             "statuses": sorted(self.statuses),
             "numbers": sorted(spellings(self.q)),
-            # Asked for no name at all, e.g. only punctuation, it matches nothing rather than everything.
+            # A query without a name, e.g. only punctuation, matches nothing rather than everything.
             "pattern": like_pattern(search_key(self.q)) if search_key(self.q) else "",
             "person_id": self.person_id,
         }
 
 
 def visible_to(actor: Actor) -> ColumnElement[bool]:
-    """`Permission.REFERRAL_READ`, in SQL. A test keeps the two in step."""
+    """`Permission.REFERRAL_READ` as SQL. A test compares the two."""
     if actor.agency_id is None or not can(actor, Permission.CASEWORK):
         return false()
     return and_(
@@ -106,7 +106,7 @@ def visible_to(actor: Actor) -> ColumnElement[bool]:
 
 
 def is_excluded(actor: Actor) -> ColumnElement[bool]:
-    """Of the affairs of the person whom the referral is about, be he named in it or not."""
+    """The reader is excluded from the affairs of the person it is about, whether it names them or not."""
     return predicates.is_excluded(actor, Referral.person_id)
 
 
@@ -150,12 +150,12 @@ def narrowed(shape: Filter, box: Box) -> list[ColumnElement[bool]]:
 
 
 def may_name(reader: Actor) -> ColumnElement[bool]:
-    """An anonymous asking names the person to nobody but the agency that asks."""
+    """An anonymous request names the person only to the agency that asks."""
     return or_(Referral.basis != Basis.ANONYMOUS, Referral.from_agency_id == reader.agency_id)
 
 
 def is_named(reader: Actor, now: datetime) -> ColumnElement[bool]:
-    """The name matches, and the reader may see it: who is asked about anonymously is found by no recipient."""
+    """The name matches and the reader may see it: no recipient finds a person asked about anonymously."""
     person = aliased(Person)
     return and_(
         exists().where(
@@ -175,7 +175,7 @@ def side(box: Box) -> list[ColumnElement[bool]]:
 
 
 def keys(shape: Filter, *, is_first: bool) -> Select[Any]:
-    """The keys of one page, newest first: each side is read off its own index and never sorted as a whole."""
+    """The keys of one page, newest first: each side is read by its own index and never sorted as a whole."""
     order = (Referral.listed_at.desc(), Referral.id.desc())
     size = bindparam("size", type_=Integer())
     parts = []
@@ -193,7 +193,7 @@ def keys(shape: Filter, *, is_first: bool) -> Select[Any]:
 
 
 def is_stopped(now: datetime) -> ColumnElement[bool]:
-    """Open on a basis that has died: it may only be ended."""
+    """The referral is open on a basis that has died: it may only be ended."""
     return and_(
         among(Referral.status, OPEN),
         Referral.basis == Basis.CONSENT,
@@ -203,7 +203,7 @@ def is_stopped(now: datetime) -> ColumnElement[bool]:
 
 @cache
 def listing(shape: Filter, *, is_first: bool = True) -> Select[*tuple[Any, ...]]:
-    """One page of rows with all that the list shows; the name only where the wall lets it through.
+    """The rows of one page with all that the list shows; the name only where the wall allows it.
 
     Built once for each shape; `rows` runs it.
     """
@@ -211,7 +211,7 @@ def listing(shape: Filter, *, is_first: bool = True) -> Select[*tuple[Any, ...]]
     page = keys(shape, is_first=is_first).subquery()
     sender, recipient = aliased(Agency), aliased(Agency)
     named = and_(predicates.sees(reader, Category.BASIC, now, Person), may_name(reader))
-    # Asked once for each row; the limit, which drops nothing, keeps the planner from asking it for each column.
+    # Evaluated once per row: the limit, which drops nothing, keeps the planner from repeating it per column.
     shown = (
         select(page.c.id, page.c.listed_at, Referral.person_id, named.label("is_named"))
         .join_from(page, Referral, Referral.id == page.c.id)
@@ -271,7 +271,7 @@ def counting(shape: Filter) -> Select[int]:
 
 
 def count(session: Session, actor: Actor, wanted: Filter, now: datetime, *, most: int = 100) -> int:
-    """How many rows the list has, counting no further than `most`: a counter must not grow with the years."""
+    """The number of rows of the list, counting no further than `most`, so that it stays fast."""
     values = predicates.bound(actor, now, **wanted.values(), size=most)
     return session.execute(counting(wanted.shape()), values).scalar_one()
 
@@ -288,7 +288,7 @@ def open_twins(actor: Actor, person_id: UUID, to_agency_id: UUID) -> Select[Refe
 
 
 def is_unattended(actor: Actor) -> ColumnElement[bool]:
-    """One's own that ended badly and that nobody has taken further yet."""
+    """One's own referrals that ended badly and have no follow-up yet."""
     sequel = aliased(Referral)
     return and_(
         Referral.from_agency_id == actor.agency_id,
@@ -326,7 +326,7 @@ HOLD_PERSON = select(Person.id).where(Person.id == bindparam("person_id")).with_
 def locked(session: Session, actor: Actor, referral_id: UUID) -> Referral:
     """The referral, held until the transaction ends, with its person held before it.
 
-    Withdrawing a consent holds the person too, so nothing is told after a withdrawal was acknowledged.
+    Withdrawing a consent locks the person too, so nothing is disclosed after an acknowledged withdrawal.
 
     Raises:
         NoResultFound: none that this actor may know of.
@@ -339,12 +339,12 @@ def locked(session: Session, actor: Actor, referral_id: UUID) -> Referral:
 
 
 def named_to_recipient(referral: Referral) -> UUID | None:
-    """Whom it is about, as far as the agency that was asked may know."""
+    """The person it is about, as far as the recipient may know."""
     return None if referral.basis is Basis.ANONYMOUS else referral.person_id
 
 
 def what_lacks(session: Session, referral: Referral) -> Lack:
-    """Why what it told may not be read any longer, for the audit log."""
+    """Why what it disclosed may not be read any longer, for the audit log."""
     if referral.basis is not Basis.CONSENT:
         return Lack.ENDED
     lack = consents.what_lacks(session, referral.person_id, referral.to_agency_id)
@@ -352,12 +352,12 @@ def what_lacks(session: Session, referral: Referral) -> Lack:
 
 
 def is_live(session: Session, referral: Referral) -> bool:
-    """Whether what this referral told may still be read by its recipient."""
+    """Whether what this referral disclosed may still be read by its recipient."""
     values = {"referral_id": referral.id, "now": clock.now(), "today": clock.today()}
     return session.scalar(live_one(), values) is not None
 
 
-# The list of what an agency keeps in mind after referrals that went badly.
+# The follow-ups that an agency noted after referrals that went badly.
 
 
 def page(
@@ -399,7 +399,7 @@ def page(
     return rows
 
 
-# What taking a consent back, or renewing it without somebody, will stop: said before it is done.
+# What the withdrawal of a consent, or a renewal without some recipient, will stop: shown before it is done.
 
 
 @dataclass(frozen=True, slots=True)
@@ -412,7 +412,7 @@ class OpenReferral:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """What stops for one recipient that was told: it is asked to confirm, and these referrals stand still."""
+    """What stops for one recipient: it must confirm the stop, and these referrals stand still."""
 
     agency_id: UUID
     name: str
@@ -420,7 +420,7 @@ class Stop:
 
 
 def stops(session: Session, actor: Actor, consent_id: UUID, now: datetime) -> list[Stop]:
-    """What lives on this consent now, by recipient, in the order of their names."""
+    """The live disclosures on this consent by recipient, in the order of their names."""
     live = [line for line in disclosure_queries.told_on(session, actor, consent_id, now) if line.is_alive]
     sources = {line.source_id for line in live if line.source_id}
     found = session.execute(

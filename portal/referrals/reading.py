@@ -1,4 +1,4 @@
-"""ReferralView, the shape in which a referral leaves the domain within the wall, and its reading, which is logged."""
+"""ReferralView, the only shape of a referral outside the domain, within the wall; and its logged reading."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class GoalView:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of the timeline. `code` is the refusal or the outcome that came with a step."""
+    """One event of the timeline. `code` is the refusal or the outcome that came with a step."""
 
     at: datetime
     who: str
@@ -76,7 +76,7 @@ class Line:
 class ReferralView:
     """A referral as one of its two agencies may see it at one moment.
 
-    `person` is None where the reader may not know who it is: an anonymous asking, or a basis that died with
+    `person` is None where the reader may not know who it is: an anonymous request, or a basis that died with
     nothing left to account for. `is_stopped`: open on a dead basis; `stop` says why, while somebody must act on it.
     """
 
@@ -148,21 +148,21 @@ class ReferralView:
         return self.to_name if self.is_sender else self.from_name
 
 
-# What a reader is shown of a referral: frozen views within the wall, and the reading logged.
+# What a reader sees of a referral: frozen views within the wall, and the logged reading.
 
-# What the sender does on its own side is no business of the recipient's.
+# Steps of the sender that the recipient does not see.
 SENDERS_OWN = {TimelineEvent.DRAFTED, TimelineEvent.REROUTED}
 
 
 @cache
 def header_statement() -> Select[*tuple[Any, ...]]:
-    """The referral's own columns with the names beside them; built once, run with `wall.bound`."""
+    """The statement for a referral's columns and the names beside them; built once, run with `bound`."""
     sender, recipient, author = aliased(Agency), aliased(Agency), aliased(Staff)
     waiting = to_confirm(predicates.READER, predicates.NOW).where(Disclosure.source_id == Referral.id)
     has_news = exists().where(
         ReferralNews.referral_id == Referral.id, ReferralNews.agency_id == predicates.READER.agency_id
     )
-    # A renewed consent carries the referral on under a new line of the ledger.
+    # A renewed consent carries the referral on with a new disclosure.
     renewed_until = (
         select(Consent.valid_until)
         .join(Disclosure, Disclosure.consent_id == Consent.id)
@@ -271,10 +271,10 @@ def goals_of(session: Session, row: Row[*tuple[Any, ...]], *, readable: bool) ->
 
 
 def end_of_consent(session: Session, row: Row[*tuple[Any, ...]], now: datetime) -> Line | None:
-    """What ended the consent while the referral was open, as a line of the timeline; whoever noted it stays out."""
+    """The end of the consent while the referral was open, as a timeline event without its author."""
     if row.is_live or row.basis is not Basis.CONSENT or row.sent_at is None:
         return None
-    # The first that concerns this recipient: that others were taken out later is not for it to know.
+    # The first that concerns this recipient: it may not know of later withdrawals for others.
     at = session.scalar(
         select(func.min(Withdrawal.withdrawn_at))
         .join(Disclosure, Disclosure.consent_id == Withdrawal.consent_id)
@@ -298,7 +298,7 @@ def stop_of(line: Line | None) -> Stop:
 
 
 def load(actor: Actor, referral_id: UUID) -> tuple[ReferralView, Row[*tuple[Any, ...]]]:
-    """The referral and its row, for a page that has logged this reading or is about to.
+    """The referral and its row, for a page that logs this reading.
 
     Raises:
         NoResultFound: none that this actor may know of.
@@ -364,7 +364,7 @@ def load(actor: Actor, referral_id: UUID) -> tuple[ReferralView, Row[*tuple[Any,
 
 
 def show(actor: Actor, referral_id: UUID, *, channel: str = "portal") -> tuple[ReferralView, bool]:
-    """The referral, and whether this agency has something to note by having looked (`conversation.opened`).
+    """The referral, and whether this agency's look must be noted (`conversation.opened`).
 
     The reading is logged before it is returned.
 

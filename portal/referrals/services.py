@@ -1,4 +1,4 @@
-"""What can be done to a referral. Every public function that writes is one transaction."""
+"""The acts on a referral. Every public function that writes is one transaction."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ BASIS_ENDED = N_("本人の同意が終わっているため、先へ進めら�
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the form of a step may bring; `scores` are by goal."""
+    """The values that the form of a step may bring; `scores` are by goal."""
 
     text: str = ""
     refusal: Refusal | None = None
@@ -64,7 +64,7 @@ def perform(
 ) -> None:
     """Take one step of the flow, or raise a `PortalError` and leave no trace.
 
-    Permission comes before state, so that a stranger learns nothing of where the referral stands.
+    Permission is checked before state, so that outsiders learn nothing of where the referral stands.
 
     Raises:
         NoResultFound: no such referral that this actor may know of.
@@ -137,7 +137,7 @@ def check_answer(session: Session, needs: frozenset[str], referral: Referral, an
 
 
 def send(session: Session, actor: Actor, referral: Referral) -> None:
-    """Check the basis once more, tell, number it, and set the deadlines by the recipient's calendar."""
+    """Check the basis once more, disclose, number it, and set the deadlines by the recipient's calendar."""
     recipient = session.scalars(select(Agency).where(Agency.id == referral.to_agency_id)).one()
     if not recipient.is_active:
         raise Invalid(N_("この機関は現在利用を停止しています。別の機関を選んでください。"), field="to")
@@ -183,7 +183,7 @@ def send(session: Session, actor: Actor, referral: Referral) -> None:
 
 
 def note_answer(referral: Referral, action: ReferralAction, answer: Answer) -> None:
-    """Put what the step brought on the referral itself, where lists and sheets read it."""
+    """Store the values of the step on the referral itself, where lists and sheets read them."""
     now = clock.now()
     if answer.text:
         referral.reason = answer.text
@@ -218,21 +218,21 @@ def consequences(
                     score=goal.score,
                 )
         case ReferralAction.REJECT | ReferralAction.CANCEL | ReferralAction.CORRECT:
-            # Refused or taken back: what was told for it may not be read any longer.
+            # Refused or taken back: what was disclosed for it may not be read any longer.
             disclosures.end(actor, referral.id)
 
 
 def take_on(
     session: Session, actor: Actor, referral: Referral, worker_id: UUID | None, heard_by: HeardBy
 ) -> None:
-    """What accepting brings: a case of the recipient's own, and on a transfer the record itself."""
+    """Do what accepting brings: open a case at the recipient, and on a transfer take over the record."""
     cases.require_colleague(session, actor, worker_id, queries.named_to_recipient(referral))
     if referral.kind is ReferralKind.ADVICE:
         return
     if referral.kind is ReferralKind.TRANSFER:
         person = session.scalars(select(Person).where(Person.id == referral.person_id)).one()
         if person.home_agency_id != referral.from_agency_id:
-            # Two transfers were open: what the sender no longer keeps is not the sender's to hand over.
+            # Two transfers were open: the sender may not hand over what it no longer keeps.
             raise Conflict(
                 N_("この人の記録は、すでに別の機関へ移管されています。受入不可と回答してください。"),
                 lack=Lack.NOT_KEPT,
@@ -250,7 +250,7 @@ def take_on(
 
 
 def steps_open(referral: Referral | ReferralView, actor: Actor, *, stopped: bool) -> list[ReferralAction]:
-    """The steps that this person may take now: the buttons on the page. `stopped`: the basis has ended."""
+    """The steps that this actor may take now, for the buttons on the page. `stopped`: the basis has ended."""
     return [
         action
         for action in FLOW.actions_from(referral.status)
@@ -259,7 +259,7 @@ def steps_open(referral: Referral | ReferralView, actor: Actor, *, stopped: bool
 
 
 def check_open(actor: Actor, action: ReferralAction, view: ReferralView) -> None:
-    """Raise what `perform` would, before its form is shown."""
+    """Raise what `perform` would raise, before its form is shown."""
     require(actor, FLOW[action].permission, view)
     FLOW.check(action, view.status)
     if FLOW[action].needs_basis and view.status is not ReferralStatus.DRAFT and not view.is_live:

@@ -59,7 +59,7 @@ WORKING = frozenset({S.ACCEPTED, S.IN_PROGRESS, S.ON_HOLD})
 OPEN = WORKING | {S.REQUESTED}
 ENDED = frozenset(S) - OPEN - {S.DRAFT}
 
-# On a dead basis a referral may only be ended: every step that goes on with it needs a live one.
+# On a dead basis a referral may only be ended: every step that continues it needs a live basis.
 # `needs` names what the form asks for: refusal code, text, first contact, outcome, a score for each goal.
 FLOW = Workflow(
     {

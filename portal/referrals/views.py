@@ -55,7 +55,7 @@ STOPS = {
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A line as the macro `timeline` prints it."""
+    """An event as the macro `timeline` prints it."""
 
     at: datetime
     who: str
@@ -67,7 +67,7 @@ class Entry:
 
 
 def entries(view: ReferralView, *, since: int = 0) -> list[Entry]:
-    """The lines of a referral's timeline from the one numbered `since` on."""
+    """The events of a referral's timeline, beginning with number `since`."""
     return [
         Entry(
             at=line.at,
@@ -83,7 +83,7 @@ def entries(view: ReferralView, *, since: int = 0) -> list[Entry]:
 
 
 def text_of(line: Line, view: ReferralView) -> str:
-    """What was written, or why it is not shown: the consent has ended, or the referral itself."""
+    """The text of an event, or why it is hidden: the consent or the referral has ended."""
     if not isinstance(line.text, Withheld):
         return line.text
     if view.stop or view.is_open:
@@ -117,7 +117,7 @@ def look(actor: Actor, referral_id: UUID, *, channel: str = "portal") -> Referra
 
 
 def whole(sent: str | int | None, otherwise: int) -> int:
-    """A number that a form carried along; a form sent without it still holds the number it was made with."""
+    """A number that a form carried along; the default for a form that was sent without it."""
     text = str(sent or "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else otherwise
 
@@ -153,7 +153,7 @@ def show_page(
 
 
 def noted(actor: Actor, view: ReferralView) -> list[FollowUp]:
-    """What one's own agency has noted to do about it."""
+    """The follow-ups that one's own agency noted on it."""
     return list(db.read.scalars(queries.follow_ups(actor).where(FollowUp.referral_id == view.id)))
 
 
@@ -199,7 +199,7 @@ def worker(referral_id: UUID) -> ResponseReturnValue:
 
 # Referral pages: the list. The other pages hang themselves on the same blueprint, by noun.
 
-# Switches of the address, and what they narrow the list to.
+# Switches in the address, and the filters they set.
 SWITCHES = {
     "new": "unopened",
     "overdue": "overdue",
@@ -207,7 +207,7 @@ SWITCHES = {
     "stopped": "stopped",
     "unattended": "unattended",
 }
-# What needs me: the word of the tab, and what its address says besides the box.
+# The tabs of what needs action: their words, and the filters that their addresses add to the box.
 TABS: tuple[tuple[str, dict[str, Any]], ...] = (
     (N_("すべて"), {}),
     (N_("新着"), {"box": "in", "new": "1"}),
@@ -221,7 +221,7 @@ BOXES = ((N_("受けた・送った"), Box.ALL), (N_("受けたもの"), Box.IN)
 
 
 def wanted(q: str) -> Filter:
-    """What the address asks for; what it cannot mean is left out rather than refused."""
+    """The filter in the address; values without meaning are left out rather than refused."""
     known = {status.value for status in ReferralStatus}
     switches: dict[str, Any] = {name: request.args.get(switch) == "1" for switch, name in SWITCHES.items()}
     box = request.args.get("box", "")
@@ -265,7 +265,7 @@ def who(row: Any, agency_id: object) -> str:
 
 @bp.route("/", methods=["GET", "POST"])
 def index() -> ResponseReturnValue:
-    """Searching is a POST: a name has no place in an address."""
+    """The list. Searching is a POST, as names are kept out of addresses."""
     actor = signed_in()
     require(actor, Permission.CASEWORK)
     form = SearchForm()
@@ -277,7 +277,7 @@ def index() -> ResponseReturnValue:
     days = {day for row in page.rows for day in (row.listed_at, row.respond_by) if day}
     return render_template(
         "referrals/index.html",
-        # Each word of the page is looked up once, not once for each line.
+        # Each word of the page is translated once, not once for each row.
         tags={status: tag(status) for status in {row.status for row in page.rows}},
         kinds={kind: gettext(kind.word) for kind in {row.kind for row in page.rows}},
         days={day: era_short(day) for day in days},
@@ -311,7 +311,7 @@ DONE = {
 
 @bp.route("/<uuid:referral_id>/<referral_action:action>", methods=["GET", "POST"])
 def step(referral_id: UUID, action: ReferralAction) -> ResponseReturnValue:
-    """One step. A step that is not open any more says what happened meanwhile and keeps what was typed."""
+    """Take one step. One that is no longer open shows what happened meanwhile and keeps the typed values."""
     actor = signed_in()
     view = look(actor, referral_id)
     form = form_of(view, action, actor.agency_id)
@@ -348,7 +348,7 @@ def form_of(view: ReferralView, action: ReferralAction, agency_id: UUID | None) 
 
 
 def after_step(action: ReferralAction, referral_id: UUID) -> ResponseReturnValue:
-    """Where one goes from here: to the referral or, taken back in order to ask somebody else, to a new one."""
+    """The next page: the referral or, when it was taken back to ask another agency, a new one."""
     if action is A.CANCEL and request.args.get("then") == "reroute":
         flash(gettext("取り下げました。続けて、つなぎ直す先を選んでください。"), "success")
         return redirect(url_for(".new", part_of=referral_id))
@@ -364,7 +364,7 @@ def meanwhile(view: ReferralView, form: StepForm) -> list[Entry]:
 
 
 def step_page(view: ReferralView, action: ReferralAction, form: StepForm) -> ResponseReturnValue:
-    """The form, or the plain words that this step cannot be taken now."""
+    """The form, or an explanation why this step cannot be taken now."""
     actor = signed_in()
     shown = {
         "view": view,
@@ -452,7 +452,7 @@ FIRST_WORDS = {
 
 
 def first_words(view: ReferralView, kind: FollowUpKind) -> str:
-    """What is known already, so that one has only to add to it; a local issue says nothing of the person."""
+    """The known facts as the first words of a text; a local issue says nothing of the person."""
     why = gettext("（%(why)s）", why=gettext(view.refusal.word)) if view.refusal else ""
     facts = {
         "number": view.number,
@@ -501,9 +501,9 @@ TITLES = {
 
 
 def sheet_of(referral_id: UUID) -> dict[str, Any]:
-    """What the sheet shows; printing is a reading of its own kind.
+    """The content of the sheet; printing is logged as a reading of its own kind.
 
-    The sender prints its own copy, with all that it sees, or (`copy=recipient`) the one the other side sees.
+    The sender prints its own copy, with all that it sees, or (`copy=recipient`) the copy of the other side.
 
     Raises:
         Conflict: it was never sent, so there is nothing to hand over.

@@ -1,4 +1,4 @@
-"""`flask retention`: what a server's keeper does after restoring a backup."""
+"""`flask retention`: commands for whoever runs the server, after restoring a backup or an erasure."""
 
 from __future__ import annotations
 

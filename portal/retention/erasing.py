@@ -1,4 +1,4 @@
-"""Doing it: the key destroyed, names and texts blanked in every column, and an entry for each record that changed."""
+"""Erasing: the key is destroyed, names and texts are blanked in every column, each change is logged."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ ERASED = N_("消去済み")  # stands in the place of a name
 
 @dataclass(frozen=True, slots=True)
 class Blank:
-    """The rows of one table that are about a person, and what they hold afterwards."""
+    """The rows of one table that are about a person, and their values after the erasure."""
 
     model: type[Base]
     about: Where
@@ -173,18 +173,18 @@ KEPT: Mapping[str, Mapping[str, str]] = {
 }
 
 
-# Doing it: the key destroyed, names and texts blanked everywhere, and an entry for each record that changed.
+# Erasing: the key is destroyed, names and texts are blanked everywhere, each changed record is logged.
 
 log = logging.getLogger(__name__)
 LIST = "erased.txt"
 
 
 def erase(session: Session, actor: Actor | None, person: Person, *, ground: str | None) -> None:
-    """Within the transaction of the act, which holds the person's row. `actor` is none for a command."""
+    """Erase in the act's transaction, which has locked the person's row. `actor` is None for a command."""
     channel = "portal" if actor else "command"
     now = clock.now()
     untie(session, actor, person.id, channel)
-    # First the key: from here on the database lets what was typed about him be blanked.
+    # First the key: from here on the database allows what was typed about the person to be blanked.
     key_id = vault.destroy(session, person.id, now)
     for blank in BLANKED:
         for row in session.scalars(select(blank.model).where(blank.about(person.id))):
@@ -203,7 +203,7 @@ def erase(session: Session, actor: Actor | None, person: Person, *, ground: str 
 
 
 def untie(session: Session, actor: Actor | None, person_id: UUID, channel: str) -> None:
-    """Whose son he was would tell who he is: ties are undone, as if somebody had undone them by hand."""
+    """Undo family ties as if by hand: a relative's name would show whose child the person was."""
     ties = select(FamilyTie).where(or_(FamilyTie.person_id == person_id, FamilyTie.relative_id == person_id))
     for tie in session.scalars(ties).all():
         audit.record(AuditEvent.FAMILY_UNTIED, tie, actor=actor, person_id=tie.person_id, channel=channel)
@@ -220,9 +220,9 @@ def empty_out(actor: Actor | None, row: Base, blank: Blank, person_id: UUID, cha
 
 
 def note_outside(session: Session, people: list[UUID]) -> None:
-    """Add ids to the list beside the kept checkpoints: an older backup brought back must not bring them back.
+    """Add ids to the list beside the kept checkpoints, so that no older backup brings these people back.
 
-    Only ids: whoever has the list alone learns of nobody.
+    The list holds ids only and identifies nobody by itself.
     """
     origin = session.scalar(select(AuditHead.origin))
     place = keeping.place(origin or "")

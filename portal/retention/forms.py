@@ -1,4 +1,4 @@
-"""What is typed to propose an erasure and to agree to one."""
+"""Forms of proposing an erasure and of agreeing to one."""
 
 from __future__ import annotations
 

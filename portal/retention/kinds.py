@@ -1,4 +1,4 @@
-"""What is kept of a person, kind by kind and for how long, and what stands in the way of erasing it."""
+"""The kinds of records kept about a person, their retention periods, and what blocks an erasure."""
 
 from __future__ import annotations
 
@@ -108,15 +108,15 @@ class Cut:
         return clock.japan_date(self.now)
 
     def day(self, kind: Kind) -> date:
-        """What ended on this day or before is over its period."""
+        """What ended on this day or before is past its period."""
         return self.today - relativedelta(years=self.years[kind])
 
     def moment(self, kind: Kind) -> datetime:
-        """What ended before this moment is over its period."""
+        """What ended before this moment is past its period."""
         return clock.end_of_day(self.day(kind))
 
     def due(self, kind: Kind, ended: date) -> date:
-        """The first day on which what ended then is over its period."""
+        """The first day on which what ended then is past its period."""
         return ended + relativedelta(years=self.years[kind])
 
 
@@ -130,7 +130,7 @@ Column = ColumnElement[Any] | InstrumentedAttribute[Any]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """`rows` are all that is kept of this kind; those for which `holds` stand in the way of an erasure.
+    """`rows` are all that is kept of this kind; rows for which `holds` is true block an erasure.
 
     A row has `person_id`, its `number`, the agencies whose it is (`owner`, `partner`; none: the home's), when it
     `ended` and whether it `is_open`.
@@ -148,7 +148,7 @@ class Source:
         return found.where(self.holds) if holding else found
 
     def is_in_the_way(self) -> ColumnElement[bool]:
-        """Of the person of the statement around it."""
+        """Whether a row blocks the erasure of the person of the enclosing statement."""
         held = self.rows.where(self.person == Person.id, self.holds)
         return held.correlate(Person).exists() if self.person is not Person.id else self.holds
 
@@ -267,7 +267,7 @@ def follow_ups() -> Source:
 
 
 def emergencies(cut: Cut) -> Source:
-    """Until a second person has reviewed it; a request that waits for one is open too."""
+    """A use is open until a second person has reviewed it; so is a request that waits for one."""
     waits = and_(
         EmergencyAccess.starts_at.is_(None),
         EmergencyAccess.declined_at.is_(None),
@@ -292,7 +292,7 @@ def findings() -> Source:
 
 
 def provisions(cut: Cut) -> Source:
-    """What was told under a name; what cannot identify anybody is no provision of personal data."""
+    """Disclosures with a name; one that cannot identify anybody is no provision of personal data."""
     found = rows(Disclosure.person_id, ended=Disclosure.starts_at, is_open=false())
     holds = and_(Disclosure.basis != Basis.ANONYMOUS, Disclosure.starts_at >= cut.moment(Kind.PROVISIONS))
     named = found.where(Disclosure.basis != Basis.ANONYMOUS)
@@ -305,7 +305,7 @@ def records(cut: Cut) -> Source:
     return Source(found, Person.id, holds, None, Reason.RECORD, Kind.CASES)
 
 
-# What stands in the way of erasing somebody, in words that tell nothing of what other agencies do.
+# What blocks somebody's erasure, in words that reveal nothing of what other agencies do.
 
 
 def cut_at(session: Session, now: datetime) -> Cut:
@@ -315,7 +315,7 @@ def cut_at(session: Session, now: datetime) -> Cut:
 def of_people(
     session: Session, people: Collection[UUID], now: datetime, ground: ErasureGround
 ) -> Mapping[UUID, list[Block]]:
-    """For each of these people what stands in the way, open work first, then what is over last."""
+    """For each of these people what blocks the erasure: open work first, then what is over last."""
     found: dict[UUID, list[Block]] = {person_id: [] for person_id in people}
     cut = cut_at(session, now)
     homes = homes_of(session, people)
@@ -340,14 +340,14 @@ def day_of(value: date | datetime) -> date:
 
 
 def lapse_of(row: Any) -> date:
-    """When it ended: a consent by its last day, unless it was taken back or renewed before."""
+    """When it ended: a consent on its last day, unless it was withdrawn or renewed before."""
     last = getattr(row, "valid_until", None)
     days = [day_of(value) for value in (row.ended, last) if value is not None]
     return min(days)
 
 
 def block_of(source: Source, row: Any, home: UUID, cut: Cut, ground: ErasureGround) -> Block | None:
-    """None when the ground lifts it. What is another agency's shows as such, without its number."""
+    """None when the ground of erasure lifts it. Another agency's work shows as such, without its number."""
     if row.is_open:
         reason, until = source.open, None
     else:
@@ -363,7 +363,7 @@ ORDER = {reason: rank for rank, reason in enumerate(Reason)}
 
 
 def merged(blocks: Iterable[Block]) -> list[Block]:
-    """One for each reason (and number of open work), with the last day of several."""
+    """One block for each reason (and number of open work), with the latest day of several."""
     by_key: dict[tuple[Reason, str], Block] = {}
     for block in blocks:
         key = (block.reason, block.number if block.until is None else "")
@@ -375,12 +375,12 @@ def merged(blocks: Iterable[Block]) -> list[Block]:
 
 
 def later(known: Block, block: Block) -> date | None:
-    """Nobody can say when, as long as one of them is open."""
+    """The later of two days; None as long as one of them is open."""
     return None if known.until is None or block.until is None else max(known.until, block.until)
 
 
 def due_days(session: Session, people: Collection[UUID], now: datetime) -> Mapping[UUID, date]:
-    """For each of these people the day on which the last of his periods is over, open work aside."""
+    """For each of these people the day on which the last of their periods is over, open work aside."""
     cut = cut_at(session, now)
     days: dict[UUID, date] = {}
     for source in everything(cut):

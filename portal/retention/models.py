@@ -22,7 +22,7 @@ class ErasureGround(Labelled):
 
 
 class Erasure(Identified, Versioned, Audited, Base):
-    """One erasure of one person's record. `done_at` is set last, when his key has been destroyed."""
+    """One erasure of one person's record. `done_at` is set last, when the person's key has been destroyed."""
 
     __tablename__ = "erasure"
     __table_args__ = (Index(None, "person_id"), Index(None, "agency_id", "done_at"))
@@ -40,7 +40,7 @@ class Erasure(Identified, Versioned, Audited, Base):
 
     @property
     def staff_id(self) -> UUID:
-        """Whose proposal it is, as the policy asks it."""
+        """The member of staff whose proposal it is, as the policy asks for it."""
         return self.proposed_by_id
 
     @property

@@ -1,4 +1,4 @@
-"""What is due to be erased and what is proposed, and what of a person this reader may see beside it."""
+"""Queries of due and proposed erasures, with as much of a person as this reader may see."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from portal.wall import predicates
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """One erasure, for those of the agency whose record it is."""
+    """One erasure, as the home agency may see it."""
 
     id: UUID
     version: int
@@ -57,12 +57,12 @@ class Proposal:
 
 
 def is_known(actor: Actor, person: Any) -> ColumnElement[bool]:
-    """Not somebody from whose affairs the reader is shut out."""
+    """The person is not one the reader is excluded from."""
     return ~predicates.is_excluded(actor, person)
 
 
 def names_of(session: Session, actor: Actor, people: Collection[UUID], now: datetime) -> dict[UUID, str]:
-    """Names as far as this reader may see them, asked on his own session: an administrator gets none."""
+    """Names that this reader may see, read on the reader's own session: an administrator gets none."""
     if not people or not can(actor, Permission.CASEWORK):
         return {}
     named = predicates.sees(actor, Category.BASIC, now, Person)
@@ -83,7 +83,7 @@ def proposals_of(session: Session, people: Collection[UUID]) -> dict[UUID, UUID]
 
 
 def visible_to(actor: Actor) -> ColumnElement[bool]:
-    """Proposals of one's own agency, of people from whose affairs one is not shut out."""
+    """Proposals of one's own agency, of people that the reader is not excluded from."""
     return and_(Erasure.agency_id == actor.agency_id, is_known(actor, Erasure.person_id))
 
 
@@ -136,7 +136,7 @@ def waiting(session: Session, actor: Actor, now: datetime) -> list[Proposal]:
 
 
 def proposal(session: Session, actor: Actor, erasure_id: UUID, now: datetime) -> Proposal:
-    """One of them.
+    """One proposal, answered or not.
 
     Raises:
         NoResultFound: none that this reader may know of.
@@ -146,23 +146,23 @@ def proposal(session: Session, actor: Actor, erasure_id: UUID, now: datetime) ->
 
 
 def erased(session: Session, actor: Actor, *, size: int) -> list[Proposal]:
-    """What was erased last."""
+    """The latest erasures."""
     wanted = proposals().where(visible_to(actor), Erasure.done_at.is_not(None))
     rows = session.execute(wanted.order_by(Erasure.done_at.desc(), Erasure.id).limit(size)).all()
     return shown(session, actor, rows, clock.now())
 
 
-# The lists: who is due, and what of each kind is over its period.
+# The lists of people who are due, and of records of each kind that are past their period.
 #
 # What is due follows from everybody's records, so it is asked over all agencies; what is shown of it is this agency's own,
-# with a name only where the reader may see it on his own session.
+# with a name only where the reader may see it on their own session.
 
 After = tuple[datetime, UUID] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """One line of a list. `label` is empty for who may not see names; `blocks` are of the person it is about."""
+    """One row of a list. `label` is empty for readers who may not see names; `blocks` are the person's."""
 
     id: UUID
     at: datetime
@@ -178,7 +178,7 @@ class Due:
 
 
 def people_due(actor: Actor, cut: Cut) -> Select[*tuple[Any, ...]]:
-    """Of the home agency's people those about whom nothing is kept that is open or within its period, anywhere."""
+    """People of the home agency about whom nothing is kept anywhere that is open or within its period."""
     in_the_way = or_(*(source.is_in_the_way() for source in kinds.everything(cut)))
     return select(
         Person.id,
@@ -195,7 +195,7 @@ def people_due(actor: Actor, cut: Cut) -> Select[*tuple[Any, ...]]:
 
 
 def statement(kind: Kind, actor: Actor, cut: Cut) -> Select[*tuple[Any, ...]]:
-    """What is over its period, of records of this agency; ordered and paged by `id` and `at`."""
+    """Records of this agency that are past their period; ordered and paged by `id` and `at`."""
     if kind is Kind.PEOPLE:
         return people_due(actor, cut)
     made: dict[Kind, Any] = {
@@ -268,7 +268,7 @@ def provisions(actor: Actor, cut: Cut) -> Any:
 
 
 def meetings(actor: Actor, cut: Cut) -> Any:
-    """Of the agency that called it. The minutes themselves stay; what they say of a person goes with the person."""
+    """Meetings of the agency that called them. The minutes stay; a person's part goes with the person."""
     return select(
         Meeting.id,
         Meeting.created_at.label("at"),
@@ -283,7 +283,7 @@ def meetings(actor: Actor, cut: Cut) -> Any:
 
 
 def page(session: Session, actor: Actor, kind: Kind, now: datetime, *, after: After, size: int) -> list[Due]:
-    """One page of a list, what was made first on top, beginning behind the key `after`.
+    """One page of a list, the oldest record first, after the key `after`.
 
     `session` is the reader's own: names come from it and from nowhere else.
     """

@@ -1,4 +1,4 @@
-"""Proposing an erasure, agreeing to it or taking it back, and doing again what a restored backup has undone."""
+"""Proposing an erasure, agreeing to it or dropping it, and repeating what a restored backup has undone."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def standing(session: Session, person_id: UUID, ground: ErasureGround, now: date
 
 
 def grounds_open(person_id: UUID) -> dict[ErasureGround, list[Block]]:
-    """What stands in the way on each ground, for the page that asks for one; of a person the reader was shown."""
+    """What blocks the erasure on each ground, for the page that asks for one; the reader saw the person."""
     now = clock.now()
     return {ground: standing(db.unrestricted(), person_id, ground, now) for ground in ErasureGround}
 
@@ -109,7 +109,7 @@ def propose(
     *,
     idempotency_key: str | None = None,
 ) -> UUID:
-    """Ask a colleague to agree that this person's record is erased; returns the proposal's id.
+    """Ask a colleague to agree to the erasure of this person's record; returns the proposal's id.
 
     Raises:
         NoResultFound: no such person that this actor may know of.
@@ -155,7 +155,7 @@ def propose(
 
 
 def held(session: Session, actor: Actor, erasure_id: UUID) -> tuple[Erasure, Person]:
-    """The open proposal and the person, held until the transaction ends: the person first, as everywhere."""
+    """The open proposal and the person, locked until the transaction ends, the person first as everywhere."""
     mine = (Erasure.id == erasure_id, queries.visible_to(actor))
     person_id = session.scalars(select(Erasure.person_id).where(*mine)).one()
     options = {"populate_existing": True}
@@ -195,8 +195,8 @@ def agree(actor: Actor, erasure_id: UUID, own: OwnPassword) -> None:
 
     Raises:
         NoResultFound: no such proposal of this actor's agency.
-        NotAllowed: it is his own, or he is not the one to agree.
-        Invalid: it is not his password.
+        NotAllowed: it is the actor's own proposal, or the actor is not the one to agree.
+        Invalid: it is not the actor's password.
         Blocked: something has come up since.
         Conflict: it was done or dropped, or who proposed it is not here any more.
     """
@@ -237,7 +237,7 @@ def check(session: Session, actor: Actor, erasure_id: UUID) -> tuple[Erasure, Pe
 
 
 def check_proposer(session: Session, erasure: Erasure) -> None:
-    """Two people agree only while the first of them still works there and may know of the person."""
+    """Raise unless the proposer still works there and may know of the person."""
     works = (
         select(Membership.id)
         .join(Staff, Staff.id == Membership.staff_id)
@@ -257,7 +257,7 @@ def check_proposer(session: Session, erasure: Erasure) -> None:
 
 
 def reapply() -> int:
-    """Erase again whom a restored backup has brought back, and complete the list; how many were erased.
+    """Erase again everybody whom a restored backup has brought back, and complete the list; returns how many.
 
     Raises:
         Halted: two people have not yet declared the restore.
@@ -278,7 +278,7 @@ def reapply() -> int:
 
 
 def erase_again(session: Session, person: Person) -> None:
-    """Without asking anew: two people have agreed once. A proposal that came back with the backup is done."""
+    """Erase without asking again: two people agreed once. A proposal restored with the backup is done."""
     waiting = select(Erasure).where(
         Erasure.person_id == person.id, Erasure.done_at.is_(None), Erasure.dropped_at.is_(None)
     )

@@ -51,7 +51,7 @@ def index() -> ResponseReturnValue:
 
 @bp.route("/people/<uuid:person_id>", methods=["GET", "POST"])
 def propose(person_id: UUID) -> ResponseReturnValue:
-    """Ground and reason, with what stands in the way on each ground; then the same once more to check."""
+    """Ask for ground and reason, showing what blocks each ground; then show them for confirmation."""
     actor, form = signed_in(), ProposeForm()
     view = family_views.at_home(actor, person_id)
     shown: dict[str, Any] = {"view": view, "form": form}
@@ -103,7 +103,7 @@ def may(actor: Actor, view: Proposal) -> dict[str, bool]:
 
 @bp.post("/<uuid:erasure_id>/agree")
 def agree(erasure_id: UUID) -> ResponseReturnValue:
-    """The second person's yes, with the password: it is erased now."""
+    """The second person's agreement, with the password: the record is erased now."""
     actor, form = signed_in(), AgreeForm()
     if form.validate_on_submit():
         with refusals(form):
@@ -120,7 +120,7 @@ def agree(erasure_id: UUID) -> ResponseReturnValue:
 
 @bp.post("/<uuid:erasure_id>/drop")
 def drop(erasure_id: UUID) -> ResponseReturnValue:
-    """Taken back by who proposed it, or declined by a colleague."""
+    """Drop the proposal: taken back by the proposer, or declined by a colleague."""
     services.drop(signed_in(), erasure_id)
     flash(gettext("消去の提案を取りやめました。記録はそのまま残ります。"), "success")
     return redirect(url_for(".index"), 303)

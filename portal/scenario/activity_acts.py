@@ -55,7 +55,7 @@ def anonymous(value: Value, reading: Reading) -> tuple[int, int]:
 
 
 def audience(value: Value, reading: Reading) -> str | int:
-    """Who was reached, in words, or how many."""
+    """The audience in words, or its number."""
     is_number = isinstance(value, Word) and value.text.isascii() and value.text.isdigit()
     shape = number if is_number else text
     found: str | int = shape(value, reading)
@@ -80,7 +80,7 @@ def together(play: Play, given: Given, otherwise: frozenset[Any] = frozenset()) 
 
 
 def require_own(play: Play, actor: Actor, given: Given) -> None:
-    """Who records for an agency works there."""
+    """Raise unless the actor who records for an agency works there."""
     if "agency" in given and play.agency(given["agency"]) != actor.agency_id:
         raise NotAllowed(N_("活動を記録できるのは、自分の機関のものだけです。"), field="agency")
 
@@ -100,7 +100,7 @@ def define_activity_series(play: Play, actor: Actor, given: Given) -> None:
 
 
 def beginning(play: Play, actor: Actor, given: Given) -> Mapping[str, Any]:
-    """What the line leaves to its series, as the page begins with it."""
+    """The values that a line leaves to its series, as on the page."""
     if "series" not in given:
         kind = given["kind"]
         return {"kind": kind, "area": area_of(play, actor, given.get("area"), kind)}
@@ -137,7 +137,7 @@ def record_activity(play: Play, actor: Actor, given: Given) -> None:
 
 
 def held_with(play: Play, given: Given) -> frozenset[Any]:
-    """Who holds the series of this line."""
+    """The agencies that hold the series of this line."""
     if "series" not in given:
         return frozenset()
     series_id = play.ids[Sort.ACTIVITY_SERIES, given["series"]]
@@ -145,7 +145,7 @@ def held_with(play: Play, given: Given) -> frozenset[Any]:
 
 
 def link_attendance(play: Play, actor: Actor, given: Given) -> None:
-    """The one written down first of the anonymous heads, of those said to be here for the first time or again."""
+    """Link the first recorded of the anonymous heads said to be here for the first time, or again."""
     activity_id = play.ids[Sort.ACTIVITY, given["activity"]]
     wanted = [given["is_first"]] if "is_first" in given else [True, False]
     heads = [

@@ -16,7 +16,7 @@ from portal.scenario.shapes import Sort, known, may, need, new, one_of, several,
 
 
 def emergency_access(play: Play, actor: Actor, given: Given) -> None:
-    """The person is found by his number; who replays a scenario types no password."""
+    """Open a record. The person is found by their number; a replayed scenario types no password."""
     person = play.session.scalars(
         select(Person).where(Person.id == play.ids[Sort.PERSON, given["person"]])
     ).one()
@@ -39,7 +39,7 @@ def end_emergency(play: Play, actor: Actor, given: Given) -> None:
 
 
 def note_emergency(play: Play, actor: Actor, given: Given) -> None:
-    """Every notice of it to the actor's agency, or to the auditors."""
+    """Take note of every notice to the actor's agency, or to the auditors."""
     mine = select(EmergencyNotice.id).where(
         EmergencyNotice.access_id == play.ids[Sort.EMERGENCY, given["emergency"]],
         EmergencyNotice.agency_id.is_not_distinct_from(actor.agency_id),

@@ -36,7 +36,7 @@ def evaluation_text(play: Play, actor: Actor, given: Given) -> None:
 
 
 def define_area(play: Play, actor: Actor, given: Given) -> None:
-    """A new one, or another name and other contents for one that is there."""
+    """Add an area, or change the name and contents of one that exists."""
     there = {one.area.code: one.area for one in programmes.all_areas(play.session, programme_of(actor))}
     kinds, measures = given.get("kinds", []), given.get("measures", [])
     known = there.get(given["code"])

@@ -82,7 +82,7 @@ def time_of_day(value: Value, _reading: Reading) -> time:
 
 
 def open_weekday(play: Play, actor: Actor, first: date) -> date:
-    """This day, or the one before it on whose weekday the convener is open."""
+    """This day, or the one before it, on whose weekday the convener is open."""
     convener = play.session.scalars(select(Agency).where(Agency.id == actor.agency_id)).one()
     closed = convener.closed_weekdays
     days = (first - timedelta(days=back) for back in range(len(DAYS)))
@@ -231,7 +231,7 @@ def add_item(play: Play, actor: Actor, given: Given) -> None:
 
 
 def item_of(play: Play, given: Given, meeting_id: UUID) -> UUID:
-    """The item that a line names by its own key, or by what of the work it is about."""
+    """The item that a line names by its own key, or by the work it is about."""
     if "item" in given:
         return play.ids[Sort.ITEM, given["item"]]
     about = {
@@ -353,7 +353,7 @@ def approve_minutes(play: Play, actor: Actor, given: Given) -> None:
 
 
 def attend(play: Play, actor: Actor, given: Given) -> None:
-    """Whoever came is named on the roster, if he was not yet, and ticked."""
+    """Name everybody who came on the roster, unless named already, and tick them."""
     meeting_id = play.ids[Sort.MEETING, given["meeting"]]
     named = dict(
         play.session.execute(
@@ -417,7 +417,7 @@ def hold_meeting(play: Play, actor: Actor, given: Given) -> None:
     close_meeting(play, actor, here)
 
 
-# The meeting that a compound line is about; no key of a file has such a letter.
+# The meeting that a compound line is about; no key of a file contains this character.
 HERE = "*"
 
 

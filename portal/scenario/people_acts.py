@@ -58,7 +58,7 @@ def by_code(codes: type[StrEnum], inner: Shape) -> Shape:
 
 
 def prohibition(value: Value, reading: Reading) -> str:
-    """Why nobody may call or write; `true` when that is not told, `false` when there is no prohibition."""
+    """Why nobody may call or write; `true` when no reason is given, `false` when there is no prohibition."""
     if isinstance(value, Word) and value.text in FLAGS:
         return UNTOLD if FLAGS[value.text] else ""
     return str(text(value, reading))
@@ -113,7 +113,7 @@ REPRESENTATIVE = {"name": need(text), "relation": need(text)}
 
 
 def giver(value: Value, reading: Reading) -> dict[str, str]:
-    """`self`, or the representative's name and what he is to the person."""
+    """`self`, or the representative's name and what they are to the person."""
     if isinstance(value, Word):
         one_of({"self": None})(value, reading)
         return {}

@@ -151,10 +151,10 @@ class Plan:
 
 
 def understand(root: Table) -> Plan:
-    """What the file asks for.
+    """The plan that the file describes.
 
     Raises:
-        WrongFile: with every mistake that can be told without doing anything.
+        WrongFile: with every mistake that can be found without doing anything.
     """
     reading = Reading(today=clock.today())
     for name in root.items:

@@ -43,7 +43,7 @@ Given = Mapping[str, Any]
 
 @dataclass(slots=True)
 class Play:
-    """What the keys of the file have come to stand for. `home` is the agency of each service's key."""
+    """The ids that the keys of the file stand for so far. `home` is the agency of each service's key."""
 
     session: Session
     ids: dict[tuple[Sort, str], UUID] = field(default_factory=dict)
@@ -58,14 +58,14 @@ class Play:
         return self.ids[Sort.PLACE, key] if key in self.home else None
 
     def name(self, sort: Sort, given: Given, made_id: UUID) -> None:
-        """Keep what a line made under its key; a line that nobody refers to needs none."""
+        """Remember what a line made under its key; a line that nobody refers to needs no key."""
         if "key" in given:
             self.ids[sort, given["key"]] = made_id
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """What a line may ask for. `instead`: other fields, for a line that has the first of them."""
+    """An act that a line may ask for. `instead`: other fields, for a line that has the first of them."""
 
     run: Callable[[Play, Actor, Given], object]
     fields: Fields
@@ -77,7 +77,7 @@ class Act:
 
 @contextmanager
 def told_by_line(where: Table) -> Iterator[None]:
-    """What a service refuses becomes a mistake on the line that asked for it."""
+    """Turn a refusal of a service into a mistake on the line that asked for it."""
     try:
         yield
     except PortalError as error:

@@ -53,7 +53,7 @@ def basis(value: Value, seen: Reading) -> tuple[Basis, str | None]:
 
 
 def age_band_of(play: Play, person_id: UUID) -> str:
-    """All that an anonymous asking tells of the person himself."""
+    """The age band: all that an anonymous request discloses of the person."""
     row = play.session.execute(select(Person.birth, Person.age_band).where(Person.id == person_id)).one()
     return row.age_band or (clock.age_band(clock.age_on(row.birth, clock.today())) if row.birth else "")
 
@@ -92,7 +92,7 @@ def send_referral(play: Play, actor: Actor, given: Given) -> None:
 
 
 def receive(play: Play, actor: Actor, given: Given) -> None:
-    """What opening the page does: the reading is logged, and the first one is the receipt."""
+    """Do what opening the page does: the reading is logged, and the first one is the receipt."""
     referral_id = play.ids[Sort.REFERRAL, given["referral"]]
     _view, to_note = reading.show(actor, referral_id)
     if to_note:
@@ -100,7 +100,7 @@ def receive(play: Play, actor: Actor, given: Given) -> None:
 
 
 def step(action: ReferralAction) -> Callable[[Play, Actor, Given], object]:
-    """One step of the flow, with what the line brings for it."""
+    """An act for one step of the flow, with the values that the line brings for it."""
 
     def run(play: Play, actor: Actor, given: Given) -> None:
         referral_id = play.ids[Sort.REFERRAL, given["referral"]]

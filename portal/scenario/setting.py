@@ -33,7 +33,7 @@ def enter(play: Play, plan: Plan, hashes: Mapping[str, str]) -> None:
 
 
 def enter_agency(play: Play, entry: Entry) -> None:
-    """An agency that has the same name already is taken as it is, and so is each of its services."""
+    """Add an agency. One with the same name is taken as it is, and so is each of its services."""
     given = entry.given
     session = play.session
     there = session.scalar(select(Agency.id).where(Agency.name == given["name"]))
@@ -58,7 +58,7 @@ def enter_agency(play: Play, entry: Entry) -> None:
 
 
 def short_name(session: Session, name: str) -> str:
-    """The first characters of the name, or one and a number: what no other agency has."""
+    """A short name that no other agency has: the first characters of the name, or one and a number."""
     taken = set(session.scalars(select(Agency.short_name)))
     letters = "".join(char for char in name if char.isalnum()) or "機"
     tried = (letters[:2], letters[:3], *(f"{letters[0]}{n}" for n in range(2, 100)))

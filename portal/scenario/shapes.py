@@ -44,7 +44,7 @@ class Sort(StrEnum):
 
 @dataclass(slots=True)
 class Reading:
-    """What has been read so far: the names given, and every mistake found."""
+    """The result of reading so far: the names given, and every mistake found."""
 
     today: date
     relative: bool = False  # inside `recent`

@@ -1,4 +1,4 @@
-"""A scenario file as read: values that know their line, and mistakes that are told by it."""
+"""A scenario file as read: values that know their line, and mistakes reported by line."""
 
 from __future__ import annotations
 

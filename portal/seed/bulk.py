@@ -26,7 +26,7 @@ from portal.core import clock
 from portal.core.db import db
 
 Row = dict[str, Any]
-# A month of the log is kept until no earlier entry can come.
+# A month of the log is kept in memory until no earlier entry can come.
 Month = tuple[int, int]
 
 
@@ -117,7 +117,7 @@ class Target:
 
 
 def default_of(column: Any) -> Any:
-    """What a row holds when nothing is said. A default that is code is said by whoever makes the row."""
+    """The value of a column that is not given; defaults that are code must be given by the caller."""
     default = column.default
     if default is None:
         return None

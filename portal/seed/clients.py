@@ -219,7 +219,7 @@ def consent(
 
 
 def withdraw(world: World, client: Client, yes: Yes, who: Who, at: datetime) -> None:
-    """Taken back, for all or for one of several; what rests on it ends at this moment."""
+    """Withdraw it, for all recipients or one of several; disclosures on it end at this moment."""
     bulk, random = world.bulk, world.random
     one = random.choice(yes.recipients) if len(yes.recipients) > 1 and random.random() < 0.5 else None
     yes.withdrawn, yes.withdrawn_for = at, one

@@ -212,7 +212,7 @@ class Network:
     by_id: dict[str, Place]
 
     def neighbours(self, index: int) -> list[Place]:
-        """Those that an agency refers to: of its own town, and the next town's first."""
+        """The agencies that an agency refers to: those of its own town, and the next town's first."""
         start = index - index % NEIGHBOURS
         town = self.places[start : start + NEIGHBOURS + 1]
         return [place for place in town if place is not self.places[index]]

@@ -116,14 +116,14 @@ def close_case(
     )
 
 
-# A referral of a seeded world as rows: drafted, told, numbered, and a line for everything that happens to it.
+# A referral of a seeded world as rows: drafted, disclosed, numbered, and an event for all that happens to it.
 
 A, H = ReferralAction, TimelineEvent
 OPEN_CODES = {status.value for status in OPEN}
 
 
 class Telling:
-    """A referral on its way: what every step of it writes. `line` is what it told; `dies` is when its basis ends."""
+    """A referral that its steps write. `line` is its disclosure; `dies` is when its basis ends."""
 
     def __init__(
         self,
@@ -209,7 +209,7 @@ class Telling:
         return row
 
     def perform(self, action: ReferralAction, who: Who, *, code: str = "", text: str = "") -> None:
-        """What every step of the flow writes."""
+        """Write what every step of the flow writes."""
         step, before = FLOW[action], self.row["status"]
         self.row |= {"status": step.target.value, "version": self.row["version"] + 1}
         if text:
@@ -285,13 +285,13 @@ class Telling:
         return line
 
     def end_line(self, who: Who) -> None:
-        """Refused or taken back: what was told may not be read any longer."""
+        """End the disclosure of a refused or cancelled referral."""
         if not self.line["ended_at"]:
             self.line["ended_at"] = self.at
             self.log(AuditEvent.DISCLOSURE_ENDED, "disclosure", self.line["id"], who)
 
     def catch_up(self, at: datetime) -> None:
-        """By then the consent may have been given anew: what was told on it carries on in another line."""
+        """Carry the disclosure on if the consent was renewed by then."""
         again = self.yes and self.yes.renewed
         if again and self.yes and self.at <= again.given <= at and not self.line["ended_at"]:
             self.at, self.yes = again.given, again
@@ -331,11 +331,11 @@ USUAL = (
 )
 RARE = (("slow", 6), ("wrong", 2))
 PLAN_NAMES, PLAN_WEIGHTS = zip(*USUAL, *RARE, strict=True)
-# A step that only one who goes on with the work takes: it needs a live basis.
+# A step that continues the work needs a live basis.
 NEEDS_BASIS = {action.value for action, step in FLOW.steps.items() if step.needs_basis} | {"message", "reply"}
 REFUSALS = tuple(refusal.value for refusal in Refusal)
 CONFIRMED = 0.97
-# Readings outnumber acts many times over; so few are written that the log stays the size of the work.
+# Readings outnumber acts many times over; few are written, so that the log stays as large as the work.
 READ = 0.2
 NEWS_DAYS = 10
 
@@ -355,7 +355,7 @@ class Path(Telling):
             getattr(self, name)()
 
     def settle(self) -> None:
-        """What follows when the basis has died, and what the other side has not seen yet."""
+        """Write what follows when the basis has died, and the news that the other side has not seen yet."""
         world, random = self.world, self.world.random
         self.catch_up(world.now)
         if self.dies and self.dies <= world.now and not self.line["ended_at"]:
@@ -372,7 +372,7 @@ class Path(Telling):
                 self.bulk.add("referral_news", referral_id=self.id, agency_id=other, what=what.value, at=at)
 
     def give_up(self) -> None:
-        """Open on a dead basis: nearly always somebody ends it."""
+        """End a referral on a dead basis, as nearly always somebody does."""
         at = self.world.later(self.at, 0, 6)
         if self.is_open and at <= self.world.now and self.world.random.random() < CONFIRMED:
             self.at = at

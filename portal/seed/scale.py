@@ -30,7 +30,7 @@ FEWEST_AGENCIES, MOST_AGENCIES = 4, 3000
 SHARE = 200
 FEWEST_SHARE = 60
 BUSY_EVENTS, BUSY = 20, 20
-# As many referrals are made before the rows are written.
+# How many referrals are made before the rows are written.
 CHUNK = 2000
 KINDS = (ReferralKind.REFERRAL, ReferralKind.JOINT_INTERVIEW, ReferralKind.ADVICE, ReferralKind.TRANSFER)
 KIND_WEIGHTS = (72, 14, 7, 7)
@@ -59,7 +59,7 @@ SHOWN = (
 
 @dataclass(frozen=True, slots=True)
 class Seeded:
-    """Whom to sign in as, and a referral of that agency that is open and has just twenty events."""
+    """A sign-in, and an open referral of that agency with exactly twenty events."""
 
     email: str
     role: Role
@@ -72,7 +72,7 @@ def seed(
 ) -> Seeded:
     """Fill an empty database; everybody has the same password. The same `seed` makes the same world.
 
-    There is an attendance at an activity to five referrals unless told how many.
+    There is one attendance at an activity for every five referrals unless a number is given.
 
     Raises:
         NotEmpty: the database holds data.
@@ -123,7 +123,7 @@ class Crowd:
         return chosen
 
     def fill(self, begins: datetime) -> None:
-        """All the others, in the order of time, as many people a month as a growing network has."""
+        """Make all the others, in order of time, with as many people a month as a growing network has."""
         places, now = self.world.network.places, self.world.now
         span, done = now - timedelta(days=5) - begins, self.made
         left, flushed = max(self.wanted - done, 1), done
@@ -139,7 +139,7 @@ class Crowd:
         self.gatherings.hold(now)
 
     def arrive(self, home: Place, at: datetime, *, named: bool = True) -> tuple[Client, Who, datetime]:
-        """Somebody comes to an agency, in office hours."""
+        """Register somebody at an agency, in office hours."""
         at = at.replace(hour=self.random.randrange(8), minute=self.random.randrange(60))
         who = self.random.choice(home.staff)
         client = clients.register(self.world, home, who, at, named=named)

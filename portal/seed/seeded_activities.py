@@ -39,7 +39,7 @@ TITLES = {K.CAFE: "カフェ", K.SALON: "就労サロン"}
 
 
 class Gatherings:
-    """So many attendances, spread evenly over the years."""
+    """Makes a number of attendances, spread evenly over the years."""
 
     def __init__(self, world: World, wanted: int, begins: datetime, number: int) -> None:
         self.world, self.bulk, self.wanted = world, world.bulk, wanted
@@ -54,7 +54,7 @@ class Gatherings:
         self.series: dict[str, str] = {}
 
     def hold(self, until: datetime) -> None:
-        """All that take place before a moment."""
+        """Make all activities that take place before a moment."""
         while self.made < self.wanted:
             at = self.begins + self.span * (self.made / self.wanted)
             if at >= until:

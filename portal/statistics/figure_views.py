@@ -33,7 +33,7 @@ class PeriodForm(BaseForm):
     last = EraDateField(lazy_gettext("いつまで"))
 
     def period(self) -> tuple[date, date]:
-        """What was asked for; else, and where it cannot be, the fiscal year so far."""
+        """The period asked for; the fiscal year so far when none, or an impossible one, is asked for."""
         begin, end = clock.fiscal_year_bounds(clock.fiscal_year(clock.today()))
         first = self.first.data if self.first.data and not self.first.errors else begin
         last = self.last.data if self.last.data and not self.last.errors else min(end, clock.today())

@@ -1,4 +1,4 @@
-"""Figures of each agency over a period: how soon it answers, why it refuses, on which ground it tells, what it reads.
+"""Figures of each agency over a period: pace of answers, reasons of refusal, bases of disclosure, readings.
 
 Counted by the database and in a constant number of statements; only business days are counted here, by each
 agency's calendar, for as many days as there are and not for as many referrals.
@@ -31,13 +31,13 @@ from portal.referrals.models import Referral
 from portal.referrals.states import Refusal
 
 READINGS = [event.value for event in AuditEvent if event.value.endswith((":read", ":listed", ":opened"))]
-# Who answers has received it.
+# An agency that answers has received it.
 OPENED = func.coalesce(Referral.received_at, Referral.answered_at)
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How soon: of `asked`, so many `done`, so many of what was due `in_time`; `median` in business days."""
+    """How soon: `done` of `asked`, and of what was due, `in_time`; `median` in business days."""
 
     asked: int = 0
     done: int = 0
@@ -47,7 +47,7 @@ class Pace:
 
     @property
     def share(self) -> int | None:
-        """In time, out of a hundred of those that are done or due."""
+        """The percentage in time, of those that are done or due."""
         return round(100 * self.in_time / self.due) if self.due else None
 
 
@@ -71,7 +71,7 @@ class Figures:
 
 
 def read(actor: Actor, first: date, last: date) -> list[Figures]:
-    """Of every agency, for the auditor; itself logged.
+    """The figures of every agency, for the auditor; itself logged.
 
     Raises:
         NotAllowed: no auditor.
@@ -82,14 +82,14 @@ def read(actor: Actor, first: date, last: date) -> list[Figures]:
 
 
 def export(actor: Actor, first: date, last: date) -> list[Figures]:
-    """The same to be taken along; logged as an export."""
+    """The same figures for a file; logged as an export."""
     require(actor, Permission.INSPECT)
     audit.record_reading(AuditEvent.LOG_EXPORTED, ("agency", None), actor=actor, figures=[first, last])
     return count(db.read(), first, last)
 
 
 def count(session: Session, first: date, last: date, agency_id: UUID | None = None) -> list[Figures]:
-    """Of every agency, or of one; eight statements, however many agencies and referrals there are."""
+    """The figures of every agency, or of one; eight statements, however many agencies and referrals."""
     asked = select(Agency).order_by(Agency.created_at, Agency.id)
     agencies = session.scalars(asked.where(Agency.id == agency_id) if agency_id else asked).all()
     calendars = opening_days(session, agencies, first)
@@ -169,7 +169,7 @@ def paces(
     done_at: ColumnElement[Any] | InstrumentedAttribute[Any],
     due_on: InstrumentedAttribute[Any],
 ) -> dict[UUID, Pace]:
-    """How soon each agency did it, of what was sent to it in the period."""
+    """The pace of each agency for one step, of the referrals sent to it in the period."""
     sent, done = JapanDay(Referral.sent_at), JapanDay(done_at)
     is_late = case((done > due_on, 1), else_=0)
     columns = (Referral.to_agency_id, sent, done, is_late, is_waited_for(due_on, clock.today()))
@@ -185,7 +185,7 @@ def paces(
 
 
 def is_waited_for(due_on: InstrumentedAttribute[Any], today: Any) -> ColumnElement[int]:
-    """1 where the day is past; what ended before its day waits for nobody."""
+    """1 where the due day has passed; what ended before that day is not waited for."""
     ended_first = JapanDay(Referral.ended_at) <= due_on
     return case((ended_first, 0), (due_on < today, 1), else_=0)
 
@@ -206,7 +206,7 @@ def pace(lines: Iterable[Any], days: OpeningDays) -> Pace:
 
 
 def median(took: Counter[int]) -> int | None:
-    """The lower of the two in the middle, so that it is a number of days that somebody really waited."""
+    """The lower of the two middle values, so that it is a number of days that somebody really waited."""
     wanted, passed = (took.total() + 1) // 2, 0
     for days in sorted(took):
         passed += took[days]

@@ -63,10 +63,10 @@ class Monthly:
 
 
 def read(actor: Actor, month: Month) -> Monthly:
-    """One's own agency over a month, itself logged.
+    """The month of one's own agency; itself logged.
 
-    An administrator may not see one referral, and sees how many there were: they are counted beside the wall,
-    of his agency only.
+    Administrators may not see one referral, but see how many there were: these are counted without the
+    wall, for their own agency only.
 
     Raises:
         NotAllowed: neither administrator nor coordinator.

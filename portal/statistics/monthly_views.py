@@ -20,7 +20,7 @@ from portal.web.printer import pdf_response, render_pdf
 
 bp = Blueprint("monthly", __name__, url_prefix="/reports/monthly")
 
-# Before it there was no portal; a year of five digits is no year.
+# Before this year there was no portal; a year of five digits is no year.
 EARLIEST = 2020
 
 

@@ -66,7 +66,7 @@ Rows = Sequence[Row[*tuple[Any, ...]]]
 # The period: days for what has a day, instants for what has one. `since` and `until` as clock.start_of_day has them.
 FIRST, LAST = bindparam("first", type_=Date), bindparam("last", type_=Date)
 SINCE, UNTIL = bindparam("since", type_=UTCDateTime), bindparam("until", type_=UTCDateTime)
-# Steps are told of until the end of the day `told_on`; what is due before `today` was waited for.
+# Steps are shown until the end of the day `told_on`; what was due before `today` was waited for.
 TODAY, TOLD_ON = bindparam("today", type_=Date), bindparam("told_on", type_=Date)
 TOLD = bindparam("told", type_=UTCDateTime)
 # The agency that is asked about, or NULL for all; and the reader's own, or NULL.
@@ -77,7 +77,7 @@ SENT: Any = JapanDay(Referral.sent_at)
 
 
 def told(at: Any, what: Any = None) -> Any:
-    """The moment of a step, or `what` came with it; nothing, where the reader is not told of it yet."""
+    """The moment of a step, or `what` came with it; NULL where the reader may not see it yet."""
     return case((at < TOLD, at if what is None else what))
 
 
@@ -112,13 +112,13 @@ def month(day: Any) -> Any:
 
 
 def sent(*more: ColumnElement[bool]) -> list[ColumnElement[bool]]:
-    """Sent in the period, and no mistake."""
+    """Conditions for referrals that were sent in the period and are no mistake."""
     stands = Referral.status != ReferralStatus.ENTERED_IN_ERROR
     return [Referral.sent_at >= SINCE, Referral.sent_at < UNTIL, stands, *more]
 
 
 def of_agency() -> ColumnElement[bool]:
-    """Between the agency that is asked about and any other, in both directions."""
+    """Conditions for referrals between the agency asked about and any other, in both directions."""
     return or_(AGENCY.is_(None), Referral.from_agency_id == AGENCY, Referral.to_agency_id == AGENCY)
 
 
@@ -208,7 +208,7 @@ def ends() -> Select[Any]:
 
 @cache
 def pairs() -> Select[Any]:
-    """Of each pair: sent; due to be received, and received in time; the same of answers; refused."""
+    """By pair: sent; due to be received, and received in time; the same for answers; refused."""
     columns: list[ColumnElement[int]] = [func.count()]
     for done, due_on in ((RECEIVED, Referral.acknowledge_by), (ANSWERED, Referral.respond_by)):
         waited = case((done.is_not(None), 1), else_=is_waited_for(due_on, TODAY))

@@ -1,4 +1,4 @@
-"""The monthly statistics as one reader may see them: his own agency exactly, everything else without small numbers.
+"""The monthly statistics as one reader may see them: exact for their own agency, else without small numbers.
 
 Counted over all agencies (`db.unrestricted`), because nobody but the auditor may read all of these records, and nobody needs
 to: what comes back are counts, by agency, month and code.
@@ -39,7 +39,7 @@ def read(
 
 
 def count(session: Session, actor: Actor, period: Period, agency_id: UUID | None = None) -> Statistics:
-    """Twelve statements, however many agencies and referrals there are."""
+    """Count the statistics in twelve statements, however many agencies and referrals there are."""
     agencies = session.scalars(select(Agency).order_by(Agency.created_at, Agency.id)).all()
     names = {one.id: one.name for one in agencies}
     if agency_id is not None and agency_id not in names:

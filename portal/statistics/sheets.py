@@ -1,4 +1,4 @@
-"""How the monthly statistics are said, and their Excel file."""
+"""The words of the monthly statistics, and their Excel file."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from portal.web.charts import Arrow, Pattern, network
 from portal.web.formats import era_date, t
 from portal.web.language import in_english
 
-# More lines than this nobody follows with his eyes.
+# More lines than this are too many to follow by eye.
 MOST_ARROWS, MOST_AGENCIES = 30, 15
 
 
@@ -103,7 +103,7 @@ def pattern(pair: Pair) -> Pattern:
 # The monthly statistics as an Excel file: the national items by agency and month, the referrals, how it is counted.
 
 A4, A3 = 9, 8
-# So many recipients still read on A4, so many on A3; with more, the pairs stand one under another only.
+# How many recipients fit on A4, and on A3; with more, the pairs are only listed one under another.
 WIDE, MOST_COLUMNS = 8, 30
 # The height of a row whose words are broken once: the program that opens the file need not work it out.
 TWO_LINES = 32
@@ -147,7 +147,7 @@ class Book:
         return sheet
 
     def put(self, sheet: Any, row: int, column: int, value: Shown | str, form: Any = None) -> None:
-        """Numbers as numbers; what is hidden as its word."""
+        """Write a cell: numbers as numbers; a hidden number as its word."""
         if isinstance(value, int):
             sheet.write_number(row, column, value, form or self.cell)
         elif value is None:
@@ -206,14 +206,14 @@ def items(book: Book, view: Statistics) -> None:
 
 
 def twelve(view: Statistics, table: ItemTable, agency_id: UUID | None) -> list[Shown | str]:
-    """The months and the year; a month that has not come stays empty."""
+    """The twelve months and the year; a month that has not begun stays empty."""
     *months, year = table.months(agency_id)
     begun = len(view.period.begun)
     return [*months[:begun], *([""] * (len(MONTHS) - begun)), year]
 
 
 def referrals(book: Book, view: Statistics) -> None:
-    """Senders by recipients, then each pair in full, then what became of all of them."""
+    """Write senders by recipients, then each pair in full, then what became of all referrals."""
     senders = [key for key in view.agencies if any(pair.sender == key for pair in view.pairs)]
     recipients = [key for key in view.agencies if any(pair.recipient == key for pair in view.pairs)]
     is_grid = len(recipients) <= MOST_COLUMNS
@@ -239,7 +239,7 @@ def referrals(book: Book, view: Statistics) -> None:
 
 
 def absent(view: Statistics, sender: UUID, recipient: UUID) -> int | str:
-    """What stands where no pair does: nothing was sent, or the reader is not told of a month of others."""
+    """What to show without a pair: 0, or the word for a month of other agencies that is not shown."""
     is_told = view.sees_all or view.period.month is None or view.own_id in (sender, recipient)
     return 0 if sender != recipient and is_told and view.agency_id in (None, sender, recipient) else "―"
 

@@ -24,8 +24,9 @@ class Table:
 def table(cells: Sequence[Sequence[int]], exact: Sequence[Sequence[bool]], least: int) -> Table:
     """What is shown of a table of counts whose sums are shown too; `exact` are cells that the reader knows anyway.
 
-    Hidden is what lies between 0 and `least`, and so much more that no hidden number follows from the shown ones:
-    in each line, and in lines put together. What a line leaves for its hidden cells is not small either.
+    Hidden are numbers between 0 and `least`, and as many more as are needed so that no hidden number follows
+    from the shown ones: in each line, and in lines put together. What a line leaves for its hidden cells is
+    not small either.
     """
     wide = len(cells[0]) if cells else 0
     board = Board(
@@ -49,7 +50,7 @@ def table(cells: Sequence[Sequence[int]], exact: Sequence[Sequence[bool]], least
 def line(
     values: Sequence[int], exact: Sequence[bool], least: int, *, is_total_shown: bool = True
 ) -> list[Shown]:
-    """The same for a single line whose total stands elsewhere and is shown there, or hidden there."""
+    """The same for a single line whose total stands elsewhere, shown or hidden there."""
     hidden = {at for at, value in enumerate(values) if not exact[at] and 0 < value < least}
     free = sorted(
         (at for at in range(len(values)) if not exact[at] and at not in hidden),
@@ -61,7 +62,7 @@ def line(
 
 
 def gives_away(hidden: Sequence[int], least: int, *, is_total_shown: bool) -> bool:
-    """Whether these hidden numbers of a line, or its hidden total, follow from what is shown."""
+    """Whether the hidden numbers of a line, or its hidden total, follow from what is shown."""
     if not is_total_shown:
         return not hidden
     return len(hidden) == 1 or 0 < sum(hidden) < least
@@ -70,8 +71,8 @@ def gives_away(hidden: Sequence[int], least: int, *, is_total_shown: bool) -> bo
 class Board:
     """The table with its sums as one more row and column: in each line, what is hidden must not be a single number.
 
-    A hidden number joins its row and its column. It can be computed just when no other way of hidden numbers joins
-    the two: when it is a bridge of that graph.
+    A hidden number joins its row and its column. It can be computed exactly when no other path of hidden
+    numbers joins the two: when it is a bridge of that graph.
     """
 
     def __init__(self, values: list[list[int]], exact: list[list[bool]], least: int) -> None:
@@ -120,7 +121,7 @@ class Board:
         return gives_away(numbers, self.least, is_total_shown=True)
 
     def next_across(self) -> Place | None:
-        """What to hide so that a bridge is none any more: a number that joins its two sides another way."""
+        """What to hide so that a bridge is one no more: a number that joins its two sides another way."""
         bridge, beyond = self.bridge()
         if bridge is None:
             return None

@@ -34,7 +34,7 @@ class Item(Labelled):
     REFERRED = "referred", N_("つなぎ（他機関へ）")
 
 
-# What is counted, of which day, for which agency.
+# The source and the day of each item, and the agency it counts for.
 DEFINITIONS = {
     Item.OPENED: N_(
         "新しく始めたケースの数です。ケースを始めた日の月に、始めた機関で数えます。終結した人のケースをもう一度始めたときは、あらためて1件と数えます。"
@@ -51,7 +51,7 @@ DEFINITIONS = {
         "ほかの機関へ送ったつなぎの数です。送った日の月に、送った機関で数えます。誤登録は除きます。"
     ),
 }
-# What the national statistics count in people rather than in cases or referrals.
+# Items that the national statistics count in people rather than in cases or referrals.
 UNITS = {item: N_("件") for item in Item} | {
     item: N_("人") for item in (Item.FOR_WORK, Item.EMPLOYED, Item.EARNING_MORE)
 }
@@ -61,7 +61,7 @@ UNITS = {item: N_("件") for item in Item} | {
 
 # The months of a fiscal year in their order.
 MONTHS = (4, 5, 6, 7, 8, 9, 10, 11, 12, 1, 2, 3)
-# Below it a pair is marked as one where referrals wait.
+# Below this share a pair is marked as one where referrals wait.
 STUCK_BELOW = 50
 
 
@@ -90,7 +90,7 @@ class Period:
 
 
 class Band(Labelled):
-    """A share told roughly, where the exact one would tell a small number."""
+    """A rough share, where the exact one would reveal a small number."""
 
     MOST = "most", N_("8割以上")
     HALF = "half", N_("5割以上")
@@ -99,7 +99,7 @@ class Band(Labelled):
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """So many of so many: in numbers, in percent, or only roughly. All None: nothing to tell."""
+    """A part of a whole: in numbers, in percent, or only roughly. All None: nothing may be shown."""
 
     percent: int | None = None
     band: Band | None = None
@@ -112,7 +112,7 @@ class Share:
 
 
 def share(part: int, whole: int, least: int, *, known: tuple[int, int] = (0, 0), is_exact: bool) -> Share:
-    """Of `part` and `whole` the reader knows `known` anyway; what is left must not be told when it is small."""
+    """The share. `known` of `part` and `whole` the reader knows anyway; a small rest must not be revealed."""
     if not whole:
         return Share()
     percent = round(100 * part / whole)
@@ -148,7 +148,7 @@ class ItemTable:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Who referred to whom: how often, and how it was answered. Without `sent`, nothing of it is told."""
+    """Who referred to whom: how often, and how it was answered. Without `sent`, nothing of it is shown."""
 
     sender: UUID
     recipient: UUID
@@ -204,12 +204,12 @@ class Statistics:
 
     @property
     def last(self) -> date:
-        """The last day that is counted; before the period's first, nothing is told of it yet."""
+        """The last day that is counted; when it lies before the period, nothing is shown of it yet."""
         return min(self.period.bounds[1], self.told_until)
 
     @property
     def is_cut(self) -> bool:
-        """What has happened since the end of the last month is not told."""
+        """Whether events since the end of the last month are left out."""
         return self.last < min(self.period.bounds[1], clock.today())
 
     @property
@@ -223,12 +223,12 @@ class Statistics:
         return any(None in row for row in lists) or any(pair.sent is None for pair in self.pairs)
 
 
-# Who asks for the monthly statistics, about what, and below which number he is told nothing.
+# Who asks for the monthly statistics, about what, and below which number nothing is shown to them.
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Who asks, about what, and the numbers below which it is hidden from him: 1 hides nothing."""
+    """Who asks, about what, and the numbers below which counts are hidden from them: 1 hides nothing."""
 
     session: Session
     period: Period
@@ -239,12 +239,12 @@ class Scope:
 
     @property
     def is_exact(self) -> bool:
-        """Everything asked about is the reader's own."""
+        """Whether everything asked about is the reader's own."""
         return self.sees_all or (self.own_id is not None and self.agency_id == self.own_id)
 
     @property
     def told_until(self) -> date:
-        """The last day that is counted. Of others only whole months: nobody watches a number go up by one."""
+        """The last day that is counted. Of others whole months only, so that no number grows by one."""
         today = clock.today()
         return today if self.is_exact else today.replace(day=1) - timedelta(days=1)
 
@@ -264,7 +264,7 @@ class Scope:
         }
 
 
-# The national items by agency and month, without what this reader must not be told.
+# The national items by agency and month, without the numbers that this reader may not see.
 
 # A line for each agency, a column for each month.
 Cells = list[list[int]]
@@ -302,7 +302,7 @@ def of_items(scope: Scope, agencies: Sequence[UUID]) -> dict[Item, ItemTable]:
 
 
 def masked(scope: Scope, cells: Cells, exact: Sequence[Sequence[bool]], known: Cells) -> Table:
-    """The table without what must not be told; what the reader knows of others anyway (`known`) is told in any case."""
+    """The table without hidden numbers; what the reader knows of others anyway (`known`) is always shown."""
     left = [
         [number - more for number, more in zip(row, rest, strict=True)]
         for row, rest in zip(cells, known, strict=True)
@@ -329,7 +329,7 @@ def added(shown: Table, sure: Sequence[Sequence[int]]) -> Table:
 
 # So many pairs fit a page; the others are found by their agency.
 MOST = 30
-# Among so many agencies every pair is told in full.
+# Among no more agencies than this, every pair is shown in full.
 FEW_AGENCIES = 15
 
 
@@ -350,9 +350,9 @@ class Counted:
 def of_pairs(
     scope: Scope, counted: Sequence[Counted], totals: Mapping[UUID, Shown], days: Mapping[UUID, OpeningDays]
 ) -> list[Pair]:
-    """The pairs that this reader is told of, the busiest first; those whose number he is not told come last.
+    """The pairs that this reader may see, the busiest first; those with a hidden number come last.
 
-    Of a month only those with his own agency: twelve months beside their year would tell too much of the others.
+    Of a single month only the reader's own pairs: twelve months beside their year would reveal others.
     """
     told = shown_numbers(scope, counted, totals)
     chosen = [
@@ -412,7 +412,7 @@ def pair_of(scope: Scope, one: Counted, medians: Mapping[tuple[UUID, UUID], int 
 def medians_of(
     scope: Scope, full: Iterable[Counted], days: Mapping[UUID, OpeningDays]
 ) -> dict[tuple[UUID, UUID], int | None]:
-    """Business days until the answer."""
+    """The median of business days until the answer, by pair."""
     took: defaultdict[tuple[UUID, UUID], Counter[int]] = defaultdict(Counter)
     passed = {recipient: Passed(one, scope.period.bounds[0]) for recipient, one in days.items()}
     wanted = [(one.sender, one.recipient) for one in full]
@@ -435,7 +435,7 @@ Code = TypeVar("Code", Refusal, Outcome)
 def of_flow(
     scope: Scope, counted: Sequence[Counted], referred: ItemTable, days: Mapping[UUID, OpeningDays]
 ) -> Flow | None:
-    """Nobody but the auditor has the details of another agency."""
+    """The flow; None for the details of another agency, which only the auditor has."""
     if scope.agency_id is not None and not scope.is_exact:
         return None
     asked = [one for one in counted if scope.agency_id in (None, one.sender, one.recipient)]
@@ -479,7 +479,7 @@ def of_codes(
 
 
 def of_medians(scope: Scope, days: Mapping[UUID, OpeningDays]) -> Medians:
-    """Of fewer than the reader may know, none."""
+    """The medians; None for fewer referrals than the reader may see."""
     given = scope.given(scope.period)
     shared: defaultdict[OpeningDays, list[UUID]] = defaultdict(list)
     for agency, one in days.items():

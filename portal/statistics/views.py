@@ -63,7 +63,7 @@ def asked(year: int) -> tuple[Period, UUID | None, Item]:
 
 @bp.get("/")
 def index() -> ResponseReturnValue:
-    """The running year."""
+    """The current year."""
     return show(clock.fiscal_year(clock.today()))
 
 
@@ -114,7 +114,7 @@ def filename(period: Period) -> str:
 
 
 def words(view: Statistics, item: Item) -> dict[str, Any]:
-    """What the page and the paper are made of."""
+    """The values that the page and the paper are made of."""
     month = view.period.month
     counting = [
         agency

@@ -69,7 +69,7 @@ class MeetingsToday:
 
 
 def look(actor: Actor) -> MeetingsToday:
-    """What the meetings ask of the actor's agency; whom the promises name is logged.
+    """What the meetings ask of the actor's agency; the people whom the promises name are logged.
 
     Raises:
         NotAllowed: the actor does no casework.
@@ -93,7 +93,7 @@ def look(actor: Actor) -> MeetingsToday:
 
 @cache
 def coming_statement() -> Select[*tuple[Any, ...]]:
-    """The coming meetings, and beside each (also beside none) how many stops wait to be confirmed."""
+    """The coming meetings, and on each row (or on a row without one) how many stops wait for confirmation."""
     reader = predicates.READER
     named = (
         select(Attendance.id)
@@ -136,7 +136,7 @@ def coming_statement() -> Select[*tuple[Any, ...]]:
 
 
 def coming(session: Session, actor: Actor, now: datetime) -> tuple[int, list[Coming]]:
-    """How many stops are to be confirmed, and the meetings of the coming days, the next one first."""
+    """The number of stops to confirm, and the meetings of the coming days, the next one first."""
     today = clock.japan_date(now)
     values = predicates.bound(
         actor,
@@ -179,7 +179,7 @@ def promises_statement() -> Select[*tuple[Any, ...]]:
 
 
 def promises(session: Session, actor: Actor, now: datetime) -> list[PromiseView]:
-    """What one's own agency owes by the end of these days, overdue first."""
+    """What one's own agency has promised by the end of these days, overdue promises first."""
     last = clock.japan_date(now) + timedelta(days=DAYS)
     values = predicates.bound(actor, now, last=last, size=MOST_PROMISES)
     rows = session.execute(promises_statement(), values).all()

@@ -38,7 +38,7 @@ LONGEST = 30
 
 
 class Need(StrEnum):
-    """What is counted; the page has a word and an address for each."""
+    """What is counted; the page has a word and an address for each need."""
 
     NEW = "new"
     UNANSWERED = "unanswered"
@@ -64,7 +64,7 @@ LISTS: dict[Need, Filter] = {
     Need.DRAFTS: Filter(box=Box.OUT, statuses=DRAFT),
     Need.STOPPED: Filter(stopped=True),
 }
-# Lists of different statuses cannot be counted in one statement; everything else joins the first.
+# Lists of different statuses need a statement each; everything else joins the first statement.
 BATCHES: tuple[tuple[frozenset[ReferralStatus], tuple[Need, ...]], ...] = (
     (REQUESTED, tuple(need for need, wanted in LISTS.items() if wanted.statuses != DRAFT)),
     (DRAFT, (Need.DRAFTS,)),
@@ -95,7 +95,7 @@ class Deadline:
 
     @property
     def clock_time(self) -> str:
-        """Of an appointment, as clocks in Japan show it."""
+        """The time of an appointment, as clocks in Japan show it."""
         return f"{clock.in_japan(self.at):%H:%M}" if self.at else ""
 
     @property
@@ -124,7 +124,7 @@ class Today:
 
 
 def look(actor: Actor) -> Today:
-    """What needs the actor's agency now; whom it names is logged.
+    """What needs the actor's agency now; the people it names are logged.
 
     Raises:
         NotAllowed: the actor does no casework.
@@ -137,7 +137,7 @@ def look(actor: Actor) -> Today:
         for_meeting=for_meeting(session, actor) if actor.role is Role.COORDINATOR else [],
     )
     named = {deadline.referral_id for deadline in found.deadlines if deadline.label}
-    shown = named | {one.referral_id for one in found.for_meeting}  # their text tells of somebody, too
+    shown = named | {one.referral_id for one in found.for_meeting}  # their text is about somebody, too
     if shown:
         audit.record_reading(
             AuditEvent.REFERRALS_LISTED,
@@ -150,7 +150,7 @@ def look(actor: Actor) -> Today:
 
 
 def counts(session: Session, actor: Actor, now: datetime) -> dict[Need, int]:
-    """How much there is of each, counting no further than `MOST`."""
+    """The number of each need, counting no further than `MOST`."""
     found: dict[Need, int] = {}
     for statuses, needs in BATCHES:
         values = predicates.bound(actor, now, statuses=sorted(statuses), size=MOST)
@@ -169,7 +169,7 @@ def counting(needs: tuple[Need, ...]) -> Select[*tuple[Any, ...]]:
 
 @cache
 def undone() -> Select[int]:
-    """How many follow-ups are not done."""
+    """The number of open follow-ups."""
     rows = queries.follow_ups(predicates.READER).where(FollowUp.done_at.is_(None)).order_by(None)
     few = rows.with_only_columns(FollowUp.id).limit(bindparam("size", type_=Integer()))
     return select(func.count()).select_from(few.subquery())
@@ -177,7 +177,7 @@ def undone() -> Select[int]:
 
 @cache
 def due_soon() -> Select[*tuple[Any, ...]]:
-    """What is due from today to `last`, on both sides."""
+    """Everything due from today to `last`, on both sides."""
     reader, now = predicates.READER, predicates.NOW
     today, last = predicates.day_of(now), bindparam("last", type_=Date())
     asked = and_(
@@ -252,7 +252,7 @@ def deadlines(session: Session, actor: Actor, now: datetime) -> list[Deadline]:
 
 
 def dates_of(row: Any, *, is_mine: bool) -> list[tuple[Due, date]]:
-    """What is due of a referral: first that it is opened, then that it is answered; and where people meet."""
+    """The due dates of a referral: opening, answer, and appointment."""
     found = []
     if row.status is ReferralStatus.REQUESTED and is_mine:
         found.append((Due.ANSWER_FROM, row.respond_by))

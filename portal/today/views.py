@@ -23,7 +23,7 @@ bp = Blueprint("today", __name__)
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A count that opens the list it counts. `alert` when somebody waits for us, or the law does."""
+    """A count that opens the list it counts. `alert`: somebody waits for us, or the law requires it."""
 
     label: str
     number: str
@@ -35,7 +35,7 @@ class Card:
 ALERTS = {Need.OVERDUE, Need.STOPPED, Need.OUT_OVERDUE}
 IN: dict[str, Any] = {"box": "in"}
 OUT: dict[str, Any] = {"box": "out"}
-# Groups of cards: the word, and for each card what it counts, its word, its page and what the address says.
+# Groups of cards: for each card what it counts, its word, its page and the parameters of its address.
 GROUPS: tuple[tuple[str, tuple[tuple[Need, str, str, dict[str, Any]], ...]], ...] = (
     (
         N_("届いたつなぎ"),

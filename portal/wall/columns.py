@@ -1,8 +1,8 @@
-"""The second wall's columns: which of a table whoever sees the row sees with it. What stands nowhere here is hidden.
+"""The second wall's columns: those that whoever sees a row of a table sees with it. All others are hidden.
 
 A column whose own test decides (`Rule.columns`) is not named here; one that no page may ever read has the test NOBODY there,
 and a table that nobody reads has no entry. A new column of a model is empty for every reader until it is named, here or
-in a rule: what it tells must be thought about first.
+in a rule: what it reveals must be thought about first.
 """
 
 from __future__ import annotations

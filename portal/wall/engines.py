@@ -19,7 +19,7 @@ class Refused(RuntimeError):
 
 
 def install(database: Database) -> None:
-    """The reader session of every database that this one will be bound to asks views, and they know who reads."""
+    """Let the reader session of every database that this one is bound to query views that know who reads."""
 
     def install_views(engine: Engine) -> None:
         is_file = engine.dialect.name == "sqlite"
@@ -31,9 +31,9 @@ def install(database: Database) -> None:
 
 
 def look_before_serving(database: Database) -> None:
-    """Whether the views in the database are of these rules; later each new connection of the readers looks again.
+    """Check that the views in the database are of these rules; later each new reader connection checks.
 
-    A database that is away is none the worse for it: the portal starts, and answers 503 until it is there.
+    A database that is away changes nothing: the portal starts, and answers 503 until it is there.
 
     Raises:
         OtherRules: they are not.

@@ -1,4 +1,4 @@
-"""What makes the second wall's questions cheap to plan on PostgreSQL: each EXISTS of its rules becomes a function.
+"""Makes queries through the wall cheap to plan on PostgreSQL: each EXISTS of its rules becomes a function.
 
 PostgreSQL plans an EXISTS anew for each column that asks it, in each statement. The plan of a function's body is made
 once on a connection, whichever view calls it: docs/decisions/028. The functions run with the rights of the owner of the
@@ -17,12 +17,12 @@ PREFIX = "wall_rule_"  # no statement of a page may name one: `portal/wall/postg
 
 
 def planned_once(sql: str) -> str:
-    """PostgreSQL plans every EXISTS in two ways, and those inside it again in each: an OFFSET says that one will do."""
+    """The text with an OFFSET in every EXISTS, which PostgreSQL otherwise plans twice, nested ones again."""
     return replaced(sql, lambda inner: f"EXISTS ({planned_once(inner)} OFFSET 0)")
 
 
 def replaced(sql: str, made_of: Callable[[str], str]) -> str:
-    """The text with something in the place of each EXISTS that stands in no other."""
+    """The text with each outermost EXISTS replaced by what `made_of` gives for it."""
     found: list[str] = []
     inner: list[str] | None = None
     depth = 0
@@ -52,7 +52,7 @@ class Functions:
         self.statements: dict[str, str] = {}
 
     def outlined(self, sql: str, types: Mapping[str, str]) -> str:
-        """The text of a view with a call in the place of each EXISTS; `types` are those of the row's columns."""
+        """The text of a view with a function call for each EXISTS; `types` are those of the row's columns."""
 
         def call(inner: str) -> str:
             columns = sorted(set(ROW.findall(inner)))

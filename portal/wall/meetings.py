@@ -1,4 +1,4 @@
-"""The second wall's rules for meetings: who enters, and on which ground an item of the agenda is known and read."""
+"""The second wall's rules for meetings: who enters, and on which basis an agenda item is known and read."""
 
 # ruff: noqa: S608 - made of our own rules and names, and of nothing that anybody typed
 
@@ -15,7 +15,7 @@ ENTERS = f"({AT_TABLE.format('m.id')} AND (m.kind <> 'statutory' OR {AGREED}))"
 
 
 def referral_party(item: str, *, living: bool) -> str:
-    """A side of the item's referral; `living`: one that may still read what it told."""
+    """A side of the item's referral; `living`: one that may still read what it disclosed."""
     told = line("l.source_id = r.id AND l.to_agency_id = r.to_agency_id", LIVES)
     received = "r.to_agency_id = @agency AND r.sent_at IS NOT NULL" + (f" AND {told}" if living else "")
     return f"""EXISTS (SELECT 1 FROM base.referral r WHERE r.id = {item}.referral_id
@@ -23,7 +23,7 @@ def referral_party(item: str, *, living: bool) -> str:
 
 
 def told(item: str) -> str:
-    """The item itself told this reader, on a basis that lives."""
+    """The item was disclosed to this reader, on a live basis."""
     return line(f"l.source_id = {item}.id AND l.person_id = {item}.person_id", TELLS_BASIC)
 
 
@@ -38,14 +38,14 @@ def grounds(item: str, *, living: bool) -> str:
 
 
 def names(item: str) -> str:
-    """Whether anybody but those who asked may be told whom the item of the meeting `m` is about."""
+    """Whether anybody but those who asked may know whom the item of the meeting `m` is about."""
     return f"""((m.kind <> 'case_study' OR {item}.brought_by_id = @agency)
  AND ({item}.referral_id IS NULL OR EXISTS (SELECT 1 FROM base.referral r WHERE r.id = {item}.referral_id
  AND (r.basis <> 'anonymous' OR r.from_agency_id = @agency))))"""
 
 
 def told_once(item: str) -> str:
-    """The item told this reader once, whatever has become of the basis: there are stops and promises to answer for."""
+    """The item was once disclosed to this reader, whatever became of the basis: stops and promises remain."""
     return line(f"l.source_id = {item}.id", FOR_READER, free("l.person_id"))
 
 
@@ -55,7 +55,7 @@ def enters(meeting: str, *tests: str) -> str:
 
 
 def is_out(item: str) -> str:
-    """The agenda of the meeting `m` is out. Before, and when nothing came of it, an item is for those who make it."""
+    """The meeting `m` was announced and not cancelled; else its items are for those who make the agenda."""
     return f"""(m.status IN ('announced', 'in_session', 'minuted', 'approved')
  OR {item}.brought_by_id = @agency OR m.convener_id = @convener)"""
 

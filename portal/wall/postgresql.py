@@ -30,7 +30,7 @@ KINDS = dict.fromkeys(("staff", "agency", "office", "admin", "convener"), "uuid"
 FLAGS = ("auditor", "sysadmin")
 OUT = "coalesce(current_setting('tsunagu.excluded', true), '')"
 PLAIN = re.compile(r"[0-9A-Za-z:. +-]*")
-# A page reads, in one statement, and says nothing about who it is.
+# A page reads, in one statement, and does not say who reads.
 READING = re.compile(r"\s*(SELECT|WITH)\b", re.IGNORECASE)
 ROUND = re.compile(
     r"""; | \bU&["'] | \bset_config\b | \bcurrent_setting\b | \bsearch_path\b | _to_xml | \bxmlparse\b | \bts_stat\b
@@ -40,12 +40,12 @@ ROUND = re.compile(
 
 
 def goes_round(statement: str) -> bool:
-    """Whether it is something else than one plain question."""
+    """Whether the statement is anything but one plain query."""
     return not READING.match(statement) or ROUND.search(statement.rstrip().removesuffix(";")) is not None
 
 
 def value(name: str, about: str) -> str:
-    """How a view asks who reads; nothing where nobody said it."""
+    """The SQL by which a view asks who reads; NULL where nobody was named."""
     if name == "unhindered":
         return f"{OUT} = ''"
     if name == "excluded":
@@ -56,7 +56,7 @@ def value(name: str, about: str) -> str:
 
 
 def introduction(values: Mapping[str, Any], *, has_role: bool) -> str:
-    """Who reads, for the length of this transaction: with its end all of it is forgotten."""
+    """The statement that names the reader for this transaction, at whose end all of it is forgotten."""
     # Planning a statement through the views takes longer than running it: once on each connection is enough.
     said = ["SET LOCAL jit TO off", "SET LOCAL plan_cache_mode TO force_generic_plan"]
     said.append(f"SET LOCAL search_path TO {SCHEMA}, pg_temp")
@@ -90,15 +90,15 @@ MAY_BECOME = f"SELECT coalesce(pg_has_role(to_regrole('{READER}'), 'MEMBER'), fa
 
 
 def take_down(connection: Connection) -> None:
-    """Before a migration: views hold on to the columns of their tables."""
+    """Drop the views before a migration: they would hold on to the columns of their tables."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
 
 
 def put_up(connection: Connection) -> None:
-    """After a migration, for the tables as they are now.
+    """Create the views after a migration, for the present tables.
 
-    Without the reader's role there are the views alone, and the portal's own word that it asks nothing else.
+    Without the reader's role there are only the views, and the portal's promise to query nothing else.
     """
     if connection.dialect.name != "postgresql":
         return
@@ -145,13 +145,13 @@ def declared(table: str) -> frozenset[str]:
 
 @cache
 def mark_of_rules() -> str:
-    """Stands beside the views, and tells whether they are those of these rules."""
+    """The mark beside the views that shows whether they were made from these rules."""
     tables = {name: defaultdict(str, dict.fromkeys(sorted(declared(name)), "")) for name in sorted(RULES)}
     return sha256("\n".join(statements("", tables)).encode()).hexdigest()
 
 
 def statements(home: str, tables: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """What makes the functions that the views ask, and then the views, given the columns of each table with their types."""
+    """The statements that create the functions and then the views, given each table's columns and types."""
     functions, views = Functions(SCHEMA), []
     for name, columns in tables.items():
         kind = "WITH (security_barrier)" if RULES[name].barrier else ""
@@ -161,7 +161,7 @@ def statements(home: str, tables: Mapping[str, Mapping[str, str]]) -> list[str]:
 
 
 def behind(table: str, owners: set[str], readers: list[str]) -> list[str]:
-    """Row-level security: to whoever is no owner, a right given by mistake shows nothing."""
+    """Row-level security, so that a right granted by mistake shows nothing to anybody but the owner."""
     named = ", ".join(f'"{owner}"' for owner in sorted(owners))
     return [
         f"REVOKE ALL ON {table} FROM {', '.join(readers)}",
@@ -174,7 +174,7 @@ def behind(table: str, owners: set[str], readers: list[str]) -> list[str]:
 
 
 def has_role(connection: Connection, role: str) -> bool:
-    """Whether this role may become that one; made if need be. Roles are the whole server's: others make them too."""
+    """Whether this role may become that one; created if needed. Roles belong to the whole server."""
     may_make, is_there, is_mine = connection.exec_driver_sql(
         "SELECT me.rolsuper OR me.rolcreaterole, other.oid IS NOT NULL,"
         " other.oid IS NOT NULL AND pg_has_role(me.oid, other.oid, 'MEMBER')"

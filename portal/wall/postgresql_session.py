@@ -1,4 +1,4 @@
-"""The wall on PostgreSQL, connection by connection: who reads is said when a transaction begins."""
+"""The wall on PostgreSQL, for each connection: the reader is named when a transaction begins."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""The rules of the wall as conditions of SQLAlchemy statements: for questions about another reader than the session's own.
+"""The rules of the wall as SQLAlchemy conditions: for questions about another reader than the session's.
 
-`db.read` shows what its own reader may see, and nobody asks twice there. Within a writing transaction, and on a session
-that sees every row, an act asks here: whether this agency sees the person, whom an item may still be told.
+`db.read` shows what its own reader may see, and needs no further check. Within a writing transaction, and on
+a session that sees every row, an act asks here: whether this agency sees the person, to whom an item may be
+disclosed.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ from portal.core.policy import Actor, Permission, Role, can
 from portal.wall import rules
 from portal.wall.text import BASE, WHO
 
-# Building these conditions costs more than running them. A page that is opened all day builds its statement
-# once, with these in the place of its reader and the moment, and runs it with `bound(actor, now)`.
+# Building these conditions costs more than running them. A page in daily use builds its statement once, with
+# placeholders for the reader and the moment, and runs it with `bound(actor, now)`.
 NOW = cast(datetime, bindparam("now", type_=UTCDateTime()))
 READER = Actor(
     staff_id=cast(UUID, bindparam("reader_staff", type_=Uuid())),
@@ -42,21 +43,21 @@ Value = InstrumentedAttribute[UUID] | InstrumentedAttribute[UUID | None] | UUID
 
 
 def bound(actor: Actor, now: datetime, **more: Any) -> dict[str, Any]:
-    """The values for a statement built with `READER` and `NOW`; who does no casework sees nothing by it."""
+    """The parameters of a statement with `READER` and `NOW`; readers without casework see nothing by it."""
     agency_id = actor.agency_id if can(actor, Permission.CASEWORK) else None
     reader = {"reader_agency": agency_id, "reader_staff": actor.staff_id}
     return reader | {"now": now, "today": clock.japan_date(now)} | more
 
 
 def day_of(now: Any) -> date:
-    """The day in Japan, or the place where `bound` will put it."""
+    """The day in Japan, or the placeholder that `bound` will fill."""
     if isinstance(now, BindParameter):
         return cast(date, bindparam("today", type_=Date()))
     return clock.japan_date(now)
 
 
 class Condition(ColumnElement[bool]):
-    """The text of a rule, with columns and values of the statement between its pieces."""
+    """The text of a rule, with columns and values of the statement in its placeholders."""
 
     __visit_name__ = "wall_condition"
     _traverse_internals = [  # SQLAlchemy's own: what makes two conditions the same
@@ -85,7 +86,7 @@ def written(condition: Condition, compiler: Any, **more: Any) -> str:
 
 @cache
 def pieces_of(rule: str, rows: tuple[str, ...]) -> tuple[list[str], list[str]]:
-    """A rule between the places where something of the statement is put, and what each place wants."""
+    """The pieces of a rule between its placeholders, and what each placeholder stands for."""
     for row in rows:
         assert not re.search(rf"\bbase\.\w+ {row}\b", rule), f"{row} is another row within the rule"  # noqa: S101
     assert "wall." not in rule, "of another reader no view knows"  # noqa: S101
@@ -97,7 +98,7 @@ def pieces_of(rule: str, rows: tuple[str, ...]) -> tuple[list[str], list[str]]:
 
 
 def excluded(found: re.Match[str]) -> str:
-    """Of another reader than the session's own each person is asked about by itself."""
+    """The condition for the exclusion from one person, for a reader other than the session's."""
     if found[1] == "unhindered":
         return "1 = 0"
     if found[1] != "excluded":
@@ -107,10 +108,10 @@ def excluded(found: re.Match[str]) -> str:
 
 
 def condition(rule: str, actor: Actor | None = None, now: datetime | None = None, **given: Any) -> Condition:
-    """This rule, asked of this reader at this moment.
+    """This rule, for this reader at this moment.
 
-    `given` says what stands for its rows (a model or an alias of one), and for names with `@` that the reader and the
-    moment do not say (a value or a column).
+    `given` says what stands for its rows (a model or an alias of one), and for names with `@` that the reader
+    and the moment do not define (a value or a column).
     """
     pieces, places = pieces_of(rule, tuple(sorted(given)))
     return Condition(pieces, [value_for(place, actor, now, given) for place in places])
@@ -146,42 +147,42 @@ def works(actor: Actor) -> bool:
 
 
 def for_caseworker(rule: str, actor: Actor, now: datetime | None = None, **given: Any) -> ColumnElement[bool]:
-    """The same, for who does casework; nobody else is shown anything by it."""
+    """The same for caseworkers; false for others."""
     return condition(rule, actor, now, **given) if works(actor) else false()
 
 
-# Consents and lines of the ledger.
+# Consents and disclosures.
 
 
 def stands(consent: Any, today: date) -> ColumnElement[bool]:
-    """Within its days, not withdrawn as a whole and not renewed; one recipient may have been taken out."""
+    """The consent is within its days, neither withdrawn as a whole nor renewed; one recipient may be out."""
     return condition(rules.stands("c"), c=consent, today=typed(today, Date()))
 
 
 def covers(consent: Any, recipient: Value, today: date) -> ColumnElement[bool]:
-    """It stands, names this recipient, and nobody took it back for them."""
+    """The consent stands, names this recipient, and was not withdrawn for them."""
     return condition(
         rules.covers("c", "@recipient"), c=consent, recipient=recipient, today=typed(today, Date())
     )
 
 
 def consent_lives(consent: Any, recipient: Value, now: datetime) -> ColumnElement[bool]:
-    """The same, at a moment."""
+    """The consent covers this recipient at this moment."""
     return covers(consent, recipient, day_of(now))
 
 
 def disclosure_lives(told: Any, now: datetime) -> ColumnElement[bool]:
-    """It has begun, has not ended by time or by act, and its basis is alive."""
+    """The disclosure has begun, has not ended by time or by act, and its basis is alive."""
     return condition(rules.LIVES, now=now, l=told)
 
 
 def is_for(told: Any, actor: Actor) -> ColumnElement[bool]:
-    """It was told to the reader's agency; what a 支援会議 or an emergency tells, to one member and no colleague."""
+    """It was disclosed to the reader's agency; by a 支援会議 or an emergency, to this member."""
     return condition(rules.FOR_READER, actor, l=told)
 
 
 def tells(told: Any, actor: Actor, category: str, now: datetime) -> ColumnElement[bool]:
-    """This line tells this reader this category now, and its consent still covers it."""
+    """The disclosure shows this reader this category now, and its consent still covers it."""
     return condition(rules.tells(quoted(category)), actor, now, l=told)
 
 
@@ -200,21 +201,21 @@ def is_excluded(actor: Actor, person_id: Any) -> ColumnElement[bool]:
 
 
 def is_staff_excluded(staff_id: Any, person_id: Any) -> ColumnElement[bool]:
-    """The same of any member of staff; both may be columns."""
+    """The same for any member of staff; both arguments may be columns."""
     return condition("(@excluded(@person))", person=person_id, staff=staff_id)
 
 
 def sees(actor: Actor, category: str, now: datetime, person: Any) -> ColumnElement[bool]:
-    """`visible(reader, person, category, now)` of the design: kept at home, or told on a live basis."""
+    """`visible(reader, person, category, now)` of the design: kept at home, or disclosed on a live basis."""
     rule = f"({rules.free('t.id')} AND {rules.sees(quoted(category))})"
     return for_caseworker(rule, actor, now, t=person)
 
 
 def agency_sees(actor: Actor, category: str, now: datetime, person: Any) -> ColumnElement[bool]:
-    """The same, asked of what an agency may tell further: its work goes on when one member is shut out."""
+    """The same for what an agency may disclose further: its work goes on when one member is excluded."""
     return for_caseworker(rules.sees(quoted(category)), actor, now, t=person)
 
 
 def present(actor: Actor, now: datetime, person: Any) -> ColumnElement[bool]:
-    """May know that the person is on record at all, perhaps with everything withheld."""
+    """The reader may know that the person is on record at all, perhaps with everything withheld."""
     return for_caseworker(rules.PRESENT, actor, now, t=person)

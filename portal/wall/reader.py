@@ -1,4 +1,4 @@
-"""Who reads on the reader session, and when: what the rules of the wall ask of them."""
+"""The reader of the reader session and the moment, as the rules of the wall need them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from portal.core.policy import Actor, Permission, Role, can
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who reads. `agency` is set for those who do casework, `office` is where anybody works, `admin` what he administers.
+    """Who reads. `agency` is set for caseworkers, `office` is the workplace, `admin` the agency administered.
 
-    `token` is the hash of what a visitor shows at the door: it opens the one row that belongs to it.
+    `token` is the hash of a secret that a visitor presents: it opens the one row that belongs to it.
     """
 
     staff: UUID | None = None
@@ -65,12 +65,12 @@ class Refused(RuntimeError):
 
 
 def read_as(database: Database, reader: Reader) -> None:
-    """From now on, until `database.end()`, this reads; what was open for another reader is closed."""
+    """Make this the reader until `database.end()`; what was open for another reader is closed."""
     if database.reader.get() != reader:
         close_reading(database.read)
         database.reader.set(reader)
 
 
 def show_token(database: Database, token: str) -> None:
-    """The reader shows the hash of a token, and may see the one row that belongs to it besides all else."""
+    """Let the reader also see the one row that belongs to this hash of a token."""
     read_as(database, replace(database.reader.get() or NOBODY, token=token))

@@ -1,8 +1,8 @@
 """The second wall's rules: of every table which rows, and which columns of them, the present reader gets.
 
-Plain SQL, the same text for both databases, written from the design and not from `disclosures.wall`: what one of the
-two walls forgets, the other holds. `base.x` is a table, `wall.x` what the reader gets of it, `t` the row in question;
-`@agency` and its like are the reader and the moment (`reader.Reader`), and NULL where they have none.
+Plain SQL, the same text for both databases; `predicates` makes its conditions from it. `base.x` is a table,
+`wall.x` what the reader gets of it, `t` the row in question; `@agency` and its like are the reader and the
+moment (`reader.Reader`), and NULL where they have none.
 """
 
 # ruff: noqa: S608 - made of our own rules and names, and of nothing that anybody typed
@@ -19,8 +19,8 @@ EVERYBODY, NOBODY = "1 = 1", "1 = 0"
 class Rule:
     """Rows for which `rows` holds; a column named in `columns` is empty where its own test does not hold.
 
-    PostgreSQL may look into a row before `rows` is asked, and an error of a question would tell what stood there. What
-    somebody typed has a test of its own, or its view is a `barrier`, which costs the walk down an index.
+    PostgreSQL may look into a row before `rows` is checked, and an error of a query would reveal its text.
+    What somebody typed has a test of its own, or its view is a `barrier`, which costs the use of an index.
     """
 
     rows: str
@@ -37,12 +37,12 @@ def open_because(why: str, **columns: str) -> Rule:
     return Rule(EVERYBODY, columns, open_because=why)
 
 
-# Whose affairs a member of staff is shut out of (利益相反), `e`. The views ask it once for each reading: `@excluded`.
+# Whose affairs a member of staff is excluded from (利益相反), `e`. Views ask it once per reading: `@excluded`.
 EXCLUDED_NOW = "e.lifted_at IS NULL"
 
 
 def free(person: str) -> str:
-    """Nobody shut the reader out of this person's affairs: it beats every other rule."""
+    """Nobody excluded the reader from this person's affairs: an exclusion beats every other rule."""
     return f"(@unhindered OR NOT @excluded({person}))"
 
 
@@ -61,13 +61,13 @@ def stands(c: str) -> str:
 
 
 def covers(c: str, recipient: str) -> str:
-    """It stands, names this recipient, and nobody took it back for them."""
+    """The consent stands, names this recipient, and was not withdrawn for them."""
     return f"""({stands(c)}
  AND EXISTS (SELECT 1 FROM base.consent_recipient cr WHERE cr.consent_id = {c}.id AND cr.agency_id = {recipient})
  AND NOT EXISTS (SELECT 1 FROM base.withdrawal w WHERE w.consent_id = {c}.id AND w.recipient_id = {recipient}))"""
 
 
-# Lines of the ledger, `l`. What a 支援会議 or an emergency tells is for one member of staff and leaves nothing behind.
+# Disclosures, `l`. What a 支援会議 or an emergency discloses is for one member and leaves nothing behind.
 
 FOR_ONE = "('council', 'emergency')"
 
@@ -77,14 +77,14 @@ def for_reader(l: str) -> str:  # noqa: E741
 
 
 def lives(l: str) -> str:  # noqa: E741
-    """It has begun, has not ended by time or by act, and its consent covers its recipient."""
+    """The disclosure has begun, has not ended by time or by act, and its consent covers its recipient."""
     return f"""({l}.starts_at <= @now AND ({l}.ends_at IS NULL OR {l}.ends_at > @now) AND {l}.ended_at IS NULL
  AND ({l}.basis <> 'consent' OR EXISTS (SELECT 1 FROM base.consent c
  WHERE c.id = {l}.consent_id AND {covers("c", f"{l}.to_agency_id")})))"""
 
 
 def tells(category: str, l: str = "l") -> str:  # noqa: E741
-    """The line tells the reader this category now, and its consent covers it."""
+    """The disclosure shows the reader this category now, and its consent covers it."""
     return f"""({for_reader(l)} AND {l}.basis <> 'anonymous'
  AND EXISTS (SELECT 1 FROM base.disclosure_category dc WHERE dc.disclosure_id = {l}.id AND dc.category = {category})
  AND ({l}.basis <> 'consent' OR EXISTS (SELECT 1 FROM base.consent_category cc
@@ -102,7 +102,7 @@ def line(*tests: str) -> str:
 # People.
 
 AT_HOME = "t.home_agency_id = @agency"
-# Told once and never taken back by the one who told: who was told in earnest has work of their own to account for when
+# Disclosed once and never taken back by the sender: such a recipient has work of its own to account for when
 # the basis dies.
 TOLD_ONCE = line(
     "l.person_id = t.id",
@@ -114,7 +114,7 @@ TELLS_BASIC = tells("'basic'")
 
 
 def sees(category: str) -> str:
-    """What an agency may know and tell further; a member who is shut out sees nothing of it (`free`)."""
+    """What an agency may know and disclose further; an excluded member sees nothing of it (`free`)."""
     return f"({AT_HOME} OR {line('l.person_id = t.id', tells(category))})"
 
 
@@ -145,7 +145,7 @@ def known(person: str) -> str:
     return f"EXISTS (SELECT 1 FROM wall.person p WHERE p.id = {person})"
 
 
-# Consents: who keeps or recorded them reads them. Who told or was told on one sees its dates and what ended it.
+# Consents are for agencies that keep or recorded them. Both sides of a disclosure see its dates and its end.
 
 OWN_CONSENT = f"(t.agency_id = @agency OR {home('t.person_id')})"
 PART_OF_LINE = f"({FOR_READER} OR l.from_agency_id = @agency)"
@@ -178,7 +178,7 @@ WITHDRAWAL = Rule(
     only(f"t.agency_id = @agency OR {own_consent('t.consent_id')}", "reason"),
 )
 
-# The ledger. What was asked without a name shows to the two that asked and were asked.
+# The ledger. An anonymous request shows to the agency that asked and the agency that was asked.
 
 DISCLOSURE = Rule(
     f"(@auditor OR {free('t.person_id')} AND (t.from_agency_id = @agency OR {FOR_READER.replace('l.', 't.')}"
@@ -203,7 +203,7 @@ OF_CASE = Rule(
 
 
 def reads_words(r: str) -> str:
-    """The need, the goals and what the other side wrote: the sender's own, and the recipient's while told."""
+    """The need, the goals and the other side's words: the sender's own, the recipient's while disclosed."""
     told = line(f"l.source_id = {r}.id AND l.to_agency_id = @agency", LIVES)
     return f"({r}.from_agency_id = @agency OR {told})"
 

@@ -1,4 +1,4 @@
-"""The wall on SQLite: the file is attached under a name that nobody can guess, and temporary views stand for its tables."""
+"""The wall on SQLite: the file is attached under an unguessable name, and views stand for its tables."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EXCLUDED_NOW = (
 
 
 def goes_round(statement: str) -> bool:
-    """Whether it names anything but the views."""
+    """Whether the statement names anything but the views."""
     return bool(ROUND.search(statement))
 
 
@@ -41,7 +41,7 @@ class Watch:
         self.values = {name: value(reader, now) for name, value in VALUES.items()}
 
     def open_for(self, reader: Reader, connection: Any) -> None:
-        """Whose affairs the reader is shut out of is asked once for all that follows."""
+        """Set the reader and query the exclusions once for all that follows."""
         self.fix(reader)
         self.excluded = frozenset(person for (person,) in connection.execute(EXCLUDED_NOW))
 
@@ -86,7 +86,7 @@ def install_views(engine: Engine, who: Callable[[], Reader]) -> None:
 
 
 def authorizer(base: str, reads: dict[str, frozenset[str]]) -> Callable[..., int]:
-    """A column of a table only through a view that is made of it; no other statement than SELECT."""
+    """Allow reading a column only through a view that is made of it, and no statement other than SELECT."""
 
     def may(action: int, what: str | None, which: str | None, database: str | None, view: str | None) -> int:
         if action == sqlite.SQLITE_READ:

@@ -14,13 +14,13 @@ WORKS_HERE = (
     "EXISTS (SELECT 1 FROM base.membership m WHERE m.staff_id = t.staff_id AND m.agency_id = @office)"
 )
 HOLDS = "EXISTS (SELECT 1 FROM base.{0} g WHERE g.{1} = t.{2} AND g.agency_id = @agency)"
-# Of an emergency, what was typed: whoever asked; once it was opened all who keep the record; those who may agree to it.
+# What was typed in an emergency: for the asker; once opened, for the record holder; for those who may agree.
 CONCERNED_BY_EMERGENCY = """(t.staff_id = @staff AND t.agency_id = @agency
  OR t.home_agency_id = @agency AND t.starts_at IS NOT NULL OR @convener IN (t.agency_id, t.home_agency_id))"""
 READS_EVALUATIONS = "(@agency IS NOT NULL OR @admin IS NOT NULL OR @auditor)"
 
 RULES: Mapping[str, Rule] = {
-    # Who there is to work with is no secret; how they sign in is.
+    # Who works where is no secret; how they sign in is.
     "agency": open_because("everybody must know whom to refer to"),
     "service": open_because("what an agency offers"),
     "closure": open_because("deadlines are counted by them"),
@@ -52,7 +52,7 @@ RULES: Mapping[str, Rule] = {
     "information": rules.INFORMATION,
     "family_tie": Rule(f"({known('t.person_id')} AND {known('t.relative_id')})"),
     "exclusion": Rule(
-        # Of himself each reader is asked about by both walls; of others, where he may know of the person.
+        # Both walls ask about the readers themselves; about others, where they may know of the person.
         "(t.staff_id = @staff OR @auditor"
         f" OR {known('t.person_id')} AND (t.agency_id = @office OR {home('t.person_id')} OR {WORKS_HERE}))",
         only(NOT_THE_AUDITOR, "reason", "lifted_why"),
@@ -87,7 +87,7 @@ RULES: Mapping[str, Rule] = {
     "meeting_outcome": meetings.MEETING_OUTCOME,
     "addendum": meetings.ADDENDUM,
     "local_issue": meetings.LOCAL_ISSUE,
-    # Activities are of those who held them; who came is of the agency that wrote it down.
+    # Activities are for the agencies that held them; who came is for the agency that recorded it.
     "activity_series": Rule(HOLDS.format("activity_series_agency", "series_id", "id"), barrier=True),
     "activity_series_agency": Rule(HOLDS.format("activity_series_agency", "series_id", "series_id")),
     "activity": Rule(HOLDS.format("activity_agency", "activity_id", "id"), barrier=True),
@@ -96,7 +96,7 @@ RULES: Mapping[str, Rule] = {
         f"(t.agency_id = @agency AND (t.person_id IS NULL OR {free('t.person_id')}))", barrier=True
     ),
     "case_milestone": rules.OF_CASE,
-    # Partners are there for every caseworker; whom they took in is in the activities.
+    # Partners are for every caseworker; whom they took in is in the activities.
     "partner": Rule("@agency IS NOT NULL", barrier=True),
     "agreement": Rule("@agency IS NOT NULL"),
     # The yearly evaluation names nobody.

@@ -1,4 +1,4 @@
-"""The second wall's rules as the text of views: for both databases the same, but for who is asked who reads."""
+"""The second wall's rules as the text of views: the same for both databases except for finding the reader."""
 
 # ruff: noqa: S608 - made of our own rules and names, and of nothing that anybody typed
 
@@ -18,7 +18,7 @@ WALL = re.compile(r"\bwall\.")
 
 
 def columns_of() -> dict[str, list[str]]:
-    """The tables that have a rule, with their columns, those first that others look at."""
+    """The tables that have a rule, with their columns, in an order in which views can be created."""
     found = {
         name: [column.name for column in table.columns]
         for name, table in Base.metadata.tables.items()
@@ -42,7 +42,7 @@ def looks_at(name: str) -> set[str]:
 def text_of(
     name: str, columns: Iterable[str], *, base: str, wall: str, value: Callable[[str, str], str]
 ) -> str:
-    """The SELECT of one view. A column that is not declared is empty, whatever its type."""
+    """The SELECT of one view. A column that is not declared is NULL, whatever its type."""
     rule = RULES[name]
     bare = shown(name) - set(rule.columns)
     found = [

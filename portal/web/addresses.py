@@ -15,14 +15,14 @@ MOST = 1000
 
 
 class KnownAddresses(Flask):
-    """Flask, but it remembers the addresses that hold nothing of a request but the prefix the portal is served under."""
+    """Flask that remembers the addresses that depend on no request, only on the prefix it is served under."""
 
     def __init__(self, *given: Any, **more: Any) -> None:
         super().__init__(*given, **more)
         self.known: dict[tuple[str, str, str], str] = {}
 
     def url_for(self, /, endpoint: str, **more: Any) -> str:
-        """See Flask's own. An endpoint that begins with a dot is one of the blueprint that answers."""
+        """See Flask's own. An endpoint that begins with a dot belongs to the blueprint that answers."""
         is_file = endpoint == "static" and more.keys() == {"filename"}
         if (more and not is_file) or endpoint.startswith(".") or not has_request_context():
             return super().url_for(endpoint, **more)
@@ -41,7 +41,7 @@ Id = TypeVar("Id", UUID, UUID | None)
 
 
 def asked(name: str) -> UUID | None:
-    """The id under this name. One that is none leads nowhere, as one of nothing does."""
+    """The id under this name. A value that is none leads nowhere, like an id that does not exist."""
     text = request.values.get(name, "")
     if not text:
         return None
@@ -53,7 +53,7 @@ def asked(name: str) -> UUID | None:
 
 
 def asking(found: Id) -> Id:
-    """Remember what the page looks for first: should it be refused, the audit log names this id."""
+    """Remember the id that the page looks for first: if it is refused, the audit log names this id."""
     if "asked_for" not in g and isinstance(found, UUID):
         g.asked_for = found
     return found
@@ -69,7 +69,7 @@ def local_path(wanted: str | None) -> str:
     return wanted if wanted and SAFE.fullmatch(wanted) else "/"
 
 
-# URL converters, so that a view receives the thing and not its name.
+# URL converters, so that a view receives the object and not its name.
 
 
 def enum_converter(members: type[StrEnum]) -> type[BaseConverter]:

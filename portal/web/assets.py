@@ -10,7 +10,7 @@ from flask import Flask
 
 
 def version_of(folder: Path) -> str:
-    """A short hash over what browsers are served: it changes when any of it does."""
+    """A short hash over the files that browsers get: it changes when any of them does."""
     digest = hashlib.sha256()
     for path in sorted(p for kind in ("css", "js", "img") for p in (folder / kind).rglob("*") if p.is_file()):
         digest.update(path.read_bytes())

@@ -1,4 +1,4 @@
-"""Faults of the machine, and our own: a page in plain words that keeps what was typed and asks nothing of the database."""
+"""Faults of the machine and of the code: a plain page that keeps what was typed and needs no database."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ WORDS = {
 
 
 def plain_page(template: str, **values: object) -> str:
-    """A page without what every other page asks for: who is signed in, the navigation, the banners."""
+    """A page without the signed-in member, the navigation and the banners, which need the database."""
     return current_app.jinja_env.get_template(template).render(is_plain=True, **values)
 
 
 def kept() -> dict[str, object]:
-    """What was sent, to be sent again from the page; a password is never sent back, nor is a file."""
+    """What was sent, to be sent again from the page; never a password or a file."""
     if request.method in {"GET", "HEAD"}:
         return {"again_url": request.full_path.rstrip("?"), "fields": [], "can_send": False, "is_once": False}
     try:
@@ -73,7 +73,7 @@ def away_page(fault: Fault) -> ResponseReturnValue:
     values = {"title": gettext(words.title), "detail": gettext(words.opened if is_read else words.sent)}
     values |= kept()
     page = ""
-    if fault is Fault.UNWRITABLE:  # what can be read is offered: the navigation leads there
+    if fault is Fault.UNWRITABLE:  # reading is still possible: the navigation leads there
         try:
             page = render_template("errors/away.html", is_plain=False, **values)
         except Exception:
@@ -96,7 +96,7 @@ def init_app(app: Flask) -> None:
 
     @app.errorhandler(InternalServerError)
     def broken(error: InternalServerError) -> ResponseReturnValue:
-        """Also what went wrong while another refusal was answered."""
+        """The page for a programming error, also for one while another refusal was answered."""
         if fault := fault_of(error.original_exception):
             return away_page(fault)
         return plain_page("errors/500.html", **kept()), 500

@@ -1,4 +1,4 @@
-"""The form that every form is: its key, its version, what was never offered, and a place for what a service refused."""
+"""The base of every form: its key, its version, its unoffered values, and a place for a service's refusal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wtforms.i18n import get_translations
 
 from portal.web.language import in_english
 
-# As our pages write them; the key of a form is 32 digits without dashes.
+# The form of our ids; the key of a form is 32 digits without dashes.
 ID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 MOST = 20  # of one request: whoever sends a thousand is noted all the same
 
@@ -31,7 +31,7 @@ def choosers(fields: Iterable[Field]) -> Iterator[SelectField | SelectMultipleFi
 
 
 def note(fields: Iterable[Field], guarded: frozenset[str]) -> None:
-    """Keep the ids, and of the `guarded` fields any value, that were sent and are on no list."""
+    """Remember the ids, and of the `guarded` fields any value, that were sent but not offered."""
     found = g.setdefault("unoffered", {})
     for field in choosers(fields):
         sent = {str(value) for value in field.raw_data or () if value}
@@ -44,11 +44,11 @@ def note(fields: Iterable[Field], guarded: frozenset[str]) -> None:
 
 
 def noted() -> list[Any]:
-    """The ids, and None for another value of a guarded field; forgotten afterwards."""
+    """The remembered ids, and None for another value of a guarded field; forgotten afterwards."""
     return list(g.pop("unoffered", {}))[:MOST]
 
 
-# The form that every form is: its key, its version, and a place for what a service refused.
+# The base of every form: its key, its version, and a place for what a service refused.
 
 _KEY = re.compile("[0-9a-f]{32}")
 
@@ -56,9 +56,9 @@ _KEY = re.compile("[0-9a-f]{32}")
 class IdempotencyKeyField(HiddenField):
     """A random key made when the form is first shown and kept when it is shown again.
 
-    So a form sent twice is done once. `data` is the key of what was typed: the browser's Back button shows the
-    same form, and whoever then types something else means something else. An edited record neither gives its
-    own key to the form nor takes it.
+    A form sent twice is thus done once. `data` is the key of what was typed: the browser's Back button shows
+    the same form, and somebody who then types something else means something else. An edited record neither
+    gives its own key to the form nor takes it.
     """
 
     shown = ""
@@ -73,7 +73,7 @@ class IdempotencyKeyField(HiddenField):
             self.data = self.shown = str(valuelist[0])
 
     def tie_to(self, sent: Any) -> None:
-        """Make the key that of this form with these words in it."""
+        """Derive the key from this form and these typed words."""
         words = sorted((k, v) for k, v in sent.items(multi=True) if k not in {self.name, "csrf_token"})
         whole = repr((self.shown, words)).encode("utf-8", "backslashreplace")
         self.data = hashlib.sha256(whole).hexdigest()[:32]
@@ -86,7 +86,7 @@ class IdempotencyKeyField(HiddenField):
 
 
 class VersionField(HiddenField):
-    """The version of the record that the form was filled in on; what is no number matches none."""
+    """The version of the record that the form showed; a value that is no number matches none."""
 
     @property
     def number(self) -> int:
@@ -96,7 +96,7 @@ class VersionField(HiddenField):
 
 @cache
 def own_words(language: str) -> Any:
-    """WTForms' own messages, parsed once in each process and not once in each form."""
+    """WTForms' own messages, parsed once per process instead of once per form."""
     return get_translations([language])
 
 
@@ -105,12 +105,12 @@ class BaseForm(FlaskForm):
 
     class Meta(FlaskForm.Meta):
         def get_translations(self, form: Any) -> Any:
-            """Of the reader's language."""
+            """The messages in the reader's language."""
             return own_words("en" if in_english() else "ja")
 
-    # Fields whose every value that was not offered is a refusal, and not ids alone: a role, say.
+    # Fields in which any unoffered value is logged as a refusal, not ids alone: a role, for instance.
     guarded: frozenset[str] = frozenset()
-    # Not for forms whose lists depend on one another: there an honest choice may be on no list any more.
+    # Not for forms whose lists depend on one another: an honest choice may then be missing from a list.
     notes_unoffered = True
     idempotency_key = IdempotencyKeyField()
     form_problem: str | None = None
@@ -119,7 +119,7 @@ class BaseForm(FlaskForm):
     def process(self, formdata: Any = None, *args: Any, **more: Any) -> None:
         super().process(formdata, *args, **more)
         sent = self.meta.wrap_formdata(self, formdata)
-        if sent and "idempotency_key" in self:  # a form that only asks has none
+        if sent and "idempotency_key" in self:  # a form that changes nothing has none
             self.idempotency_key.tie_to(sent)
 
     def validate(self, *args: Any, **more: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Requests that send more than is taken: they get an answer, and their text is never cut off unnoticed."""
+"""Requests that are too large: they get an answer, and their text is never truncated unnoticed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOST_SECONDS = 20.0
 
 
 class DrainedBodies:
-    """WSGI middleware: the answer is sent when the request has been read to its end, or to these bounds.
+    """WSGI middleware that sends the answer when the request has been read to its end, or to these bounds.
 
     A server that answers and closes while data is under way breaks the connection, and the browser shows no page.
     """
@@ -45,8 +45,8 @@ class DrainedBodies:
         return answer
 
     def drain(self, body: Any, connection: socket.socket | None) -> None:
-        """Read on. A sender that stops in the middle holds the worker no longer than the bound in seconds."""
-        # A read waits for its sender: the bell ends one that waits too long.
+        """Read on. A sender that stops in the middle holds the worker no longer than the time limit."""
+        # A read waits for its sender: an alarm ends one that waits too long.
         bell = Timer(self.most_seconds, stop_receiving, (connection,))
         bell.start()
         end, left = monotonic() + self.most_seconds, self.most_bytes
@@ -64,11 +64,11 @@ def stop_receiving(connection: socket.socket | None) -> None:
 
 
 class Request(flask.Request):
-    """A request whose form is whole."""
+    """A request whose form is complete."""
 
     def _load_form_data(self) -> None:
         super()._load_form_data()
-        # Of a body in chunks Werkzeug reads as much as is allowed and says nothing of the rest.
+        # Of a chunked body Werkzeug reads as much as is allowed and silently drops the rest.
         if self.content_length is None and getattr(self.stream, "is_exhausted", False):
             del self.__dict__["form"], self.__dict__["files"]
             raise RequestEntityTooLarge

@@ -69,7 +69,7 @@ def shares(
 
 
 def figure(inside: Markup, *, title: str, desc: str, size: tuple[int, int]) -> Markup:
-    """A picture with its name and its words for who cannot see it. `inside` is safe markup."""
+    """A picture with its title and a description for readers who cannot see it. `inside` is safe markup."""
     width, height = size
     return Markup(
         '<svg class="chart" role="img" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {w} {h}" width="{w}" height="{h}"'
@@ -78,7 +78,7 @@ def figure(inside: Markup, *, title: str, desc: str, size: tuple[int, int]) -> M
 
 
 def in_words(values: Sequence[int | str | None], labels: Sequence[str]) -> str:
-    """The same as a sentence: 4月 0、5月 3."""
+    """The same values as a sentence: 4月 0、5月 3."""
     known = [f"{label} {value}" for label, value in zip(labels, values, strict=True) if value is not None]
     return str(gettext("、").join(known))
 
@@ -112,10 +112,10 @@ def _word(text: object, x: float, y: float, size: int, *, anchor: str = "middle"
     ).format(x=x, y=y, size=size, anchor=anchor, fill=fill, t=escape(str(text)))
 
 
-# A picture of who hands over to whom, as SVG: senders on the left, recipients on the right, the number at each arrow.
+# A picture of referrals between agencies, as SVG: senders left, recipients right, the number at each arrow.
 #
-# Presentation attributes only. Width tells how often, the line's pattern how it was answered, and both stand there as
-# words too, so that a copy in black and white says the same.
+# Presentation attributes only. Width shows how often, the line's pattern how it was answered, and words say
+# both, so that a copy in black and white says the same.
 
 # A name's box, and where the arrows begin and end.
 BOX, LEFT, RIGHT, WIDTH = 154, 162, 494, 740
@@ -134,7 +134,7 @@ class Pattern(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """`weight` is its width against the others, None where the number is not told; `number` and `answer` are words."""
+    """`weight` is its relative width, None where the number is hidden; `number` and `answer` are words."""
 
     sender: Hashable
     recipient: Hashable
@@ -146,7 +146,7 @@ class Arrow:
 
 @dataclass(slots=True)
 class Stack:
-    """One side: each agency with room for as many arrows as it has, from the top down."""
+    """One side: each agency with room for all its arrows, from the top down."""
 
     tops: dict[Hashable, float]
     highs: dict[Hashable, float]
@@ -155,7 +155,7 @@ class Stack:
 
     @classmethod
     def of(cls, keys: Sequence[Hashable]) -> Stack:
-        """`keys`: the agency of every arrow of this side; the busiest stands at the top."""
+        """`keys`: the agency of every arrow on this side; the busiest stands at the top."""
         order = sorted(set(keys), key=lambda key: (-keys.count(key), keys.index(key)))
         stack, top = cls({}, {}, {}, 0), float(GAP)
         for key in order:
@@ -166,7 +166,7 @@ class Stack:
         return stack
 
     def slot(self, key: Hashable, total: int) -> float:
-        """The height of the next arrow of this agency, so that all of them stand around its middle."""
+        """The height of this agency's next arrow, so that its arrows are centred on its name."""
         middle = self.tops[key] + self.highs[key] / 2
         place = self.used[key] - (total - 1) / 2
         self.used[key] += 1
@@ -174,7 +174,7 @@ class Stack:
 
 
 def network(arrows: Sequence[Arrow], names: Mapping[Hashable, str], *, title: str, desc: str) -> Markup:
-    """The arrows in their order; an agency that both sends and receives stands on both sides."""
+    """Draw the arrows in order; an agency that both sends and receives stands on both sides."""
     senders, recipients = [one.sender for one in arrows], [one.recipient for one in arrows]
     left, right = Stack.of(senders), Stack.of(recipients)
     most = max((one.weight or 0 for one in arrows), default=0) or 1

@@ -1,4 +1,4 @@
-"""The session's cookie: signed, and as old as it may be, for how long a session lasts is told by its row."""
+"""The session cookie: signed, without an age limit, because the row of the session holds its lifetime."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from itsdangerous import BadSignature
 
 
 class Cookies(SecureCookieSessionInterface):
-    """Takes a cookie that was signed in what is now the future, as no timed signature does.
+    """Accepts a cookie whose signature is dated in the future, unlike other timed signatures.
 
-    A clock that is put back by a second would else sign everybody out, and lose what they were typing.
+    Otherwise a clock put back by a second would sign everybody out and lose what they were typing.
     """
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:

@@ -73,7 +73,7 @@ def _refuse_unusable(typed: str) -> None:
 
 
 def bare_minutes(typed: str) -> str:
-    """The digits of minutes, of any width, typed with the word for minutes or without."""
+    """The digits of minutes, of any width, with or without the word for minutes."""
     return unicodedata.normalize("NFKC", typed).strip().removesuffix("分").strip()
 
 
@@ -86,7 +86,7 @@ class TelephoneField(CleanString):
     widget = TelInput()
 
     def tidy(self, text: str) -> str:
-        """Half-width, every dash a hyphen, （） as hyphens, no spaces: 06(0000)0000 is 06-0000-0000."""
+        """Half-width, every dash as a hyphen, （） as hyphens, no spaces: 06(0000)0000 is 06-0000-0000."""
         narrow = re.sub("[‐‑‒–—―−ー─]", "-", unicodedata.normalize("NFKC", text))
         return re.sub("-+", "-", re.sub("[()]", "-", re.sub(r"\s", "", narrow))).strip("-")
 
@@ -140,7 +140,7 @@ class EraDateTimeField(Field):
     data: datetime | None
 
     def shown(self) -> tuple[str, str]:
-        """What stands in the two boxes."""
+        """The contents of the two boxes."""
         if self.raw_data:
             return _typed(self.raw_data, 0), _typed(self.raw_data, 1)
         if self.data is None:
@@ -173,7 +173,7 @@ def _split(typed: str) -> tuple[str, str]:
 
 
 def _typed(values: Sequence[Any], place: int) -> str:
-    """What stands in one box, without spaces around and without what cannot be shown."""
+    """The content of one box, without outer spaces and without what cannot be shown."""
     return without_unusable(str(values[place])).strip() if len(values) > place else ""
 
 
@@ -199,7 +199,7 @@ class Required:
         self.message = message
 
     def __call__(self, form: Any, field: Field) -> None:
-        """Says nothing about a field whose value was typed but refused already."""
+        """Report nothing for a field whose value was already refused."""
         if field.errors:
             raise StopValidation
         data = field.data

@@ -1,4 +1,4 @@
-"""The headers of every answer: nothing from outside, nothing inline, nothing kept."""
+"""The headers of every answer: nothing from outside, nothing inline, nothing cached."""
 
 from flask import Flask, Response, request
 

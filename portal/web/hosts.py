@@ -27,12 +27,12 @@ def is_own_monitor(request: Request) -> bool:
 
 
 def init_app(app: Flask) -> None:
-    """Before everything else that looks at a request."""
+    """Check the host before anything else looks at a request."""
 
     @app.before_request
     def refuse_other_names() -> None:
         if isinstance(request.routing_exception, SecurityError):
-            # So that the page can name its style sheet: paths only, the name that was called stands nowhere.
+            # So that the page can name its style sheet: paths only, without the host that was called.
             request_ctx.url_adapter = app.url_map.bind("portal.invalid")
             raise request.routing_exception
 

@@ -1,4 +1,4 @@
-"""The language of a request: chosen in this browser, looked up once, and then asked for hundreds of times."""
+"""The language of a request: chosen in this browser, looked up once, then used hundreds of times."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def chosen() -> str:
 
 
 def catalogue() -> Any:
-    """The words of this request's language. Flask-Babel finds them anew for each word, which cost half a page."""
+    """The catalogue of this request's language; Flask-Babel's lookup per word took half a page's time."""
     found = g.get("catalogue")
     if found is None:
         # Parsed once in each process: a catalogue is 100 kB.
@@ -36,7 +36,7 @@ def translated(message: str) -> str:
 
 
 def said() -> dict[str, Markup]:
-    """The words without values that templates have said in this language before, as safe HTML; words never change."""
+    """Cache, by language, of the words without values that templates have used, as safe HTML."""
     found = g.get("said")
     if found is None:
         every = current_app.extensions.setdefault("said", {})
@@ -46,7 +46,7 @@ def said() -> dict[str, Markup]:
 
 @pass_eval_context
 def word(eval_context: EvalContext, message: str, /, **values: Any) -> str:
-    """`_("…")` of templates. As Jinja's own: a format string always, and what is put into HTML is escaped."""
+    """`_("…")` of templates. As in Jinja, always a format string, and values put into HTML are escaped."""
     if not eval_context.autoescape:
         return translated(message) % values
     if values:

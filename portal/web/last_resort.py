@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 from portal.core.faults import fault_of
 from portal.web.headers import HEADERS, STRICT_TRANSPORT
 
-# Where a page that is about to be made leaves what was typed, for the case that it fails.
+# Where a page about to be made leaves what was typed, in case it fails.
 TYPED_IN = "tsunagu.typed"
 PAGE = """<!DOCTYPE html>
 <html lang="ja">
@@ -40,7 +40,7 @@ def last_resort(environ: dict[str, Any], error: BaseException) -> Response:
 
 
 def typed_in(environ: dict[str, Any]) -> str:
-    """What was typed, if the page that could not be made was to hold it."""
+    """What was typed, if the failed page was to hold it."""
     fields: list[tuple[str, str]] = environ.get(TYPED_IN, [])
     texts = [value for _name, value in fields if " " in value or not value.isascii()]
     return TYPED + "".join(f"<pre>{escape(text)}</pre>\n" for text in texts) if texts else ""

@@ -1,4 +1,4 @@
-"""Every page knows whether the log goes on from what was kept, and whether the clock does; else a banner says so."""
+"""Pages show a banner while the log contradicts its kept checkpoints or the clock is behind."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from portal.audit.checkpoint_store import keeping
 from portal.core.db import db
 from portal.core.faults import ERRORS, fault_of
 
-# They answer whatever the log is like: one is no page, the other tells a monitor that the database answers.
+# Endpoints that answer in any case: one is no page, the other is the health check.
 INDIFFERENT = {"static", "web.healthz"}
 
 
 def init_app(app: Flask) -> None:
     @app.before_request
     def look_at_the_log() -> None:
-        """Before a worker's first page, and again while something is wrong; later every entry looks by itself."""
+        """Check before a worker's first page, and again while something is wrong; entries check later."""
         if request.endpoint in INDIFFERENT:
             return
         looks = ((log_integrity.watch, log_integrity.present), (jumps.watch, jumps.present))
@@ -28,7 +28,7 @@ def init_app(app: Flask) -> None:
                     with db.transaction(keep_reader=True) as session:
                         present(session)
                 except ERRORS as error:
-                    # What is shown without an entry may be shown; each entry, and so each act, looks again by itself.
+                    # Pages without an entry may be shown; each entry, and so each act, checks again.
                     if fault_of(error) is None or request.method not in {"GET", "HEAD"}:
                         raise
 

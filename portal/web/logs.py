@@ -1,4 +1,4 @@
-"""What is logged of an error: where it happened, never what was typed, asked or found."""
+"""Logging of errors: where one happened, never what was typed, queried or found."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Discreet(logging.Formatter):
 
 
 class PersonSummary(Discreet):
-    """The same in one line."""
+    """The same on one line."""
 
     is_brief = True
 
@@ -45,7 +45,7 @@ class PersonSummary(Discreet):
 
 
 def say_less(app: Flask) -> None:
-    """Let nothing that runs with us write the text of an exception."""
+    """Keep every logger of ours and of libraries from writing the text of an exception."""
     for handler in app.logger.handlers:
         handler.setFormatter(Discreet("[%(asctime)s] %(levelname)s in %(module)s: %(message)s"))
     for handler in logging.getLogger("gunicorn.error").handlers:
@@ -58,7 +58,7 @@ def say_less(app: Flask) -> None:
 
 
 class Portal(KnownAddresses):
-    """Flask, but an exception is logged by its kind and its place, and nothing leaves without an answer of ours."""
+    """Flask that logs an exception by its kind and place only, and never leaves a request unanswered."""
 
     def log_exception(
         self,
@@ -92,7 +92,7 @@ class Portal(KnownAddresses):
         return super().create_url_adapter(request)
 
     def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        begun: list[Any] = []  # held back until all is cleared up: what fails there is answered, too
+        begun: list[Any] = []  # held back until the teardown, so that a failure there is answered
         try:
             body = super().wsgi_app(environ, lambda *answer: begun.append(answer) or _written)  # type: ignore[func-returns-value]
         except Exception as error:
@@ -112,5 +112,5 @@ def _written(_data: bytes) -> None:
 def init_app(app: Flask) -> None:
     @app.before_request
     def name_the_request() -> None:
-        """Before anything can refuse it: what is logged of one request bears one name."""
+        """Name the request before anything can refuse it, so that its log lines share one name."""
         request_id.set(uuid4().hex)

@@ -22,7 +22,7 @@ class Item:
     count: int | None = None
 
 
-# Endpoint, word, and what the reader must be allowed to do to find it useful.
+# Endpoint, word, and the permission without which the page is useless to the reader.
 PAGES: tuple[tuple[str, str, Permission | None], ...] = (
     ("today.index", N_("今日"), Permission.CASEWORK),
     ("referrals.index", N_("つなぎ"), Permission.CASEWORK),

@@ -8,14 +8,14 @@ from portal.core.errors import NotAllowed
 from portal.core.labels import N_
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
-# `none`: nobody's page sent it, as when the browser opens its tabs again.
+# `none`: no page sent it, as when the browser reopens its tabs.
 OWN_SITES = {"same-origin", "none"}
 # Browsers send this word for the portal's own forms, because its pages ask for no referrer.
 UNTOLD = "null"
 
 
 class ForeignForm(NotAllowed):
-    """Another site sent this. Its text is somebody else's, so the page does not repeat it."""
+    """Another site sent this form. Its text is not the reader's, so the page does not repeat it."""
 
     repeats_typed = False
     next_step = N_("つなぐの画面を開き直し、必要ならもう一度入力して送信してください。")
@@ -27,9 +27,9 @@ class ForeignForm(NotAllowed):
 
 
 def is_own(site: str | None, origin: str | None, own: str) -> bool:
-    """Whether a page of the portal sent this, as the browser tells it: neither header can be set by a page.
+    """Whether a page of the portal sent this, by two headers that no page can set.
 
-    Browsers that tell nothing (older ones, and all over plain http) are left to the token of the form.
+    Browsers that send neither (older ones, and all over plain http) rely on the token of the form.
     """
     if site is not None and site not in OWN_SITES:
         return False

@@ -29,7 +29,7 @@ def signer() -> URLSafeSerializer:
 
 
 def after() -> After | None:
-    """Where this page begins; a cursor that was tampered with begins at the first."""
+    """The key at which this page begins; a tampered cursor begins at the first."""
     try:
         moment, key = signer().loads(request.args.get("after", ""))
         return datetime.fromisoformat(moment), UUID(key)
@@ -38,7 +38,7 @@ def after() -> After | None:
 
 
 def page_of(rows: Sequence[Row], key: Callable[[Row], After], *, size: int | None = None) -> Page[Row]:
-    """One page out of the rows read with a limit of `page_size() + 1`: the extra row says there is more."""
+    """One page of the rows read with a limit of `page_size() + 1`: the extra row shows that there is more."""
     size = size or page_size()
     shown = rows[:size]
     next_url = prev_url = None

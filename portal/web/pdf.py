@@ -1,7 +1,7 @@
 """The program that prints, in a process of its own: pages of HTML come in, PDFs go out.
 
 A worker would keep its weight for good, so none imports it: `portal.web.printer` starts it and keeps it for a
-while. It imports nothing of the portal, gets no setting and no key, and reads nothing but its two fonts and style sheet.
+while. It imports nothing of the portal, gets no setting and no key, and reads two fonts and a style sheet.
 """
 
 import os
@@ -17,7 +17,7 @@ from weasyprint.text.fonts import FontConfiguration
 from weasyprint.urls import URLFetcher, URLFetcherResponse
 
 STATIC = Path(__file__).parents[2] / "static"
-# A scheme of our own: what a document may name, and nothing that exists outside it.
+# A URL scheme of our own for the files that a document may name; it exists nowhere outside.
 SHELF = {
     "tsunagu:regular.ttf": STATIC / "vendor/fonts/NotoSansJP_400Regular.ttf",
     "tsunagu:bold.ttf": STATIC / "vendor/fonts/NotoSansJP_700Bold.ttf",
@@ -57,7 +57,7 @@ def pressed(html: str) -> bytes:
 
 
 def answer_to(html: bytes) -> bytes:
-    """The PDF, or the kind of what went wrong: the text of an exception may hold what the page says of a person."""
+    """The PDF, or the kind of error: the text of an exception may hold what the page says of a person."""
     try:
         return PRINTED + pressed(html.decode())
     except Exception as error:
@@ -65,7 +65,7 @@ def answer_to(html: bytes) -> bytes:
 
 
 def work(asked: BinaryIO, answers: BinaryIO, *, prints: int, idle: float, longest: int) -> None:
-    """Print until so many pages are printed, nothing came for `idle` seconds, or whoever asks is gone.
+    """Print until this many pages are printed, nothing came for `idle` seconds, or the parent is gone.
 
     A page that takes longer than `longest` seconds ends the process, also when nobody waits for it any more.
     """
@@ -84,7 +84,7 @@ def work(asked: BinaryIO, answers: BinaryIO, *, prints: int, idle: float, longes
 
 def main(prints: str, idle: str, longest: str) -> None:
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # nothing that a library prints gets between the answers
+    os.dup2(2, 1)  # output of libraries must not get between the answers
     # Each page is asked for after the answer to the one before, so that no page waits in the buffer behind `select`.
     with answers:
         work(sys.stdin.buffer, answers, prints=int(prints), idle=float(idle), longest=int(longest))

@@ -26,7 +26,7 @@ from portal.core.labels import N_
 PROGRAM = Path(__file__).with_name("pdf.py")
 LENGTH = 8
 PRINTED = b"P"
-# A PDF process is started anew after so many pages, and ends after so many seconds without one: starting it takes one second.
+# A PDF process is replaced after this many pages, and ends after this many idle seconds; a start takes one.
 PRINTS = 50
 IDLE = 120.0
 # Seconds for one page, with the wait for the pages before it; nginx gives up after 60.
@@ -77,7 +77,7 @@ class PdfProcess:
         return cls(process, here, folder)
 
     def ask(self, page: bytes, until: float) -> bytes:
-        """What it answers.
+        """The answer of the PDF process.
 
         Raises:
             Gone: it ended first.
@@ -144,7 +144,7 @@ class Printer:
         return answer[1:]
 
     def answer_to(self, page: bytes, until: float) -> bytes:
-        """The answer of the PDF process, which may just have ended because it was idle: then another one is asked."""
+        """The answer of the PDF process; if it just ended because it was idle, another one is started."""
         for _ in range(2):
             try:
                 return self.running().ask(page, until)
@@ -154,13 +154,13 @@ class Printer:
                 self.stop()
                 raise NotPrinted("it took too long") from None
             except BaseException:
-                self.stop()  # a late answer must not be taken for that to the next page
+                self.stop()  # a late answer must not be taken for the next page's
                 raise
         raise NotPrinted("the PDF process ended")
 
     def running(self) -> PdfProcess:
         if self.child is not None and self.owner != os.getpid():
-            self.child = None  # of the process that this one was forked from
+            self.child = None  # it belongs to the process that this one was forked from
         if self.child is None:
             self.child, self.owner = PdfProcess.start(self.prints, self.idle, self.longest), os.getpid()
         return self.child
@@ -190,7 +190,7 @@ class NoPaper(PortalError):
 
 
 def render_pdf(template: str, **context: Any) -> bytes:
-    """The template, which extends `pdf/base.html`, as a tagged PDF; all that it says, dates included, is said here.
+    """The template, which extends `pdf/base.html`, as a tagged PDF; everything in it is rendered here.
 
     Raises:
         NoPaper: the PDF process could not print it.
@@ -204,5 +204,5 @@ def render_pdf(template: str, **context: Any) -> bytes:
 
 
 def pdf_response(content: bytes, filename: str) -> ResponseReturnValue:
-    """Shown in the browser rather than saved: a shared computer keeps no copy in its downloads."""
+    """The PDF, shown in the browser rather than saved: a shared computer keeps no copy in its downloads."""
     return send_file(BytesIO(content), mimetype="application/pdf", download_name=filename)

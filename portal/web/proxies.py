@@ -1,4 +1,4 @@
-"""Proxies of our own in front of the portal, and whose address a request really comes from."""
+"""The portal's own proxies, and the network address from which a request really comes."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from flask import Flask, current_app, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 FORWARDED = "X-Forwarded-For"
-# Whoever has one IPv6 address has all those of its network.
+# Whoever has one IPv6 address has all addresses of its network.
 IPV6_NETWORK = 64
 
 
 def init_app(app: Flask) -> None:
-    """Believe the proxies that the settings name; warn where production names none.
+    """Trust the proxies that the settings name; warn where production names none.
 
-    The proxy passes the browser's `Host` on. `X-Forwarded-Host` is never believed: nginx lets a visitor's own through.
+    The proxy passes the browser's `Host` on. `X-Forwarded-Host` is never trusted: visitors can set it.
     """
     if hops := app.config["PROXY_HOPS"]:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
@@ -33,7 +33,7 @@ def is_command() -> bool:
 
 
 def source() -> str:
-    """The network address of the visitor; empty where it may be the address of a proxy that many share."""
+    """The network address of the visitor; empty when it may be that of a proxy shared by many."""
     try:
         address = ip_address(request.remote_addr or "")
     except ValueError:

@@ -1,4 +1,4 @@
-"""A page that was outrun by the end of somebody's ground is made anew, from what may be seen now."""
+"""A page that was overtaken by the end of a basis is made again, from what may be seen now."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TRIES = 3
 def init_app(app: Flask) -> None:
     @app.errorhandler(StaleRead)
     def again(error: StaleRead) -> ResponseReturnValue:
-        """Asked for once more by the portal itself; what a form sent is not repeated unasked."""
+        """Repeat the request internally; a sent form is not repeated unasked."""
         tries = g.get("tries_again", 0)
         if request.method not in {"GET", "HEAD"} or tries >= TRIES:
             return refusal_page(error)

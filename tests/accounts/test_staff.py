@@ -421,7 +421,7 @@ def test_a_moved_person_is_out_and_seen_by_the_new_agency_only(browser: Open) ->
     assert browser(member).get("/account").status_code == 200
 
 
-def test_nobody_changes_or_disables_himself(browser: Open) -> None:
+def test_nobody_changes_or_disables_themselves(browser: Open) -> None:
     admin = admin_of()
     make_member(admin.agency_id, administers=True)
     client = browser(admin)

@@ -126,7 +126,7 @@ def test_the_same_form_twice_adds_nobody_twice(member: Member) -> None:
     assert shape(made) == (1, 2, 1)
 
 
-def test_a_note_on_one_person_stays_with_him(browser: Visit, member: Member) -> None:
+def test_a_note_on_one_person_stays_with_them(browser: Visit, member: Member) -> None:
     person = make_person(member)
     made = recorded(browser(member), people=str(person)) if make_case(member, person) else None
     assert made

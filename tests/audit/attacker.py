@@ -1,4 +1,4 @@
-"""Somebody with the whole database in his hands: he takes away its triggers, rewrites the log and puts it back."""
+"""An attacker with the whole database, who drops triggers, rewrites the log and restores the triggers."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ class PostgreSQLAttacker:
     def put(self, loot: Loot) -> None:
         run = self.db.execute
         for table in LOG:
-            # What the owner of a table took from himself he gives back to himself.
+            # The owner of a table grants themselves again what they revoked from themselves.
             run(f"GRANT ALL ON {table} TO CURRENT_USER")  # type: ignore[call-overload]
             run(f"ALTER TABLE {table} DISABLE TRIGGER USER")  # type: ignore[call-overload]
         keys = run(
@@ -320,7 +320,7 @@ def other_key(loot: Loot, random: Random, _key: Ed25519PrivateKey) -> None:
 
 
 def fork(loot: Loot, random: Random, key: Ed25519PrivateKey) -> None:
-    """He has even the signing key: only what somebody kept contradicts him."""
+    """The attacker has even the signing key: only a checkpoint that somebody kept contradicts them."""
     seq = place(loot, random)
     if random.random() < 0.5:
         loot.cut(seq)

@@ -29,7 +29,7 @@ READING = {
         for name in ("branches", "check", "current", "heads", "history", "list-templates", "show")
     ),
 }
-# For whoever writes migrations, on his own machine: no office ever runs them.
+# For whoever writes migrations, on their own machine: no office ever runs them.
 WORKSHOP = {f"db {name}" for name in ("downgrade", "edit", "init", "merge", "migrate", "revision", "stamp")}
 SCALE = "seed scale --referrals 300"
 DEMO = "scenario load scenarios/ashiya.yaml"

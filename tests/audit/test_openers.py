@@ -1,4 +1,4 @@
-"""Lines of the ledger that the one who is told wrote himself: the verifier takes them for honest, and nothing else."""
+"""Disclosures that the recipients wrote themselves: the verifier accepts them, and nothing else."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def how_many(table: type) -> int:
     return db.read().execute(select(func.count()).select_from(table)).scalar_one()
 
 
-# Handing a person over without his word.
+# Handing a person over without their consent.
 
 Spoil = Callable[[Member, Member, UUID, UUID | None, At], None]
 
@@ -233,7 +233,7 @@ def test_outside_a_request_the_error_knows_what_was_lacking_and_may_be_noted(
     assert denied.length() == before
 
 
-def test_an_anonymous_request_that_names_him(browser: Visit, sender: Member, recipient: Member) -> None:
+def test_an_anonymous_request_that_names_somebody(browser: Visit, sender: Member, recipient: Member) -> None:
     person = make_person(sender, family="灯台", given="守子", family_kana="とうだい", given_kana="もりこ")
     before = denied.length()
     typed = proposal(

@@ -258,7 +258,7 @@ def honest(tmp_path: Path, seed: int) -> tuple[Forge, list[str]]:
     if changed_meanwhile:
         keys = list(forge.vkeys)  # the change itself was lost: the auditor is handed the new key
     elif random.random() < 0.5:
-        keys = forge.vkeys[-1:]  # or he came later, and was handed only the newest
+        keys = forge.vkeys[-1:]  # or the verifier came later, and was handed only the newest
     forge.kept = (
         random.sample(forge.kept, random.randrange(1, len(forge.kept) + 1))
         if random.random() < 0.5

@@ -26,7 +26,7 @@ from tests.audit.hands import NEW_PASSWORD, Desk, Hands, Sheet, is_refused, refu
 from tests.browsers import PASSWORD, Browser
 from tests.wall.sweep import Tables, table_of, values_of
 
-# How often somebody takes up a form, how often he mends it, and on how many pages he knows it to stand.
+# How often somebody takes up a form, how often they mend it, and on how many pages they know it to stand.
 TRIES, MENDS, PAGES = 3, 6, 4
 FAR = 15
 TOO_MANY = 429

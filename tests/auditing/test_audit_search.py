@@ -80,8 +80,8 @@ def test_it_is_narrowed_to_one_of_the_agency_s_staff(
     offered = here.text[here.text.index('name="staff"') : here.text.index('name="event"')]
     assert "相談 一郎" in offered, "the staff of the agency are offered"
     assert "就労 次郎" not in offered
-    hers = search(visitor, agency=str(sender.agency_id), staff=str(colleague.staff_id))
-    assert events(hers) == ["相談者を登録"]
+    theirs = search(visitor, agency=str(sender.agency_id), staff=str(colleague.staff_id))
+    assert events(theirs) == ["相談者を登録"]
     moved = search(visitor, agency=str(recipient.agency_id), staff=str(colleague.staff_id))
     assert not re.search(r"staff=", moved.request.url), "somebody of another agency is left out"
 

@@ -60,7 +60,7 @@ def auditor(app: Flask, at: At) -> Actor:
     return make_member(role=Role.AUDITOR).actor
 
 
-def test_more_people_than_the_setting_beyond_his_own_work(auditor: Actor, at: At) -> None:
+def test_more_people_than_the_setting_beyond_their_own_work(auditor: Actor, at: At) -> None:
     limit("watch.people_per_day", 3)
     home = make_agency()
     registrar, reader = make_member(home), make_member(home)
@@ -68,7 +68,7 @@ def test_more_people_than_the_setting_beyond_his_own_work(auditor: Actor, at: At
     read(registrar, *people)
     read(reader, *people[:3], *people[:3])
     assert listed(auditor) == set()
-    # What is his own work counts for nothing: a case, a referral he wrote, a person he registered.
+    # Their own work counts for nothing: a case, a referral they wrote, a person they registered.
     cases.open_case(registrar.actor, people[3], worker_id=reader.staff_id)
     make_referral(reader, make_member(), person_id=people[4])
     read(reader, people[3], people[4], make_person(reader, family="見本9"))
@@ -189,7 +189,7 @@ def night_owls(at: At) -> tuple[Member, Member, UUID, UUID]:
     return mine, other, *people
 
 
-def test_an_administrator_sees_his_own_staff_and_nobody_a_client(
+def test_an_administrator_sees_their_own_staff_and_nobody_a_client(
     auditor: Actor, at: At, browser: SignIn
 ) -> None:
     mine, other, person, foreign = night_owls(at)
@@ -283,7 +283,7 @@ def test_as_many_statements_for_many_as_for_one_and_by_index(
 
 @pytest.mark.scenario("scenarios/ashiya.yaml")
 def test_an_ordinary_day_of_the_demo_lists_nobody(app: Flask, at: At, browser: SignIn) -> None:
-    """Everybody of the demo opens his pages on a day on which all are open, a week after what the demo tells of."""
+    """All members of the demo open their pages on a day on which all are open, a week after its events."""
     agencies = db.read.scalars(select(Agency)).all()
     calendars = opening_days_by_agency(db.read(), agencies).values()
     coming = (clock.today() + timedelta(days=n) for n in range(8, 60))

@@ -134,7 +134,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 @pytest.fixture
 def visit(new_context: Callable[[], BrowserContext]) -> Visit:
-    """`visit(member)` is a page in a browser of his own in which he has signed in; `visit()` is a stranger's."""
+    """`visit(member)` is a page in the member's own browser, signed in; `visit()` is a stranger's."""
 
     def open_page(who: Somebody | None = None) -> Page:
         page = new_context().new_page()

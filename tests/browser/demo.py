@@ -46,7 +46,7 @@ class Demo:
         return self.people[f"{name}@example.jp"]
 
     def actor(self, name: str) -> Actor:
-        """The same person as services want him."""
+        """The same person as services want them."""
         posts = select(Staff, Membership, Agency.name).join(Membership, Membership.staff_id == Staff.id)
         posts = posts.outerjoin(Agency, Agency.id == Membership.agency_id)
         row = db.read.execute(posts.where(Staff.id == self.somebody(name).staff_id)).one()

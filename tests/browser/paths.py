@@ -115,7 +115,7 @@ def found(
             continue
         done: set[str] = set()
         tries: Counter[str] = Counter()
-        # What this reader could open on another page, he can most likely open here.
+        # What this reader could open on another page, they can most likely open here.
         values_tried = sorted(
             values_of(rule, words, actor),
             key=lambda tried: -max((opened[v] for v in tried[0].values()), default=0),

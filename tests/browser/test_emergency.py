@@ -16,7 +16,7 @@ from tests.browsers import PASSWORD
 from tests.emergency.acts import BIRTHDAY, HANAKO
 from tests.factories import make_agency, make_member, make_person
 
-# Where a developer wants to look at the pages: a folder of his own.
+# Where a developer wants to look at the pages: a folder of their own.
 PICTURES = os.environ.get("EMERGENCY_PICTURES", "")
 
 

@@ -162,7 +162,7 @@ def test_an_agenda_is_arranged_by_keyboard(visit: Visit, table: Table, width: in
 @pytest.mark.drawn(1)
 @pytest.mark.parametrize("width", [DESKTOP, PHONE])
 def test_a_meeting_is_run_by_keyboard(visit: Visit, table: Table, width: int) -> None:
-    """From its announcing to its approved minutes: attendance, text, a promise; the owner has it on his page."""
+    """From announcement to approved minutes: attendance, text, a promise; the owner has it on their page."""
     page = visit(table.coordinator)
     page.goto("/meetings/")
     keys = Keys(page)

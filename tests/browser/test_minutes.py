@@ -1,4 +1,4 @@
-"""Two write the minutes of one item at once: the slower is told while he types, and nothing of his is lost."""
+"""Two write the minutes of one item at once: the slower learns of it while typing and loses nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is sent twice is done once, and of two who answer one wins and the other keeps his words."""
+"""What is sent twice is done once, and of two who answer one wins and the other keeps their words."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from tests.browser.steps import box, main, press, stored_drafts
 from tests.factories import make_case, make_member
 
 
-def test_a_stranger_comes_back_to_where_he_wanted_to_go(visit: Visit) -> None:
+def test_a_stranger_comes_back_to_where_they_wanted_to_go(visit: Visit) -> None:
     page = visit()
     page.goto("/people/?after=nonsense")
     expect(page.get_by_role("heading", level=1)).to_have_text("サインイン")

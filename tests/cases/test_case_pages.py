@@ -181,7 +181,7 @@ def test_the_latest_contact_stands_first_and_notes_have_pages(
     assert order == ["1", "3", "2", "4", "0"]
 
 
-def test_the_author_corrects_his_note_and_nobody_else(browser: Visit, member: Member, case_id: UUID) -> None:
+def test_an_author_corrects_their_note_and_nobody_else(browser: Visit, member: Member, case_id: UUID) -> None:
     note = make_note(member, case_id)
     path = f"/cases/{case_id}/notes/{note}"
     mine, colleague = browser(member), browser(make_member(member.agency_id))

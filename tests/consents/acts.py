@@ -15,7 +15,7 @@ from tests.factories import Member, id_of
 
 
 def terms(to: Iterable[Member], /, **typed: Any) -> dict[str, Any]:
-    """A written consent of the person himself, as the form sends it."""
+    """A written consent of the person, as the form sends it."""
     return {
         "recipients": [str(id_of(one)) for one in to],
         "categories": ["basic"],

@@ -138,7 +138,7 @@ def test_reviewed_when_it_is_over_by_somebody_else(
 
 
 @pytest.mark.parametrize("who", ["auditor", "administrator"])
-def test_who_sees_no_client_reads_why_by_an_act_of_his_own(
+def test_who_sees_no_client_reads_why_by_an_act_of_their_own(
     browser: Visit, home: Member, asker: Member, hanako: UUID, at: At, who: str
 ) -> None:
     at("2026-06-10T10:00")

@@ -145,7 +145,7 @@ def test_who_may_agree_and_who_may_not(browser: Visit, home: Member, asker: Memb
     assert stored(access_id).approved_by_id == may[3].staff_id
 
 
-def test_an_asker_who_is_a_coordinator_does_not_agree_with_himself(
+def test_an_asker_who_is_a_coordinator_does_not_agree_with_themselves(
     browser: Visit, home: Member, hidden: UUID
 ) -> None:
     chief = make_member(role=Role.COORDINATOR)

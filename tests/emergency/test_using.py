@@ -1,4 +1,4 @@
-"""One person, one member of staff, sixty minutes: before, during and after, for him and for everybody else."""
+"""One person, one member of staff, sixty minutes: before, during and after, for them and everybody else."""
 
 from __future__ import annotations
 

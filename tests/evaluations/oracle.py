@@ -71,7 +71,7 @@ class Everything:
 
 @dataclass
 class Told:
-    """One moment of somebody's story: on which day what was said of him, since when it may have been known."""
+    """One moment of somebody's story: on which day what was said, since when it may have been known."""
 
     person: str
     what: str

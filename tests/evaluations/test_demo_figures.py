@@ -88,7 +88,7 @@ def test_what_the_table_says_of_months_comes_out_by_month(demo: Flask) -> None:
 
 
 def test_a_visitor_who_is_known_by_name_later_is_counted_once(demo: Flask) -> None:
-    """In August he said no name; in November he came by name. Seven cafés, and fewer people than visits."""
+    """Anonymous in August, by name in November. Seven cafés, and fewer people than visits."""
     cafe = figures(R2, AS_OF[R2])
     visits, people = (cafe[Key("place", f"cafe.{what}")] for what in ("visits", "people"))
     assert 1 < people < visits
@@ -174,7 +174,7 @@ def test_the_first_year_was_closed_with_the_figures_of_the_table(demo: Flask) ->
 
 
 # On these days the demo ends: at the end of a year, amid one, and on the day of the table. What was corrected since is
-# known from the beginning (docs/decisions/021): in autumn nobody could say yet who had opened his door.
+# known from the beginning (docs/decisions/021): in autumn nobody could say yet who had opened their door.
 CUTS: dict[date, set[Key]] = {
     date(2020, 3, 31): set(),
     date(2020, 9, 30): {Key("place", "door_opened")},

@@ -1,4 +1,4 @@
-"""Conflict of interest: who shuts out whom, who lets him in again, and what each of them sees of it."""
+"""Conflict of interest: who shuts out whom, who lets them in again, and what each of them sees of it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SignIn = Callable[..., Browser]
 
 
 class Office:
-    """Two agencies; the first keeps the person, the second was sent him and supports him."""
+    """Two agencies; the first keeps the person, the second was sent them and supports them."""
 
     def __init__(self) -> None:
         self.home, self.other = make_agency(), make_agency()
@@ -207,11 +207,11 @@ def test_the_worker_who_is_excluded_is_to_hand_over_and_not_offered_again(
 
 def test_only_another_lifts_it_with_a_reason(office: Office, browser: SignIn) -> None:
     own, told = office.shut(office.relative, office.relative), office.shut(office.a, office.neighbour)
-    with pytest.raises(NoResultFound):  # he knows of no such person
+    with pytest.raises(NoResultFound):  # they know of no such person
         services.lift(office.relative.actor, own, "もう平気です。")
     with pytest.raises(NoResultFound):
         services.lift(office.b.actor, own, "よその機関の職員です。")
-    with pytest.raises(NotAllowed):  # his agency, but not its coordinator
+    with pytest.raises(NotAllowed):  # their agency, but not its coordinator
         services.lift(office.b.actor, told, "担当ではありません。")
     with pytest.raises(Invalid):
         services.lift(office.chief.actor, own, "")
@@ -224,19 +224,19 @@ def test_only_another_lifts_it_with_a_reason(office: Office, browser: SignIn) ->
     with pytest.raises(Conflict):
         services.lift(office.a.actor, told, "もう一度")
     assert len(events(AuditEvent.EXCLUSION_LIFTED)) == 2
-    # He may be shut out once more.
+    # They may be shut out once more.
     office.shut(office.a, office.neighbour)
     assert not sees(office.neighbour, office.person)
 
 
-def test_a_coordinator_who_is_excluded_himself_cannot_help_himself(office: Office, browser: SignIn) -> None:
+def test_an_excluded_coordinator_cannot_lift_their_own_exclusion(office: Office, browser: SignIn) -> None:
     own = office.shut(office.a, office.chief)
     client = browser(office.chief)
     assert client.get(f"/exclusions/{own}/lift").status_code == 404
     page = client.get("/exclusions/").get_data(as_text=True)
     assert "あなたが関わらない相談者：1件" in page
     assert "いとこです" not in page
-    # Nor does he read who else keeps out of it.
+    # Nor do they read who else keeps out of it.
     office.shut(office.a, office.relative)
     assert "親族 職員" not in client.get("/exclusions/").get_data(as_text=True)
 
@@ -285,7 +285,7 @@ def test_an_unsent_or_anonymous_asking_brings_nobody_into_the_choice(office: Off
         office.shut(office.a, third)
 
 
-def test_it_goes_with_the_member_wherever_he_works(office: Office) -> None:
+def test_it_goes_with_the_member_wherever_they_work(office: Office) -> None:
     office.shut(office.a, office.neighbour)
     with db.transaction() as session:
         old = session.get(Membership, office.neighbour.actor.membership_id)

@@ -223,7 +223,7 @@ def test_a_case_study_takes_no_name_and_a_support_council_no_consent(
     assert [item.person_id for item in items_of(statutory)] == [person]
 
 
-def test_nobody_shares_what_he_does_not_know(convener: Member, partner: Member) -> None:
+def test_nobody_shares_what_they_do_not_know(convener: Member, partner: Member) -> None:
     person = make_person(convener)
     make_referral(convener, partner, person_id=person)
     meeting = make_meeting(convener, [partner])

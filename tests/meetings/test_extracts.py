@@ -53,14 +53,14 @@ def test_all_meetings_that_spoke_of_the_person(browser: Any, app: Flask, end: st
     hold(chair, [told, third], person_id, "二回目", shared=False)
     hold(chair, [told], make_person(chair, family="別野"), "別の人")
     path = f"/meetings/extracts/{person_id}{end}"
-    mine, his = browser(chair).get(path), browser(told).get(path)
-    assert mine.status_code == his.status_code == 200
+    mine, theirs = browser(chair).get(path), browser(told).get(path)
+    assert mine.status_code == theirs.status_code == 200
     for word, sees in (("一回目", True), ("二回目", False)):
         for shown in (word, f"{word}の題", f"{word}の決定"):
             assert shown in mine.text
-            assert (shown in his.text) is sees
+            assert (shown in theirs.text) is sees
     assert "別の人" not in mine.text
-    assert "秘密野" in his.text
+    assert "秘密野" in theirs.text
     assert browser(third).get(path).status_code == 404
     assert browser(make_member()).get(path).status_code == 404
     disclosures.withdraw_consent(chair.actor, consent_id)

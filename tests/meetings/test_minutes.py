@@ -83,7 +83,7 @@ def send(client: Any, path: str, text: str, version: int, **more: Any) -> Any:
     return client.post(path, data={"text": text, "version": version}, **more)
 
 
-def test_each_runs_the_meeting_with_his_own_eyes(browser: Any, table: Table) -> None:
+def test_each_runs_the_meeting_with_their_own_eyes(browser: Any, table: Table) -> None:
     page = browser(table.chair).get(f"/meetings/{table.meeting_id}/session")
     assert page.status_code == 200
     assert "非公開の議題" in page.text

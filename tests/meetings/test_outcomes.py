@@ -271,7 +271,7 @@ def test_a_new_referral_goes_elsewhere_and_is_of_somebody(table: Table) -> None:
         assert refused.value.field == "to_agency"
 
 
-def test_who_no_longer_reads_the_item_still_knows_what_he_owes(browser: Any, app: Flask) -> None:
+def test_who_no_longer_reads_the_item_still_knows_what_they_owe(browser: Any, app: Flask) -> None:
     chair, told = make_member(role=Role.COORDINATOR), make_member()
     meeting_id = make_meeting(chair, [told])
     person_id = make_person(chair, family="秘密野", given="見本子")

@@ -43,7 +43,7 @@ def world(app: Flask) -> tuple[Member, Member, Member, UUID, UUID, UUID, UUID]:
     return chair, told, third, meeting_id, person_id, consent_id, item_id
 
 
-def test_each_with_his_own_eyes(browser: Any, world: Any) -> None:
+def test_each_with_their_own_eyes(browser: Any, world: Any) -> None:
     chair, told, third, meeting_id, *_ = world
     for who, sees in ((chair, True), (told, True), (third, False)):
         page = browser(who).get(f"/meetings/{meeting_id}/packet")

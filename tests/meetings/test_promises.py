@@ -93,7 +93,7 @@ def test_nobody_else_sees_it(browser: Visit, convener: Member, partner: Member, 
 def test_a_promise_about_a_person_follows_the_item(
     browser: Visit, convener: Member, partner: Member, third: Member
 ) -> None:
-    """Told once, then withdrawn: the owner still knows that he owes something; who was never told knows nothing."""
+    """Disclosed once, then withdrawn: owners still know that they owe something; nobody else knows."""
     person_id = make_person(convener, family="波止場")
     consent_id = make_consent(convener, person_id, [partner])
     meeting_id = make_meeting(convener, [partner, third], starts_at=clock.now(), status="in_session")

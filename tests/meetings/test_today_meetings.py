@@ -36,7 +36,7 @@ def coming(page: str) -> str:
     return page[page.index("これからの会議") : page.index("7日以内の期限と予定")]
 
 
-def test_coming_meetings_ask_each_reader_for_his_own_part(
+def test_coming_meetings_ask_each_reader_for_their_own_part(
     browser: Visit, convener: Member, partner: Member
 ) -> None:
     draft = make_meeting(convener, [partner], name="準備の会議", place="市役所")

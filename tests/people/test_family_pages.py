@@ -1,4 +1,4 @@
-"""Families: tying people of the own record, and the 本人 whom a parent speaks of before he agreed to anything."""
+"""Families: tying people of the own record, and a 本人 of whom a parent speaks before they agreed."""
 
 from collections.abc import Callable
 from uuid import UUID, uuid4

@@ -32,7 +32,7 @@ def everything(url: str) -> bytes:
         file = Path(where.database or "")
         parts = [file, Path(f"{file}-wal")]
         return b"".join(part.read_bytes() for part in parts if part.exists())
-    # The keeper of the server: row-level security hides nothing from him.
+    # The keeper of the server: row-level security hides nothing from them.
     keeper = where.set(drivername="postgresql", username="keeper")
     plain = keeper.render_as_string(hide_password=False)
     dump = (f"{PostgreSQLServer.programs()}/pg_dump", "--data-only", plain)

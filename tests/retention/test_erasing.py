@@ -209,7 +209,7 @@ def test_afterwards_pages_say_so(browser: Open, office: Office) -> None:
     assert mine.get(f"/people/{who}/ledger").status_code in {200, 404}
 
 
-def test_nothing_more_is_written_about_him(browser: Open, office: Office) -> None:
+def test_nothing_more_is_written_about_an_erased_person(browser: Open, office: Office) -> None:
     who = old_life(office)
     erase(office, who)
     actor = office.worker.actor
@@ -326,7 +326,7 @@ def test_ids_are_kept_outside_and_a_restored_backup_is_erased_again(
     db.end()
     listed = kept / origin / "erased.txt"
     assert listed.read_text() == f"{who}\n"
-    # The older backup comes back: he is there again, until he is erased again.
+    # The older backup comes back: the person is there again, until they are erased again.
     db.bind(backup)
     keeping.bind(kept, is_strict=False)
     for path in (kept / origin).glob("[0-9]*.txt"):

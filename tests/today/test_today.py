@@ -175,7 +175,7 @@ def test_a_joint_interview_stands_with_hour_and_place(
 def test_an_anonymous_asking_names_nobody_to_the_recipient(
     browser: Visit, ours: Member, theirs: Member
 ) -> None:
-    """Not even to one who knows him from another referral."""
+    """Not even to one who knows them from another referral."""
     person_id = make_person(ours, family="波止場")
     make_referral(ours, theirs, person_id=person_id, status="in_progress")
     make_referral(ours, theirs, person_id=person_id, kind="advice", basis="anonymous")
@@ -215,7 +215,7 @@ def test_auditors_and_administrators_are_led_to_their_pages(browser: Visit, ours
 
 
 @pytest.mark.parametrize("role", [Role.AGENCY_ADMIN, Role.SYSTEM_ADMIN, Role.AUDITOR])
-def test_whoever_sees_no_client_may_open_what_his_first_page_leads_to(
+def test_whoever_sees_no_client_may_open_what_their_first_page_leads_to(
     browser: Visit, ours: Member, role: Role
 ) -> None:
     desk = browser(make_member(ours.agency_id if role is Role.AGENCY_ADMIN else None, role=role))

@@ -93,7 +93,7 @@ class ReadingRights:
         if self.role is Role.AGENCY_ADMIN and (planted.table, planted.column) == ("person", "number"):
             return bool(
                 planted.row["home_agency_id"] == self.agency
-            )  # who of his staff read of it: by number
+            )  # who of their staff read of it: by number
         if self.role is Role.AGENCY_ADMIN and (planted.table, planted.column) in ADMINISTRATORS:
             return RULES[planted.table, planted.column](self, planted.row)
         if self.works is None or self.truth.is_out(self.staff, person_of(self, planted.table, planted.row)):

@@ -8,7 +8,7 @@ from uuid import UUID
 
 CATEGORIES = ("basic", "health", "work_education", "finances", "benefits", "life_history")
 JAPAN = timezone(timedelta(hours=9))
-# Told to one member of staff, and over for him too when it ends.
+# Told to one member of staff, and over for them too when it ends.
 ONE_MEMBER_S = ("council", "emergency")
 EVERYONE = None  # in `Consent.withdrawn`: the consent was taken back as a whole
 
@@ -48,7 +48,7 @@ class Line:
     consent: UUID | None = None
     source: UUID | None = None
     was_ended: bool = False
-    member: UUID | None = None  # of a council: the sworn member himself; of an emergency: who opened it
+    member: UUID | None = None  # of a council: the sworn member alone; of an emergency: who opened it
 
 
 @dataclass
@@ -114,9 +114,9 @@ class Oracle:
         return line.basis != "consent" or category in self.consents[line.consent].categories  # type: ignore[index]
 
     def is_for(self, line: Line, agency: UUID, staff: UUID | None) -> bool:
-        """What a council or an emergency tells is for that member himself; all else for his whole agency."""
-        his_own = line.basis not in ONE_MEMBER_S or line.member == staff is not None
-        return line.told == agency and his_own
+        """What a council or an emergency tells is for that member alone; all else for their whole agency."""
+        is_own = line.basis not in ONE_MEMBER_S or line.member == staff is not None
+        return line.told == agency and is_own
 
     def sees(
         self, agency: UUID | None, person: UUID, category: str, now: datetime, staff: UUID | None = None
@@ -194,7 +194,7 @@ class Oracle:
         )
 
     def is_open_to(self, agency: UUID | None, staff: UUID | None, item: UUID, now: datetime) -> bool:
-        """By a ground other than a referral: nobody is meant or nobody can tell who, or he has a right to it."""
+        """By a basis other than a referral: nobody is recognisable, or the reader has a right to it."""
         one = self.items[item]
         if one.person is None or self.meetings[one.meeting].kind == "case_study" or one.bringer == agency:
             return True
@@ -203,7 +203,7 @@ class Oracle:
         return self.was_told_by(agency, staff, item, now)
 
     def has_item(self, agency: UUID | None, staff: UUID | None, item: UUID, now: datetime) -> bool:
-        """He knows that it is on the agenda."""
+        """The reader knows that it is on the agenda."""
         one = self.items[item]
         if not self.enters(agency, staff, one.meeting) or self.is_out(staff, one.person):
             return False

@@ -124,7 +124,7 @@ def addresses(app: Flask, tables: Tables) -> Iterator[str]:
 
 
 def text_of(answer: Any) -> str:
-    """All that a reader can read in an answer: on a page, on paper, or where it sends him."""
+    """All that a reader can read in an answer: on a page, on paper, or where it sends them."""
     where = answer.headers.get("Location", "")
     if answer.mimetype == "application/pdf" and answer.data.startswith(b"%PDF"):
         pages = PdfReader(BytesIO(answer.data)).pages

@@ -1,4 +1,4 @@
-"""Every reader opens every page with every id: he reads what the oracle lets him read, all of it, and no more."""
+"""Every reader opens every page with every id: they read all that the oracle lets them, and no more."""
 
 from __future__ import annotations
 

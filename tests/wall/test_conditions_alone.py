@@ -101,7 +101,7 @@ def no_second_wall(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("light_paper")
 @pytest.mark.drawn(1, postgresql=0)
 @pytest.mark.parametrize("reader", ["b", "c", "auditor"])
-def test_the_first_wall_alone_shows_nobody_what_is_not_his(
+def test_the_first_wall_alone_shows_nobody_what_is_not_theirs(
     app: Flask,
     browser: Callable[..., Browser],
     copied: Callable[..., Any],

@@ -62,7 +62,7 @@ def test_nothing_of_that_person_on_any_page(
         for planted in sweep.known[word]
     }
     assert not out & told
-    # Of the others he goes on reading, so this is no empty page.
+    # Of the others they go on reading, so this is no empty page.
     assert len(seen - out - {None}) > 4
 
 
@@ -80,7 +80,7 @@ def test_a_reading_after_the_exclusion_is_acknowledged_shows_nothing(app: Flask,
     with paused_at("INSERT INTO exclusion") as pause:
         excluder = Runner(pause.act(shut))
         assert pause.reached.wait(PATIENCE)
-        # Somebody who acts meanwhile waits for the person, and then there is nobody for him.
+        # Somebody who acts meanwhile waits for the person, and then there is nobody for them.
         late = Runner(lambda: conversation.send_message(out.actor, referral_id, "よろしくお願いします"))
         late.join(0.3)
         assert late.is_alive(), "he acted while the exclusion was being written"

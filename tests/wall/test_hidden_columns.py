@@ -101,7 +101,7 @@ def readers() -> list[Reader]:
 
 
 def walk() -> tuple[set[str], set[tuple[str, str]]]:
-    """The tables of which some reader gets a row, and the new columns in which he finds something."""
+    """The tables of which some reader gets a row, and the new columns in which they find something."""
     seen: set[str] = set()
     filled: set[tuple[str, str]] = set()
     counts = ", ".join(f"count({name})" for name in NEW)

@@ -1,4 +1,4 @@
-"""What a reader may not know of answers byte for byte like what does not exist, to whatever he asks."""
+"""What a reader may not know of answers byte for byte like what does not exist, to whatever they ask."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def at_ten() -> World:
 
 
 def was_told(rights: ReadingRights, item: UUID) -> bool:
-    """Whoever was told owes the word that he stopped, long after the item is gone from his sight."""
+    """Whoever was told owes the word that they stopped, long after the item is gone from their sight."""
     lines = rights.tables["disclosure"].values()
     return (item, rights.works) in {(line["source_id"], line["to_agency_id"]) for line in lines}
 

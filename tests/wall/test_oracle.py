@@ -110,7 +110,7 @@ def at_a_council(truth: Oracle, kind: str, **item: object) -> tuple[UUID, UUID]:
     return meeting, matter
 
 
-def test_what_a_council_tells_is_for_the_sworn_member_himself(truth: Oracle) -> None:
+def test_what_a_council_tells_is_for_the_sworn_member_alone(truth: Oracle) -> None:
     agreed, colleague = uuid4(), uuid4()
     meeting, matter = at_a_council(truth, "statutory", is_shared=True, categories={"basic"})
     line = Line(uuid4(), PERSON, HOME, OTHER, "council", {"basic"}, TOLD_AT, MIDNIGHT, None, matter)

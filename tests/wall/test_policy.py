@@ -42,7 +42,7 @@ BY_RELATION = {
     Permission.REFERRAL_ANSWER: {"r"},
     Permission.REFERRAL_CANCEL: {"s", "r"},
     Permission.REFERRAL_TAKE_PART: {"s", "r"},
-    Permission.MEETING_ATTEND: set("hsrdota"),  # of a meeting that his queries find
+    Permission.MEETING_ATTEND: set("hsrdota"),  # of a meeting that their queries find
     Permission.ISSUE_EDIT: {"o"},
     Permission.ERASURE_PROPOSE: {"h"},
     Permission.ACTIVITY_RECORD: set("hsrdota"),
@@ -50,7 +50,7 @@ BY_RELATION = {
     Permission.PARTNER_EDIT: {"o"},
     Permission.EVALUATION_WRITE: {"o", "i"},
 }
-# Who convenes, and arranges what his own agency convenes.
+# Who convenes, and arranges what their own agency convenes.
 FOR_COORDINATORS = {Permission.MEETING_CONVENE: {"h"}, Permission.MEETING_ARRANGE: {"c"}}
 # A use of emergency access by a colleague, by oneself, of a record kept here, of others; and the notices of it.
 EMERGENCIES = {
@@ -66,7 +66,7 @@ EXCLUSIONS = {
 FOR_ADMINISTRATORS = {Permission.AGENCY_EDIT, Permission.STAFF_MANAGE}
 Rule = Callable[[Role, bool, str], bool]
 COORDINATOR, AUDITOR, SYSTEM_ADMIN = Role.COORDINATOR, Role.AUDITOR, Role.SYSTEM_ADMIN
-# By role, whether he administers an agency of his own, and the relation of the record.
+# By role, whether they administer an agency of their own, and the relation of the record.
 BY_ROLE: dict[Permission, Rule] = {
     Permission.INSPECT: lambda role, _runs, _relation: role is AUDITOR,
     Permission.FINDING_READ: lambda role, runs, relation: (

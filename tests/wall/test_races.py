@@ -96,7 +96,7 @@ def test_of_two_answers_at_once_one_wins(app: Flask) -> None:
 
 
 def test_of_twenty_answers_at_once_one_is_the_outcome(app: Flask) -> None:
-    """Ten colleagues accept, ten refuse, in one instant: one answer, one step, one entry, and nobody lost his way."""
+    """Ten colleagues accept, ten refuse, in one instant: one answer, one step, one entry, else conflicts."""
     a, b = make_member(), make_member()
     referral_id = make_referral(a, b)
     db.end()

@@ -60,7 +60,7 @@ class Fact:
     covers_health: bool = True
     withdrawn: str = "no"
     replaced: bool = False
-    member: str = ""  # of a council, an emergency: "me", "colleague" (another of his agency), "" nobody
+    member: str = ""  # of a council, an emergency: "me", "colleague" (another of their agency), "" nobody
 
 
 def combinations() -> list[Fact]:

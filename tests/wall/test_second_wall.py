@@ -1,7 +1,7 @@
 """The second wall by itself: every way round it that is known, on both databases, and the same answers as the oracle.
 
 `ESCAPES` are ways to ask that a forgetful or clever page could try on the reader session; each is tried by the keeper
-of the record, who must get what he asks for if it is a question at all, and by readers who must not.
+of the record, who must get what they ask for if it is a question at all, and by readers who must not.
 """
 
 # ruff: noqa: S608 - statements made of the names of our own tables
@@ -130,7 +130,7 @@ def by_reload(session: Session, town: Town) -> str:
     return str(person.family)
 
 
-# Questions: he who may gets the answer by them.
+# Questions: whoever may gets the answer by them.
 QUESTIONS: dict[str, Escape] = {
     "text()": lambda s, t: plain(s, HIDDEN),
     "from_statement": lambda s, t: str(
@@ -450,7 +450,7 @@ ABOUT_A_PERSON = (
 
 
 def test_a_conflict_of_interest_beats_every_other_rule(town: Town) -> None:
-    """At home, too; and nobody but him."""
+    """At home, too; and nobody but them."""
     colleague = make_member(town.home.agency_id)
     row = exclude(town, town.home)
     for name in ABOUT_A_PERSON:

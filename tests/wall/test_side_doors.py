@@ -1,4 +1,4 @@
-"""Ways around the wall that somebody could try: by guessing, by asking twice, by joining two things he may see."""
+"""Ways around the wall that somebody could try: guessing, asking twice, joining two things they may see."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two worlds that differ only in what a reader may not see answer every page of his with the same bytes."""
+"""Two worlds that differ only in what a reader may not see answer that reader with the same bytes."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def beyond_d(world: World) -> None:
     disclosures.withdraw_consent(world.a.actor, world.consents["live"])
 
 
-# Of the length of the log and its signed roots everybody who keeps them may know; of his own agency's numbers its administrator.
+# Whoever keeps the signed roots may know the log's length; an administrator, the own agency's numbers.
 TELLS_ALL = ("/audit/checkpoints", "/reports/monthly")
 
 

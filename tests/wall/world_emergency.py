@@ -62,7 +62,7 @@ def ask(world: World, member: Member, name: str) -> Any:
 
 
 def happen(world: World) -> None:
-    """Nobody of b has a part in it: two worlds that differ here are the same for him."""
+    """Nobody of b has a part in it: two worlds that differ here are the same for them."""
     with clock.frozen(clock.now() - timedelta(days=1)):
         judged = ask(world, world.d, "live")
         services.give_back(world.d.actor, judged)

@@ -47,7 +47,7 @@ def person_of(rights: ReadingRights, table: str, row: Row) -> Any:
 
 
 def happen(world: World) -> None:
-    """Nobody of b has a part in it: two worlds that differ here are the same for him."""
+    """Nobody of b has a part in it: two worlds that differ here are the same for them."""
     relative, word = make_member(world.a.agency_id), world.canaries.word
     for name in ("parent", "protected"):
         made = exclusions.exclude(

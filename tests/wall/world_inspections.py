@@ -39,7 +39,7 @@ def asked_for(rights: ReadingRights, row: Row) -> bool:
     return bool(row["agency_id"] == rights.agency)
 
 
-# By everybody but the auditor; what he wrote himself he reads.
+# By everybody but the auditor; auditors read what they wrote themselves.
 RULES_OF_INSPECTIONS = {
     **{("audit_finding", column): own for column in ("text", "answer", "closing")},
     ("name_opening", "reason"): nobody,
@@ -63,7 +63,7 @@ def is_asked_for(rights: ReadingRights, row: Row) -> bool:
 
 
 def is_excluded(rights: ReadingRights, row: Row) -> bool:
-    """An exclusion, for who may lift it or has it on his list."""
+    """An exclusion, for who may lift it or has it on their list."""
     return rights.works is not None and is_concerned(rights, row)
 
 

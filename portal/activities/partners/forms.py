@@ -1,4 +1,4 @@
-"""What may be typed about a partner and its agreements, and what the list of partners is narrowed to."""
+"""Forms of a partner and its agreements, and the filter of the list of partners."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class PartnerForm(BaseForm):
         return PartnerFacts(**typed, offers=frozenset(Offer(one) for one in self.offers.data or ()))
 
     def clashes(self, theirs: PartnerView) -> list[tuple[str, str, str]]:
-        """Where the form and what a colleague saved meanwhile say different things."""
+        """The fields whose value differs from what a colleague saved meanwhile."""
         found = differences(self, {name: getattr(theirs, name) for name in TYPED})
         mine = tuple(one for one in Offer if one.value in (self.offers.data or ()))
         if mine != theirs.offers:
@@ -55,7 +55,7 @@ class PartnerForm(BaseForm):
 
 
 class NewPartnerForm(PartnerForm):
-    """With the first agreement, when there is one already."""
+    """A new partner, with the first agreement if there is one already."""
 
     added_on = EraDateField(
         lazy_gettext("協力先になった日"),
@@ -110,7 +110,7 @@ class PartnerFilterForm(BaseForm):
         ]
 
     def wanted(self) -> Filter:
-        """What no choice has narrows nothing."""
+        """The filter as asked for; a value that no choice has narrows nothing."""
         return Filter(
             has_ended=self.show.data == "ended",
             offer=member(Offer, self.offer.data),

@@ -1,4 +1,4 @@
-"""How partners and their agreements are read, and what was done with one, within the wall."""
+"""Queries of partners, their agreements, and what was done with them, within the wall."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class AgreementState(Labelled):
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What the list is narrowed to: those who take people in, or those who have ended."""
+    """The filter of the list: partners that take people in, or those that have ended."""
 
     has_ended: bool = False
     offer: Offer | None = None
@@ -92,14 +92,14 @@ class PartnerView:
 
 
 def latest_day() -> ColumnElement[date]:
-    """The last day on which an agreement of the partner stands; nothing when it has none."""
+    """The last day on which an agreement of the partner is valid; NULL when it has none."""
     end = func.coalesce(Agreement.valid_until, literal(NO_END, Date()))
     found = select(func.max(end)).where(Agreement.partner_id == Partner.id, Agreement.struck_at.is_(None))
     return found.correlate(Partner).scalar_subquery()
 
 
 def columns() -> Select[*tuple[Any, ...]]:
-    reader: Any = predicates.READER.agency_id  # of nobody but caseworkers
+    reader: Any = predicates.READER.agency_id  # set for caseworkers only
     return (
         select(
             Partner.id,
@@ -165,7 +165,7 @@ def page(
     after: UUID | None = None,
     size: int = 25,
 ) -> list[PartnerView]:
-    """Partners by name, beginning behind the one of this id."""
+    """One page of partners by name, after the partner `after`."""
     values = predicates.bound(actor, now, size=size)
     if about.offer:
         values["offer"] = f'%"{about.offer.value}"%'
@@ -234,7 +234,7 @@ def agreements_of(partner_id: UUID) -> Select[*tuple[Any, ...]]:
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Somebody of the reader's agency who was taken in; `label` is empty where the wall hides the name."""
+    """A person of the reader's agency whom the partner took in; `label` is empty where the name is hidden."""
 
     person_id: UUID
     label: str
@@ -243,7 +243,7 @@ class Visitor:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """An activity with a partner that the reader's agency held, and whom it wrote down."""
+    """An activity with a partner that the reader's agency held, and the people it recorded."""
 
     id: UUID
     title: str
@@ -256,7 +256,7 @@ class Use:
 
 @cache
 def uses_statement(*, is_first: bool) -> Select[*tuple[Any, ...]]:
-    """Held activities with a partner, of those that the reader's agency held alone or with others."""
+    """Held activities with a partner that the reader's agency held alone or with others."""
     held_here = exists().where(
         ActivityAgency.activity_id == Activity.id, ActivityAgency.agency_id == predicates.READER.agency_id
     )
@@ -275,7 +275,7 @@ def uses_statement(*, is_first: bool) -> Select[*tuple[Any, ...]]:
 
 @cache
 def visitors_statement() -> Select[*tuple[Any, ...]]:
-    """Whom the reader's agency wrote down as having come, but for those from whose affairs he is shut out."""
+    """Whom the reader's agency recorded as having come, without people the reader is excluded from."""
     return (
         select(
             ActivityAttendance.activity_id,
@@ -306,7 +306,7 @@ def uses(
     after: tuple[date, UUID] | None = None,
     size: int = 25,
 ) -> list[Use]:
-    """What the reader's agency did with the partner, the latest day first, beginning behind the key `after`."""
+    """What the reader's agency did with the partner, the latest day first, after the key `after`."""
     values = predicates.bound(actor, now, partner_id=partner_id, size=size)
     if after:
         values |= {"after_day": after[0], "after_id": after[1]}

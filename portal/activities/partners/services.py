@@ -73,7 +73,7 @@ def add(
     valid_until: date | None = None,
     idempotency_key: str | None = None,
 ) -> UUID:
-    """Put down a partner, with its first agreement when one was signed; returns the partner's id.
+    """Add a partner, with its first agreement when one was signed; returns the partner's id.
 
     Raises:
         Invalid: no name, a name that is taken, a day to come, or an agreement that ends before it begins.
@@ -114,7 +114,7 @@ def change(actor: Actor, partner_id: UUID, facts: PartnerFacts, *, version: int 
 
 
 def end(actor: Actor, partner_id: UUID, ended_on: date | None = None, *, version: int | None = None) -> None:
-    """It takes nobody any more; what was done there stays.
+    """Mark that the partner takes nobody any more; its past activities stay.
 
     Raises:
         Conflict: it has ended already.
@@ -135,7 +135,7 @@ def end(actor: Actor, partner_id: UUID, ended_on: date | None = None, *, version
 
 
 def take_up_again(actor: Actor, partner_id: UUID, *, version: int | None = None) -> None:
-    """It takes people in again, or the end was a mistake.
+    """Undo the end of a partner.
 
     Raises:
         Conflict: it has not ended.
@@ -157,7 +157,7 @@ def sign(
     *,
     idempotency_key: str | None = None,
 ) -> UUID:
-    """Put down an agreement, the first or a renewal; `valid_until` is its last day. Returns its id.
+    """Add an agreement, the first or a renewal; `valid_until` is its last day. Returns its id.
 
     Raises:
         NotAllowed: another agency keeps the partner.
@@ -203,7 +203,7 @@ def add_agreement(
 
 
 def strike_agreement(actor: Actor, partner_id: UUID, agreement_id: UUID) -> None:
-    """Take back an agreement that was entered by mistake: it counts nowhere, and never has.
+    """Strike out an agreement that was entered by mistake: it counts nowhere.
 
     Raises:
         NoResultFound: none with this partner.

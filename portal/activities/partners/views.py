@@ -86,7 +86,7 @@ def partner(partner_id: UUID) -> ResponseReturnValue:
 
 
 def note_reading(actor: Actor, partner_id: UUID, shown: Any) -> None:
-    """Log whose names, or at least whose coming, the page shows."""
+    """Log whose names, or at least how many people, the page shows."""
     uses: list[Use] = list(shown)
     people = {one.person_id for use in uses for one in use.visitors}
     if not people:
@@ -104,7 +104,7 @@ def note_reading(actor: Actor, partner_id: UUID, shown: Any) -> None:
 
 
 def kept(actor: Actor, partner_id: UUID) -> PartnerView:
-    """The partner, for the agency that keeps it."""
+    """The partner, which the reader's agency must keep."""
     view = queries.load(db.read(), actor, partner_id, clock.now())
     require(actor, Permission.PARTNER_EDIT, view)
     return view
@@ -172,7 +172,7 @@ def agreement_new(partner_id: UUID) -> ResponseReturnValue:
 
 @bp.route("/partners/<uuid:partner_id>/agreements/<uuid:agreement_id>/strike", methods=["GET", "POST"])
 def agreement_strike(partner_id: UUID, agreement_id: UUID) -> ResponseReturnValue:
-    """The agreement once more; struck out, it stays to be read and counts nowhere."""
+    """Show the agreement for confirmation, then strike it out; it stays readable and counts nowhere."""
     actor, form = signed_in(), BaseForm()
     view = kept(actor, partner_id)
     statement = queries.agreements_of(partner_id).where(Agreement.id == agreement_id)

@@ -1,4 +1,4 @@
-"""What may be typed about a series of activities, and what the list of activities is narrowed to."""
+"""Forms of a series of activities, and the filter of the list of activities."""
 
 from __future__ import annotations
 

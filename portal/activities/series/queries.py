@@ -1,4 +1,4 @@
-"""How series of activities are read, month by month."""
+"""Queries of series of activities, month by month."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MONTHS, WEEK = 12, 7
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """One month of a series: what was held or not held in it, and whether it is asked for at all."""
+    """One month of a series: what was held or not held in it, and whether an activity is expected at all."""
 
     first: date
     last: date
@@ -37,7 +37,7 @@ class Month:
 
 
 def visible_to(actor: Actor) -> ColumnElement[bool]:
-    """Those that the reader's agency holds."""
+    """Series that the reader's agency holds."""
     if actor.agency_id is None or not can(actor, Permission.CASEWORK):
         return false()
     return (
@@ -78,7 +78,7 @@ def going_on() -> Select[*tuple[Any, ...]]:
 
 
 def live(session: Session, actor: Actor, now: datetime) -> Sequence[Row[Any]]:
-    """The series that the reader's agency holds and that have not ended."""
+    """The series that the reader's agency holds and that go on."""
     values = predicates.bound(actor, now, day=clock.japan_date(now))
     return session.execute(going_on(), values).all()
 
@@ -98,7 +98,7 @@ def detail(session: Session, actor: Actor, series_id: UUID, now: datetime) -> Ro
 
 
 def agencies_of(series_id: UUID) -> Select[UUID, str]:
-    """Who holds a series that the reader sees, by name."""
+    """The agencies that hold a series which the reader sees, by name."""
     return (
         select(Agency.id, Agency.name)
         .join(ActivitySeriesAgency, ActivitySeriesAgency.agency_id == Agency.id)
@@ -108,7 +108,7 @@ def agencies_of(series_id: UUID) -> Select[UUID, str]:
 
 
 def open_on(session: Session, actor: Actor, series_id: UUID, day: date) -> None:
-    """For a service that records one of its days.
+    """Raise unless the actor's agency holds the series and it goes on at this day.
 
     Raises:
         NoResultFound: none that this actor's agency holds.
@@ -153,7 +153,7 @@ def months(session: Session, actor: Actor, series: Any, year: int, now: datetime
 
 
 def like(usual: date, month: date) -> date:
-    """The day of this month that lies in it as `usual` lies in its own: the second Saturday, say."""
+    """The day of `month` that corresponds to `usual` in its own month: the second Saturday, for instance."""
     nth, first = (usual.day - 1) // WEEK, month.replace(day=1)
     day = first + timedelta(days=(usual.weekday() - first.weekday()) % WEEK + WEEK * nth)
     return day if day.month == month.month else day - timedelta(days=WEEK)

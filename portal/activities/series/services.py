@@ -57,7 +57,7 @@ def define(actor: Actor, facts: SeriesFacts, *, idempotency_key: str | None = No
     """Begin a series; returns its id.
 
     Raises:
-        NotAllowed: who does no casework.
+        NotAllowed: the actor does no casework.
         Invalid: no name, an agency that does not exist, a mode that does not fit.
     """
     require(actor, Permission.ACTIVITY_RECORD)
@@ -87,7 +87,7 @@ def holders(series_id: UUID) -> Select[UUID]:
 
 
 def own_series(session: Session, actor: Actor, series_id: UUID) -> ActivitySeries:
-    """The series, locked, for its own agency while it goes on."""
+    """The series, locked; raises unless the actor's agency keeps it and it goes on."""
     mine = select(ActivitySeries).where(ActivitySeries.id == series_id, queries.visible_to(actor))
     series = session.scalars(mine.with_for_update(), execution_options={"populate_existing": True}).one()
     require(actor, Permission.ACTIVITY_EDIT, series)
@@ -129,7 +129,7 @@ def change(actor: Actor, series_id: UUID, facts: SeriesFacts, *, version: int | 
 
 
 def end(actor: Actor, series_id: UUID, last_day: date) -> None:
-    """Say after which day it is not held any more.
+    """Set the last day of a series.
 
     Raises:
         NoResultFound, NotAllowed, Conflict: see `change`.

@@ -101,7 +101,7 @@ def is_over(series: Any) -> bool:
 
 
 def day_for(month: Any, usual: date | None) -> str:
-    """The day with which a record of this month begins: today, or the usual one of that month."""
+    """The suggested day for a record of this month: today, or the usual day of that month."""
     today = clock.today()
     if month.first <= today <= month.last:
         return today.isoformat()

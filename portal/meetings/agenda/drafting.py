@@ -50,7 +50,7 @@ class Setting:
     now: datetime
 
     def values(self) -> dict[str, Any]:
-        """What the statements of `sources` ask for."""
+        """The parameters of the statements of `sources`."""
         today = clock.japan_date(self.now)
         return {
             "meeting_id": self.meeting_id,
@@ -70,12 +70,12 @@ class Setting:
 
     @property
     def late_day(self) -> date:
-        """What is unanswered is late by today: nobody is called late before he is, on an agenda drawn up early."""
+        """The day on which lateness is judged, today at the latest: an early draft calls nobody late."""
         return min(self.day, clock.japan_date(self.now))
 
     @property
     def is_near(self) -> bool:
-        """So near that its day is what counts; of a meeting far off, today is."""
+        """Whether the meeting is so near that its own day counts; for a later one, today counts."""
         return self.starts_at - self.now < WINDOW
 
 
@@ -118,7 +118,7 @@ RANK = {source: rank for rank, source in enumerate(SOURCES)}
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What the work puts on the agenda: why, whose matter it is, and whom or what it is about."""
+    """What the work puts on the agenda: why, which agency brings it, and whom or what it is about."""
 
     source: Source
     kind: ItemKind
@@ -135,7 +135,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What has to change for the agenda to be in step with the work."""
+    """The changes that bring the agenda in step with the work."""
 
     new: Sequence[Found]
     changed: Sequence[tuple[AgendaItem, dict[str, Any]]]
@@ -150,7 +150,7 @@ def usual_minutes(kind: ItemKind) -> int:
 
 
 def refresh(actor: Actor, meeting_id: UUID) -> None:
-    """Bring the agenda in step with the work; nothing is written when it is already, or once the meeting began.
+    """Bring the agenda in step with the work; writes nothing when it is, or once the meeting has begun.
 
     Raises:
         NoResultFound: no meeting to which this actor's agency is invited.
@@ -203,7 +203,7 @@ def plan(session: Session, meeting: Meeting) -> Plan:
 
 
 def differing(item: AgendaItem, found: Found) -> dict[str, Any]:
-    """What the work says differently now; whose matter it is stays with an item that somebody has touched."""
+    """The values that differ from the work; on an item touched by hand the bringing agency stays."""
     values: dict[str, Any] = {
         "source": found.source,
         "reason_on": found.reason_on,
@@ -219,7 +219,7 @@ def differing(item: AgendaItem, found: Found) -> dict[str, Any]:
 
 
 def gather(session: Session, place: Setting) -> list[Found]:
-    """Everything that belongs on the agenda, in its order, once each."""
+    """Everything that belongs on the agenda, in its order, each matter once."""
     values = place.values()
     claimed: set[UUID] = set()
     found: list[Found] = []
@@ -232,7 +232,7 @@ def gather(session: Session, place: Setting) -> list[Found]:
 
 
 def keys_of(row: Any) -> set[UUID]:
-    """What one item is enough for. A promise about a referral stands beside the referral's own item."""
+    """The matters that one item covers. A promise about a referral stands beside the referral's own item."""
     keys = {row.subject_id}
     if row.source is Source.CARRIED:
         keys |= {row.former_subject_id, row.referral_id, row.issue_id} - {None}
@@ -259,7 +259,7 @@ def found_of(row: Any) -> Found:
 
 
 def with_days_waited(session: Session, place: Setting, found: Sequence[Found]) -> list[Found]:
-    """How many of the recipient's open days an unanswered referral has waited."""
+    """The items found, with the recipient's open days that each unanswered referral has waited."""
     late = [one.referral_id for one in found if one.source is Source.OVERDUE]
     if not late:
         return list(found)
@@ -282,7 +282,7 @@ def waited(found: Found, days: int) -> Found:
 
 
 def take_off(session: Session, actor: Actor, item: AgendaItem) -> None:
-    """Its cause is gone and nobody has touched it: what it told ends, and it leaves no trace but in the log."""
+    """Remove an untouched item whose cause is gone: its disclosures end, and only the log keeps a trace."""
     disclosures.end(actor, item.id)
     audit.record(AuditEvent.ITEM_DRAFTED, item, actor=actor, person_id=item.person_id, gone=item.source)
     keep_only(session, ItemCategory, "category", (), item_id=item.id)
@@ -326,7 +326,7 @@ def put_on(session: Session, actor: Actor, meeting: Meeting, found: Found) -> No
 
 
 def take_over(item: AgendaItem, former: AgendaItem) -> None:
-    """What comes back is shared as it was. A person's matter stays with the agency that brought it."""
+    """Copy how an earlier item was shared. A person's matter stays with the agency that brought it."""
     item.apply(shared=former.shared, shared_by_id=former.shared_by_id)
     if item.person_id or item.source is Source.CARRIED:
         item.apply(brought_by_id=former.brought_by_id)
@@ -346,14 +346,14 @@ def copy_categories(session: Session, former_id: UUID, item_id: UUID) -> None:
 
 
 def place_for(session: Session, meeting_id: UUID, source: Source) -> int:
-    """Behind the last item that comes before its kind; what was added by hand stays where it was put."""
+    """The position behind the last item that comes before this kind; manual items stay where they are."""
     statement = select(AgendaItem.position, AgendaItem.source).where(AgendaItem.meeting_id == meeting_id)
     rows = session.execute(statement.order_by(AgendaItem.position, AgendaItem.id)).all()
     return between([position for position, _ in rows], index_for([s for _, s in rows], source))
 
 
 def index_for(sources: Iterable[Source], source: Source) -> int:
-    """Where in this order of sources an item of `source` belongs."""
+    """The index in this order of sources at which an item of `source` belongs."""
     index = 0
     for i, other in enumerate(sources):
         if other is not Source.HAND and RANK[other] <= RANK[source]:
@@ -362,7 +362,7 @@ def index_for(sources: Iterable[Source], source: Source) -> int:
 
 
 def between(positions: Sequence[int], index: int) -> int:
-    """A position before the item at `index`; two items may share one, and are then told apart by their age."""
+    """A position before the item at `index`; items may share a position, and are then sorted by age."""
     if not positions:
         return GAP
     if index == len(positions):

@@ -1,4 +1,4 @@
-"""What a person may type about an agenda item."""
+"""Forms of agenda items."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class MinutesField(CleanString):
 
 
 class ArrangeForm(BaseForm):
-    """How long, and who presents it."""
+    """The length of an item, and the agency that presents it."""
 
     minutes = MinutesField(
         lazy_gettext("時間（分）"), [Required(lazy_gettext("時間を入力してください。"))], default="5"
@@ -81,7 +81,7 @@ class ItemForm(ArrangeForm):
 
 
 def kinds_to_choose(*, about_person: bool) -> list[ItemKind]:
-    """What may be typed by hand; a local issue is about nobody, and other kinds need somebody."""
+    """Kinds that may be typed by hand; a local issue is about nobody, other kinds need a person."""
     of_person = {
         ItemKind.PLAN_CHECK,
         ItemKind.ROLES,

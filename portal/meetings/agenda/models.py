@@ -1,4 +1,4 @@
-"""Agenda items, and the categories of information that an item tells."""
+"""Agenda items, and the categories of information that an item discloses."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from portal.people.categories import Category
 
 
 class AgendaItem(Identified, Versioned, Audited, Base):
-    """One item (議題). What is drafted from the work has a `source` and its `subject_id`, once in a meeting.
+    """One item (議題). A drafted item has a `source` and its `subject_id`, once in a meeting.
 
     `brought_by_id` is the agency whose matter it is. Others at the table learn of a person only when it is
-    `shared`: then the categories of `ItemCategory` are told, on the basis of the meeting's kind, at the opening
-    of each packet. `minutes_text` is what was said; `version` guards it and everything else of the item.
+    `shared`: the opening of a packet then discloses the categories of `ItemCategory`, on the basis of the
+    meeting's kind. `minutes_text` is what was said; `version` guards it and everything else of the item.
     """
 
     __tablename__ = "agenda_item"
@@ -65,7 +65,7 @@ class AgendaItem(Identified, Versioned, Audited, Base):
 
 
 class ItemCategory(Base):
-    """A category that a shared item tells."""
+    """A category that a shared item discloses."""
 
     __tablename__ = "agenda_item_category"
 

@@ -86,7 +86,7 @@ class MeetingView:
 
     @property
     def is_open(self) -> bool:
-        """Its packet may be opened."""
+        """Whether its packet may be opened."""
         return self.status in OPENED
 
     @property
@@ -95,7 +95,7 @@ class MeetingView:
 
     @property
     def needs_confidentiality(self) -> bool:
-        """Of a 支援会議, nothing is shown before the reader has acknowledged his duty of secrecy."""
+        """Of a 支援会議, nothing is shown before the reader has acknowledged the duty of secrecy."""
         return self.kind is MeetingKind.STATUTORY and not self.has_agreed
 
     def is_arranged_by(self, actor: Actor) -> bool:
@@ -118,9 +118,9 @@ class ReferralGlance:
 class ItemView:
     """An agenda item in one reader's eyes.
 
-    `is_hidden`: a closed item (非公開の議題), shown to who arranges the agenda with its presenter and minutes and
-    nothing else; everything below `version` is then empty. `is_readable`: its words and minutes may be read.
-    `brief` is the person where he may be named. `number` counts what this reader sees.
+    `is_hidden`: a closed item (非公開の議題), shown to whoever arranges the agenda with its presenter and
+    minutes only; everything below `version` is then empty. `is_readable`: its words and minutes may be read.
+    `brief` is the person where the reader may name them. `number` counts what this reader sees.
     """
 
     id: UUID
@@ -196,7 +196,7 @@ MEMBERS = (
 
 
 def load_meeting(session: Session, actor: Actor, meeting_id: UUID, now: datetime) -> MeetingView:
-    """The meeting, of which everyone at the table may know.
+    """The meeting, which everyone at the table may know of.
 
     Raises:
         NoResultFound: none to which this reader's agency is invited.
@@ -213,7 +213,7 @@ def shown(condition: ColumnElement[bool], column: Any, name: str) -> ColumnEleme
 
 
 def sights() -> CTE:
-    """What the reader sees of each item of the meeting, worked out once."""
+    """What the reader sees of each item of the meeting, computed once."""
     reader, now = predicates.READER, predicates.NOW
     return (
         select(
@@ -233,7 +233,7 @@ def sights() -> CTE:
 
 @cache
 def items_statement() -> Select[*tuple[Any, ...]]:
-    """Every item, with whatever this reader may not see left out by the database itself."""
+    """Every item, without the columns that this reader may not see, which the database leaves out."""
     sight = sights()
     present, readable, named, party = sight.c.present, sight.c.readable, sight.c.named, sight.c.party
     presenter, bringer, sender, recipient = (aliased(Agency) for _ in range(4))
@@ -308,7 +308,7 @@ def categories_statement() -> Select[*tuple[Any, ...]]:
 
 @cache
 def closed_statement() -> Select[*tuple[Any, ...]]:
-    """That there are items, and how long they take: nothing of what they are about."""
+    """The number and length of items: nothing of what they are about."""
     item = AgendaItem
     return (
         select(
@@ -335,7 +335,7 @@ def closed_statement() -> Select[*tuple[Any, ...]]:
 def with_closed(
     rows: Sequence[Row[*tuple[Any, ...]]], values: dict[str, Any]
 ) -> Sequence[Row[*tuple[Any, ...]]]:
-    """For who arranges the agenda: the places of the items that he may not know, among the others."""
+    """The rows with the places of closed items among them, for whoever arranges the agenda."""
     known = {row.id: row for row in rows}
     return [known.get(row.id, row) for row in db.unrestricted().execute(closed_statement(), values)]
 
@@ -352,8 +352,8 @@ def load_items(
 ) -> list[ItemView]:
     """The agenda in this reader's eyes, in its order.
 
-    `with_hidden`: closed items too, for who arranges the agenda. `with_fallen`: what was removed or postponed,
-    too. `with_information`: the filed texts that may be seen of each person, too.
+    `with_hidden`: closed items too, for whoever arranges the agenda. `with_fallen`: removed and postponed
+    ones too. `with_information`: the filed texts that may be seen of each person, too.
     """
     values = predicates.bound(actor, now, meeting_id=meeting_id, with_fallen=with_fallen)
     rows: Sequence[Row[*tuple[Any, ...]]] = session.execute(items_statement(), values).all()
@@ -488,13 +488,13 @@ def share_afterwards(session: Session, meeting: MeetingView) -> int | None:
     return round(100 * counted.get(ItemKind.REPORT_AFTERWARDS, 0) / whole) if whole else None
 
 
-# Which agencies at a table would hear of a person, and by what: asked before a matter is brought there.
+# Which agencies at a table may learn of a person, and on which basis: asked before a matter is brought there.
 
 
 def eligible_agencies(
     session: Session, members: Collection[UUID], person_id: UUID, referral_id: UUID | None, now: datetime
 ) -> set[UUID]:
-    """Those members who know already, or whom a consent lets be told."""
+    """The members that know of the person already, or that a consent covers."""
     home = session.scalar(select(Person.home_agency_id).where(Person.id == person_id))
     sides: set[UUID | None] = {home}
     if referral_id:
@@ -508,7 +508,7 @@ def eligible_agencies(
 
 
 def covered(session: Session, members: Collection[UUID], person_id: UUID, now: datetime) -> set[UUID]:
-    """Those members whom a consent of this person that lives names for basic information."""
+    """The members that a live consent of this person covers for basic information."""
     statement = living(members, person_id, now)
     return set(session.scalars(statement))
 
@@ -516,7 +516,7 @@ def covered(session: Session, members: Collection[UUID], person_id: UUID, now: d
 def covered_as_seen(
     session: Session, actor: Actor, members: Collection[UUID], person_id: UUID, now: datetime
 ) -> set[UUID]:
-    """The same, by those consents alone that this actor may see himself."""
+    """The same, by those consents alone that this actor may see."""
     seen = consents_visible_to(actor).with_only_columns(Consent.id).order_by(None)
     return set(session.scalars(living(members, person_id, now).where(Consent.id.in_(seen))))
 

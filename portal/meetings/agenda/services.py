@@ -1,4 +1,4 @@
-"""What people do to an agenda: add, arrange, put off, take off and share its items."""
+"""Acts on an agenda: adding, arranging, postponing, removing and sharing its items."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from portal.referrals import queries as referrals
 from portal.referrals.drafts import require_nameless
 from portal.referrals.models import Referral
 
-# These come of themselves; nobody types them.
+# Kinds that are only drafted; nobody types them.
 BY_THEMSELVES = frozenset({ItemKind.MINUTES, ItemKind.ACTION})
 LONGEST = 480
 ANONYMOUS_STAYS = N_("匿名の依頼の議題は、ほかの機関に共有できません。")
@@ -43,7 +43,7 @@ BASIC_FIRST = N_("共有するときは、基本情報を含めてください�
 
 @dataclass(frozen=True, slots=True)
 class ItemFacts:
-    """An item as it is typed. `categories` are told to the others at the table when `shared`."""
+    """An item as it is typed. `categories` are disclosed to the others at the table when `shared`."""
 
     kind: ItemKind
     title: str
@@ -58,7 +58,7 @@ class ItemFacts:
 
 
 def person_of(session: Session, actor: Actor, facts: ItemFacts) -> UUID | None:
-    """Whom the item is about; of a referral, the person it is about, also where the actor may not name him."""
+    """The person the item is about; of a referral, its person, even if the actor may not name them."""
     if facts.issue_id:
         session.scalars(
             select(LocalIssue).where(LocalIssue.id == facts.issue_id, LocalIssue.agency_id == actor.agency_id)
@@ -82,7 +82,7 @@ def check(
 ) -> None:
     """Raise `Invalid`, naming the field, unless the item holds together and fits this kind of meeting.
 
-    What the work put there (`is_new` is false) may be of any kind and needs no title.
+    A drafted item (`is_new` is false) may be of any kind and needs no title.
     """
     if is_new and facts.kind in BY_THEMSELVES:
         raise Invalid(N_("議題の種類を選び直してください。"), field="kind")
@@ -124,7 +124,7 @@ def check_place(session: Session, meeting: Meeting, minutes: int, presenter_agen
 
 
 def check_nameless(session: Session, actor: Actor, person_id: UUID, title: str, text: str) -> None:
-    """Nobody may be able to tell who is meant: 事例検討会."""
+    """Raise `Invalid` when the words of a 事例検討会 name the person."""
     require_nameless(session, actor, person_id, title, field="title")
     require_nameless(session, actor, person_id, text, field="text")
 
@@ -162,7 +162,7 @@ def check_sharing(
 def check_covered(
     session: Session, actor: Actor, meeting: Meeting, person_id: UUID, referral_id: UUID | None
 ) -> None:
-    """A 支援調整会議 rests on consent: what nobody else may hear is not brought there."""
+    """Raise `Invalid` unless another member may learn of the person: a 支援調整会議 rests on consent."""
     members = set(session.scalars(schedule_queries.members_of(meeting.id))) - {actor.agency_id}
     if not queries.eligible_agencies(session, members, person_id, referral_id, clock.now()):
         raise Invalid(
@@ -174,16 +174,16 @@ def check_covered(
         )
 
 
-# Finding an item in order to change it, and writing down what was changed. Used by the acts below alone.
+# Finding an item in order to change it, and logging what was changed. Used only by the acts below.
 
 TOO_LATE = N_("会議が始まったあとは、議題を変えられません。")
 
 
 def held(session: Session, actor: Actor, item_id: UUID) -> tuple[Meeting, AgendaItem]:
-    """The meeting, held until the transaction ends, and its item, which this actor may know of.
+    """The meeting, locked until the transaction ends, and its item, which this actor may know of.
 
     Raises:
-        NoResultFound: none on an agenda that he may see; closed items are known to who arranges the agenda.
+        NoResultFound: none that the actor may know of; whoever arranges the agenda knows of closed items.
         Conflict: the meeting has begun.
     """
     meeting_id = session.scalars(select(AgendaItem.meeting_id).where(AgendaItem.id == item_id)).one()
@@ -211,14 +211,14 @@ def arranges(actor: Actor, meeting: Meeting) -> bool:
 
 
 def require_own(session: Session, actor: Actor, item: AgendaItem) -> None:
-    """Raise unless his agency brought it; to who is shut out of its person's affairs it is closed like any other's."""
+    """Raise unless the actor's agency brought it; to excluded actors it is closed like any other's."""
     closed = select(AgendaItem.id).where(AgendaItem.id == item.id, item_visibility.is_excluded(actor))
     if item.brought_by_id != actor.agency_id or session.scalar(closed):
         raise NotAllowed(N_("ほかの機関が出した議題は変えられません。出した機関に頼んでください。"))
 
 
 def note_step(actor: Actor, meeting: Meeting) -> None:
-    """The meeting's own version moved with its agenda."""
+    """Log that the version of the meeting moved with its agenda."""
     audit.record(AuditEvent.ITEM_CHANGED, meeting, actor=actor)
 
 
@@ -236,18 +236,18 @@ def changed(
     categories: Collection[Category] = (),
     **values: Any,
 ) -> None:
-    """Set these values by hand, and write down what really changed."""
+    """Set these values by hand, and log what really changed."""
     item.advance(version)
     changes = item.apply(**values, is_touched=True)
     meeting.advance(None)
-    ground = meeting.basis if item.person_id else None
+    basis = meeting.basis if item.person_id else None
     audit.record(
         event,
         item,
         actor=actor,
         person_id=item.person_id,
         categories=categories,
-        ground=ground,
+        ground=basis,
         changes=changes,
     )
     note_step(actor, meeting)
@@ -333,7 +333,7 @@ def last_position(session: Session, meeting_id: UUID) -> int:
 
 
 def edit_item(actor: Actor, item_id: UUID, facts: ItemFacts, *, version: int | None = None) -> None:
-    """Change the words of one's own item, and what it tells; whom it is about stays.
+    """Change the words of one's own item, and what it discloses; whom it is about stays.
 
     Raises:
         NotAllowed: another agency brought it.
@@ -350,7 +350,7 @@ def edit_item(actor: Actor, item_id: UUID, facts: ItemFacts, *, version: int | N
         shared = facts.shared and item.person_id is not None
         told = facts.categories if shared else frozenset()
         if item.shared and (not shared or told_by(session, item) - told):
-            disclosures.end(actor, item.id)  # the next opening of a packet tells what is left
+            disclosures.end(actor, item.id)  # the next opening of a packet discloses what is left
         write_categories(session, item, told)
         changed(
             actor,
@@ -371,7 +371,7 @@ def edit_item(actor: Actor, item_id: UUID, facts: ItemFacts, *, version: int | N
 def arrange_item(
     actor: Actor, item_id: UUID, *, minutes: int, presenter_agency_id: UUID, version: int | None = None
 ) -> None:
-    """How long, and who presents it: for who arranges the agenda, of closed items too."""
+    """Set length and presenter, as whoever arranges the agenda, of closed items too."""
     with db.transaction() as session:
         meeting, item = held(session, actor, item_id)
         if item.brought_by_id != actor.agency_id:
@@ -383,7 +383,7 @@ def arrange_item(
 
 
 def move_item(actor: Actor, item_id: UUID, *, up: bool) -> None:
-    """Change places with the item before or behind; at the end of the agenda nothing happens."""
+    """Swap places with the item before or after; at the end of the agenda nothing happens."""
     with db.transaction() as session:
         meeting, item = held(session, actor, item_id)
         require(actor, Permission.MEETING_ARRANGE, meeting)
@@ -430,17 +430,17 @@ def fall(actor: Actor, item_id: UUID, why: str, *, postpone: bool) -> None:
 
 
 def remove_item(actor: Actor, item_id: UUID, why: str) -> None:
-    """Take it off this agenda, with a reason; the work does not put it on again."""
+    """Take an item off this agenda, with a reason; it is not drafted again."""
     fall(actor, item_id, why, postpone=False)
 
 
 def postpone_item(actor: Actor, item_id: UUID, why: str) -> None:
-    """Put it off, with a reason: it comes back at the next meeting of the series."""
+    """Postpone an item, with a reason: it comes back at the next meeting of the series."""
     fall(actor, item_id, why, postpone=True)
 
 
 def restore_item(actor: Actor, item_id: UUID) -> None:
-    """Put it back where it was."""
+    """Put an item back where it was."""
     with db.transaction() as session:
         meeting, item = held(session, actor, item_id)
         if item.brought_by_id != actor.agency_id:
@@ -449,7 +449,7 @@ def restore_item(actor: Actor, item_id: UUID) -> None:
 
 
 def share_item(actor: Actor, item_id: UUID, categories: Collection[Category]) -> None:
-    """Let the others at the table be told these categories, as far as the basis of the meeting reaches."""
+    """Let the others at the table see these categories, as far as the meeting's basis allows."""
     with db.transaction() as session:
         meeting, item = held(session, actor, item_id)
         require_own(session, actor, item)
@@ -472,7 +472,7 @@ def share_item(actor: Actor, item_id: UUID, categories: Collection[Category]) ->
 
 
 def unshare_item(actor: Actor, item_id: UUID) -> None:
-    """Take it back: what it told ends at once."""
+    """Stop sharing an item: its disclosures end at once."""
     with db.transaction() as session:
         meeting, item = held(session, actor, item_id)
         require_own(session, actor, item)

@@ -42,7 +42,7 @@ SERIES = bindparam("series_id", type_=Uuid())
 SINCE = bindparam("since", type_=UTCDateTime())
 STARTS = bindparam("starts_at", type_=UTCDateTime())
 NOBODY, NOTHING = null().cast(Uuid()), null().cast(Date())
-# Whoever asked, in the place of the reader: what one agency is shown of its own is asked for all of them.
+# Stands for the reader: what one agency is shown of its own work is queried for all agencies.
 EACH_SENDER = Actor(
     cast(UUID, None), cast(UUID, None), "", Role.STAFF, cast(UUID, Referral.from_agency_id), ""
 )
@@ -50,7 +50,7 @@ HELD_ONES = among(Meeting.status, HELD)
 
 
 def found(**columns: Any) -> list[Any]:
-    """The columns that every source yields; what is not given is nothing. `reason_on` is a day or an instant."""
+    """The columns that every source yields; missing ones are NULL. `reason_on` is a day or an instant."""
     every: dict[str, Any] = {
         "subject_id": NOBODY,
         "brought_by_id": NOBODY,
@@ -112,7 +112,7 @@ def new_referrals() -> Columns:
 
 @cache
 def noted() -> Columns:
-    """Kept for the next meeting (次の会議で話す), and not spoken of at one since."""
+    """Referrals kept for the next meeting (次の会議で話す), and not discussed since."""
     spoken_of = (
         exists()
         .where(
@@ -178,7 +178,7 @@ def ended() -> Columns:
 
 @cache
 def minutes() -> Columns:
-    """Minutes of the series that nobody has approved yet."""
+    """Minutes of the series that are not approved yet."""
     return (
         select(
             *found(
@@ -196,7 +196,7 @@ def minutes() -> Columns:
 
 @cache
 def carried() -> Columns:
-    """What the last meeting of the series put off. A promise comes back by itself, and so do minutes."""
+    """Items that the last meeting of the series put off. Promises and minutes come back by themselves."""
     return (
         select(
             *found(
@@ -224,7 +224,7 @@ def carried() -> Columns:
 
 @cache
 def actions() -> Columns:
-    """Promises of earlier meetings of the series that are not kept yet; how many meetings have been held since."""
+    """Open promises of earlier meetings of the series; how many meetings have been held since."""
     later = aliased(Meeting)
     times = (
         select(func.count())
@@ -269,7 +269,7 @@ def actions() -> Columns:
 
 @cache
 def lapsing() -> Columns:
-    """Consents that end soon and name somebody at the table."""
+    """Consents that end soon and cover an agency at the table."""
     named = exists().where(ConsentRecipient.consent_id == Consent.id, ConsentRecipient.agency_id.in_(MEMBERS))
     today = predicates.day_of(predicates.NOW)
     return (
@@ -293,7 +293,7 @@ def lapsing() -> Columns:
 
 @cache
 def goals() -> Columns:
-    """Open cases with a goal to be looked at again, once each, by the earliest day."""
+    """Open cases with a goal to review, once each, by the earliest day."""
     return (
         select(
             *found(
@@ -317,7 +317,7 @@ def goals() -> Columns:
 
 @cache
 def local_issues() -> Columns:
-    """Open ones that no meeting has taken up yet."""
+    """Open local issues that no meeting has taken up yet."""
     taken_up = (
         exists()
         .where(
@@ -352,7 +352,7 @@ SOURCES: dict[Source, tuple[ItemKind, Callable[[], Columns]]] = {
     Source.GOALS: (ItemKind.PLAN_CHECK, goals),
     Source.LOCAL_ISSUE: (ItemKind.LOCAL_ISSUE, local_issues),
 }
-# What only `carried` says: what the item of the earlier meeting was drafted from.
+# Only for `carried`: what the item of the earlier meeting was drafted from.
 FORMER: dict[str, TypeEngine[Any]] = {"former_source": AgendaItem.source.type, "former_subject_id": Uuid()}
 ALWAYS = frozenset({Source.MINUTES, Source.CARRIED, Source.ACTION})
 COUNCIL_ONLY = frozenset({Source.GOALS, Source.AFTERWARDS, Source.ENDED})
@@ -373,7 +373,7 @@ def statement(source: Source) -> Columns:
 
 @cache
 def everything(kind: MeetingKind) -> Columns:
-    """What all sources of a kind of meeting yield, in one statement and in their order; `source` says which found it.
+    """The results of all sources of a kind of meeting, in one statement and in order; `source` names each.
 
     `reason_on` is a day and `reason_at` an instant: of each source one of them.
     """

@@ -35,7 +35,7 @@ from portal.web.formats import era_short
 
 
 def reason_of(item: ItemView) -> str:
-    """Empty for what was typed by hand, and for what this reader may not see."""
+    """Why the item is on the agenda; empty for items typed by hand, and where the reader may not see it."""
     if item.source is None or item.source is Source.HAND:
         return ""
     return str(gettext(item.source.word, day=era_short(item.reason_on), count=item.reason_count))
@@ -58,8 +58,8 @@ def name_of(item: ItemView) -> str:
 def agenda_of(actor: Actor, meeting_id: UUID) -> tuple[MeetingView, list[ItemView]]:
     """The meeting, and of its agenda what this reader works on; the reading is logged.
 
-    Who arranges it sees all of it, what is closed to him without its person; the others, before they open
-    their packet, what their own agency brings.
+    Whoever arranges it sees all of it, closed items without their person; before they open their packet, the
+    others see what their own agency brings.
     """
     meeting = queries.load_meeting(db.read(), actor, meeting_id, clock.now())
     require(actor, Permission.MEETING_ATTEND)
@@ -107,7 +107,7 @@ def may_share(item: ItemView) -> bool:
 
 @bp.post("/<uuid:meeting_id>/items/share")
 def items_share(meeting_id: UUID) -> ResponseReturnValue:
-    """All one's own agency's items at once, each with the basic information."""
+    """Share all one's own agency's items at once, each with the basic information."""
     actor = signed_in()
     _meeting, items = agenda_of(actor, meeting_id)
     kept: list[str] = []
@@ -126,7 +126,7 @@ def items_share(meeting_id: UUID) -> ResponseReturnValue:
 
 
 def known(actor: Actor, person_id: UUID | None) -> set[Category]:
-    """What this agency may tell of the person."""
+    """The categories of the person that this agency may disclose."""
     return disclosures.known_categories(db.read(), actor, person_id) if person_id else set()
 
 
@@ -209,7 +209,7 @@ def first_values(
 
 
 def covered_names(actor: Actor, meeting: MeetingView, person_id: UUID | None) -> list[tuple[str, bool]]:
-    """Who at the table may be told of the person by the consents that this reader may see."""
+    """The agencies at the table, each with whether a consent that this reader may see covers it."""
     if person_id is None:
         return []
     others = {key: name for key, name in meeting.members.items() if key != actor.agency_id}
@@ -219,7 +219,7 @@ def covered_names(actor: Actor, meeting: MeetingView, person_id: UUID | None) ->
 
 @bp.route("/<uuid:meeting_id>/items/person", methods=["GET", "POST"])
 def item_person(meeting_id: UUID) -> ResponseReturnValue:
-    """Whom the new item is about."""
+    """Choose whom the new item is about."""
     actor = signed_in()
     require(actor, Permission.MEETING_ATTEND)
     meeting = queries.load_meeting(db.read(), actor, meeting_id, clock.now())
@@ -304,7 +304,7 @@ def item_move(meeting_id: UUID, item_id: UUID, way: str) -> ResponseReturnValue:
 
 @bp.route("/<uuid:meeting_id>/items/<uuid:item_id>/<any(remove, postpone):way>", methods=["GET", "POST"])
 def item_fall(meeting_id: UUID, item_id: UUID, way: str) -> ResponseReturnValue:
-    """Taken off the agenda, or put off to the next meeting, with the reason."""
+    """Take an item off the agenda, or put it off to the next meeting, with the reason."""
     actor = signed_in()
     meeting, view = find(actor, meeting_id, item_id)
     form = WhyForm()

@@ -1,4 +1,4 @@
-"""What may be typed about a local issue."""
+"""Forms of local issues."""
 
 from flask_babel import lazy_gettext
 

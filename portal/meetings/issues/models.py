@@ -13,7 +13,7 @@ from portal.meetings.states import IssueStatus
 
 
 class LocalIssue(Identified, Versioned, Audited, Base):
-    """What no agency could offer (地域課題). Holds no person, so those at the table may read it.
+    """A local issue (地域課題): what no agency could offer. Names no person, so those at the table may read it.
 
     `follow_up_id` is the note on a referral it grew from, which stays with the agency that wrote it.
     """

@@ -28,7 +28,7 @@ from portal.referrals.queries import is_excluded
 from portal.referrals.states import ReferralStatus, Refusal
 from portal.wall import predicates
 
-# Refusals that tell of what the city lacks rather than of this person.
+# Refusals that show a lack in the city rather than something about this person.
 LACKING = (Refusal.NO_CAPACITY, Refusal.NOT_ELIGIBLE)
 
 
@@ -65,14 +65,14 @@ class IssueView:
         return can(actor, Permission.ISSUE_EDIT, self)
 
     def may_be_changed_by(self, actor: Actor) -> bool:
-        """By the agency that raised it, or the coordinator of a convener whose meeting discussed it."""
+        """Whether the actor may change it: the agency that raised it, or the coordinator of a convener."""
         return self.may_be_reworded_by(actor) or (
             self.may_conclude and can(actor, Permission.MEETING_CONVENE)
         )
 
 
 def on_agenda(reader: Actor, now: datetime, *more: ColumnElement[bool]) -> ColumnElement[bool]:
-    """On an agenda of which the reader may know, as an item that stands."""
+    """Whether it stands on an agenda that the reader may know of, as an item that is not removed."""
     return (
         exists()
         .where(

@@ -52,7 +52,7 @@ def add(session: Session, actor: Actor, issue: LocalIssue) -> None:
 
 
 def keep(actor: Actor, referral_id: UUID, text: str, *, idempotency_key: str | None = None) -> UUID:
-    """Keep what a referral showed to be lacking, as its follow-up and as a local issue; returns the issue's id.
+    """Keep what a referral showed to be lacking, as a follow-up and as a local issue; returns the issue's id.
 
     Raises:
         NoResultFound, NotAllowed: no referral that this actor takes part in.
@@ -75,7 +75,7 @@ def keep(actor: Actor, referral_id: UUID, text: str, *, idempotency_key: str | N
 def change(
     actor: Actor, issue_id: UUID, *, status: IssueStatus, result: str, text: str, version: int | None = None
 ) -> None:
-    """Say where an issue stands and what came of it; its own agency may also reword it.
+    """Set where an issue stands and what came of it; its own agency may also reword it.
 
     Raises:
         NoResultFound: none that this actor may know of.
@@ -116,7 +116,7 @@ def check_nameless(session: Session, actor: Actor, issue: LocalIssue, words: str
         .where(FollowUp.id == issue.follow_up_id)
     )
     referral = session.scalars(origin).one_or_none()
-    # Whoever was asked anonymously must not learn by guessing here whom it was about.
+    # An agency asked anonymously must not learn by guessing here whom it was about.
     if referral is None or (referral.basis is Basis.ANONYMOUS and referral.from_agency_id != actor.agency_id):
         return
     require_nameless(session, actor, referral.person_id, words, field=field)

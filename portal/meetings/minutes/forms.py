@@ -1,4 +1,4 @@
-"""What a person may type while a meeting is run and when its minutes are corrected."""
+"""Forms for running a meeting and for correcting its minutes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class SettleForm(BaseForm):
 
 
 class StepForm(BaseForm):
-    """Confirms a step of the meeting; `version` is that of the meeting it was shown on."""
+    """Confirms a step of the meeting; `version` is that of the meeting that the form showed."""
 
     version = VersionField()
 
@@ -45,7 +45,7 @@ class AddendumForm(BaseForm):
 
 
 def apart(form: BaseForm, key: object) -> BaseForm:
-    """Give the controls ids of their own: the page holds one such form for each item."""
+    """Give the controls of this form ids of their own: the page holds one such form for each item."""
     for field in form:
         field.id = f"{field.id}-{key}"
         field.label.field_id = field.id

@@ -53,7 +53,7 @@ class Attendee:
 
 
 def by_item(rows: Sequence[Any]) -> dict[UUID | None, list[Any]]:
-    """Views by their item."""
+    """Views grouped by their item."""
     found: dict[UUID | None, list[Any]] = {}
     for row in rows:
         found.setdefault(row.item_id, []).append(row)
@@ -61,7 +61,7 @@ def by_item(rows: Sequence[Any]) -> dict[UUID | None, list[Any]]:
 
 
 def addenda_columns(condition: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
-    """Of items that may be read, and of the whole for all who may enter. The author's agency sat at the table."""
+    """Addenda of items that may be read, and of the whole for all who may enter, with the author's agency."""
     works_for = (
         select(Agency.name)
         .join(Membership, Membership.agency_id == Agency.id)
@@ -159,7 +159,7 @@ def staff_statement() -> Select[*tuple[Any, ...]]:
 
 
 def load_staff(session: Session, meeting_id: UUID) -> list[tuple[UUID, str, str]]:
-    """Who could be asked to do something: id, name, agency."""
+    """Staff who could promise an action: id, name, agency."""
     return [tuple(row) for row in session.execute(staff_statement(), {"meeting_id": meeting_id})]
 
 
@@ -208,7 +208,7 @@ def load_revisions(session: Session, actor: Actor, item_id: UUID, now: datetime)
 
 @cache
 def waiting_statement() -> Select[*tuple[Any, ...]]:
-    """The reader's own texts that came second and that he has not decided about yet."""
+    """The reader's own texts that came second and that the reader has not decided about yet."""
     later = aliased(MinutesRevision)
     decided = (
         select(later.id)
@@ -235,7 +235,7 @@ def waiting_statement() -> Select[*tuple[Any, ...]]:
 
 
 def load_waiting(session: Session, actor: Actor, meeting_id: UUID, now: datetime) -> dict[UUID, str]:
-    """Item and text of what the reader typed and somebody else's text stood in the way of."""
+    """The reader's waiting texts by item: typed while somebody else's text was saved first."""
     rows = session.execute(waiting_statement(), predicates.bound(actor, now, meeting_id=meeting_id))
     return {row.item_id: row.text for row in rows}
 
@@ -290,7 +290,7 @@ def parts_statement() -> Select[*tuple[Any, ...]]:
 
 
 def load(session: Session, actor: Actor, person_id: UUID, now: datetime) -> list[Part]:
-    """The newest meeting first."""
+    """The items about the person, of the newest meeting first."""
     rows = session.execute(parts_statement(), predicates.bound(actor, now, person_id=person_id)).all()
     values = predicates.bound(actor, now, items=[row.id for row in rows])
     outcomes = by_item([outcome_of(one) for one in session.execute(outcomes_statement("items"), values)])

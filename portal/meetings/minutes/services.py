@@ -31,7 +31,7 @@ FASTER = N_("入力している間に、ほかの人がこの議題の議事録�
 
 
 class Choice(StrEnum):
-    """What becomes of a text that came second."""
+    """What to do with a text that came second."""
 
     MINE = "mine"
     BOTH = "both"
@@ -43,7 +43,7 @@ def held(session: Session, actor: Actor, item_id: UUID) -> tuple[Meeting, Agenda
 
     Raises:
         NoResultFound: none that this actor may know of.
-        NotAllowed: he may not read it.
+        NotAllowed: the actor may not read it.
     """
     require(actor, Permission.MEETING_ATTEND)
     meeting_id = session.scalars(select(AgendaItem.meeting_id).where(AgendaItem.id == item_id)).one()
@@ -67,13 +67,13 @@ def held(session: Session, actor: Actor, item_id: UUID) -> tuple[Meeting, Agenda
 
 
 def require_hand(actor: Actor, meeting: Meeting, item: AgendaItem) -> None:
-    """Raise unless he may write on this item: it is his agency's own, or he runs the meeting."""
+    """Raise unless the actor may write on this item: their agency brought it, or they run the meeting."""
     if item.brought_by_id != actor.agency_id:
         require(actor, Permission.MEETING_ARRANGE, meeting)
 
 
 def write(actor: Actor, item_id: UUID, text: str, *, version: int | None) -> int:
-    """Put down what was said on an item; returns the item's new version.
+    """Save what was said on an item; returns the item's new version.
 
     A text that comes second, or after the end, is kept as a refused revision before it is refused. The same text
     sent again changes nothing, so an answer that got lost does no harm.
@@ -118,7 +118,7 @@ def put_down(session: Session, actor: Actor, item: AgendaItem, text: str) -> Non
         return
     session.add(MinutesRevision(item_id=item.id, staff_id=actor.staff_id, text=text, based_on=item.version))
     if is_same:
-        # Who came second leaves it at what stands: his own line says so, and his text is asked about no more.
+        # The later writer leaves the saved text: the revision says so, and is asked about no more.
         audit.record(
             AuditEvent.MINUTES_WRITTEN, (item.__tablename__, item.id), actor=actor, person_id=item.person_id
         )
@@ -131,7 +131,7 @@ def put_down(session: Session, actor: Actor, item: AgendaItem, text: str) -> Non
 def keep_refused(
     session: Session, actor: Actor, item: AgendaItem, text: str, version: int | None
 ) -> MinutesRevision | None:
-    """Keep what was typed; once, however often it is sent."""
+    """Keep a refused text; once, however often it is sent."""
     last = last_of(session, actor, item.id)
     if not text or (last is not None and last.is_refused and last.text == text):
         return last
@@ -162,11 +162,11 @@ def last_of(session: Session, actor: Actor, item_id: UUID) -> MinutesRevision | 
 
 
 def settle(actor: Actor, item_id: UUID, choice: Choice, *, version: int) -> int:
-    """Put one's own refused text in place of what stands, or behind it, or leave it; returns the new version.
+    """Replace the saved text with one's own refused text, append it, or drop it; returns the new version.
 
     Raises:
-        Conflict: nothing of his waits, or see `write`.
-        StaleForm: what stands is not what he was shown.
+        Conflict: no text of the actor's waits, or see `write`.
+        StaleForm: the saved text is not the one that the actor was shown.
     """
     with db.transaction() as session:
         meeting, item = held(session, actor, item_id)
@@ -189,7 +189,7 @@ def settle(actor: Actor, item_id: UUID, choice: Choice, *, version: int) -> int:
 
 
 def put_off(actor: Actor, item_id: UUID, why: str) -> None:
-    """Put an item off to the next meeting, in session: what it told stays told.
+    """Put an item off to the next meeting, in session: its disclosures stay.
 
     Raises:
         Conflict: not in session, or put off already.

@@ -66,7 +66,7 @@ def may_write(actor: Actor, meeting: MeetingView, item: ItemView) -> bool:
 
 
 def items_of(actor: Actor, meeting: MeetingView, *, with_hidden: bool = False) -> list[ItemView]:
-    """The agenda in the reader's eyes; what was put off stays, what was taken off does not. The reading is logged."""
+    """The agenda as the reader sees it, postponed items included, removed ones not. The reading is logged."""
     if meeting.needs_confidentiality:
         return []
     found = agenda_queries.load_items(
@@ -78,7 +78,7 @@ def items_of(actor: Actor, meeting: MeetingView, *, with_hidden: bool = False) -
 
 
 def find(actor: Actor, meeting_id: UUID, item_id: UUID) -> tuple[MeetingView, ItemView]:
-    """An item of a meeting that is held or was, which this reader may know of."""
+    """An item of a meeting that is or was held, which this reader may know of."""
     meeting = load_at_table(actor, meeting_id)
     item = next((item for item in items_of(actor, meeting) if item.id == item_id), None)
     if item is None:
@@ -151,7 +151,7 @@ def session(meeting_id: UUID) -> ResponseReturnValue:
 
 
 def ends_at(meeting: MeetingView) -> Any:
-    """When the time is up: as long after the true beginning as was planned."""
+    """When the time is up: the planned length after the real beginning."""
     return (
         meeting.ends_at
         if meeting.begun_at is None
@@ -180,7 +180,7 @@ def approve(meeting_id: UUID) -> ResponseReturnValue:
 
 
 def step(meeting_id: UUID, action: MeetingAction) -> ResponseReturnValue:
-    """Asks once, then takes the step; whoever comes too late or too early is told how things stand."""
+    """Ask once, then take the step; whoever comes too late or too early sees the present state."""
     actor = signed_in()
     meeting = load_at_table(actor, meeting_id)
     require(actor, Permission.MEETING_ARRANGE, meeting)
@@ -216,7 +216,7 @@ def wants_json() -> bool:
 
 @bp.route("/<uuid:meeting_id>/items/<uuid:item_id>/minutes", methods=["GET", "POST"])
 def item_minutes(meeting_id: UUID, item_id: UUID) -> ResponseReturnValue:
-    """What is written on one item, and every earlier text. A script saves here, too, and gets its answer as JSON."""
+    """The text on one item, and every earlier text. A script also saves here, and its answer is JSON."""
     if request.method == "POST" and wants_json():
         return autosave(meeting_id, item_id)
     actor = signed_in()
@@ -254,7 +254,7 @@ def item_page(meeting: MeetingView, item: ItemView, form: MinutesForm) -> Respon
 
 
 def autosave(meeting_id: UUID, item_id: UUID) -> ResponseReturnValue:
-    """Saves what a script sends: 200 with the new version, 409 with the text that stands."""
+    """Save what a script sends: 200 with the new version, 409 with the text that was saved first."""
     actor = signed_in()
     form = MinutesForm()
     if not form.validate():
@@ -275,7 +275,7 @@ def autosave(meeting_id: UUID, item_id: UUID) -> ResponseReturnValue:
 
 @bp.post("/<uuid:meeting_id>/items/<uuid:item_id>/minutes/settle")
 def minutes_settle(meeting_id: UUID, item_id: UUID) -> ResponseReturnValue:
-    """Which of two texts stands, chosen by whoever came second."""
+    """Choose which of two texts stands, as the writer who came second."""
     form = SettleForm()
     choice = next((one for one in Choice if one == request.form.get("choice")), Choice.THEIRS)
     services.settle(signed_in(), item_id, choice, version=form.version.number)
@@ -286,7 +286,7 @@ def minutes_settle(meeting_id: UUID, item_id: UUID) -> ResponseReturnValue:
 
 @bp.route("/<uuid:meeting_id>/items/<uuid:item_id>/put-off", methods=["GET", "POST"])
 def item_put_off(meeting_id: UUID, item_id: UUID) -> ResponseReturnValue:
-    """Put off to the next meeting, while this one is in session."""
+    """Put an item off to the next meeting, while this one is in session."""
     actor = signed_in()
     meeting, item = find(actor, meeting_id, item_id)
     form = PutOffForm()
@@ -309,7 +309,7 @@ def item_take_up(meeting_id: UUID, item_id: UUID) -> ResponseReturnValue:
 
 
 def minutes_of(meeting_id: UUID, channel: str) -> dict[str, Any]:
-    """What the minutes show this reader; all of them, the convener's coordinator too, see their own."""
+    """The minutes as this reader sees them; also the convener's coordinator sees only their own view."""
     actor = signed_in()
     meeting = load_at_table(actor, meeting_id)
     require_held(meeting)
@@ -367,7 +367,7 @@ def minutes_txt(meeting_id: UUID) -> ResponseReturnValue:
 
 @bp.route("/<uuid:meeting_id>/minutes/amend", methods=["GET", "POST"])
 def amend(meeting_id: UUID) -> ResponseReturnValue:
-    """A correction to approved minutes, of one item (`item`) or of the whole."""
+    """Add a correction to approved minutes, of one item (`item`) or of the whole."""
     actor = signed_in()
     asked = request.args.get("item", "")
     item_id = uuid_or_none(asked)
@@ -398,7 +398,7 @@ def amend(meeting_id: UUID) -> ResponseReturnValue:
 
 
 def extract_of(person_id: UUID, channel: str) -> dict[str, Any]:
-    """All minutes about one person that this reader may read and in which he may name that person."""
+    """All minutes about one person that this reader may read and in which they may name that person."""
     actor = signed_in()
     heading = open_heading(actor, person_id, channel=channel)
     parts = queries.load(db.read(), actor, person_id, clock.now())

@@ -1,4 +1,4 @@
-"""What may be typed about an outcome, and when a promise is closed."""
+"""Forms of outcomes, and of closing a promise."""
 
 from __future__ import annotations
 

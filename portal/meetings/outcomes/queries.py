@@ -85,12 +85,12 @@ def referral_was_sent(outcome: type[MeetingOutcome] = MeetingOutcome) -> ColumnE
 
 
 def is_done(outcome: type[MeetingOutcome] = MeetingOutcome) -> ColumnElement[bool]:
-    """Kept: somebody said so, or the work itself shows it."""
+    """The promise is kept: somebody said so, or the work itself shows it."""
     return or_(outcome.done_at.is_not(None), step_was_done(outcome), referral_was_sent(outcome))
 
 
 def was_told(reader: Actor) -> ColumnElement[bool]:
-    """The item told this reader once, on whatever has become of the basis."""
+    """The item was once disclosed to this reader, whatever has become of the basis."""
     line = aliased(Disclosure)
     told = (
         exists().where(line.source_id == AgendaItem.id, predicates.is_for(line, reader)).correlate(AgendaItem)
@@ -99,7 +99,7 @@ def was_told(reader: Actor) -> ColumnElement[bool]:
 
 
 def known_to(reader: Actor, now: datetime) -> ColumnElement[bool]:
-    """Promises this reader may know of: of items he may read, and what his agency owes on an item it knew.
+    """Promises this reader may know of: of items they may read, and what their agency owes on items it knew.
 
     Selects from MeetingOutcome, AgendaItem and Meeting.
     """
@@ -115,7 +115,7 @@ def known_to(reader: Actor, now: datetime) -> ColumnElement[bool]:
 
 
 class Show(StrEnum):
-    """Which promises a list holds."""
+    """The filter of a list of promises."""
 
     ALL = "all"
     MINE = "mine"
@@ -124,7 +124,7 @@ class Show(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PromiseView:
-    """A promise as one reader may see it. What is not readable says only that it is owed, to whom and when.
+    """A promise as one reader may see it. An unreadable one shows only that it is owed, to whom and when.
 
     `days_left` counts open days of the owner, below zero when overdue; `came_back` the meetings since.
     """
@@ -159,7 +159,7 @@ class PromiseView:
 
     @property
     def needs_step(self) -> bool:
-        """The work itself should show it done, so closing it by hand asks why."""
+        """Whether a step of the work should show it done, so that closing it by hand needs a reason."""
         return self.referral_step is not None or self.to_agency_id is not None
 
     def may_be_closed_by(self, actor: Actor) -> bool:
@@ -167,7 +167,7 @@ class PromiseView:
 
 
 def times_came_back(reader: Actor, now: datetime) -> ColumnElement[int]:
-    """How many meetings of the series the reader has sat at since."""
+    """The number of meetings of the series that the reader has sat at since."""
     later, seat = aliased(Meeting), aliased(MeetingMember)
     return (
         select(func.count())
@@ -185,7 +185,7 @@ def times_came_back(reader: Actor, now: datetime) -> ColumnElement[int]:
 
 
 def known() -> Select[*tuple[Any, ...]]:
-    """The promises that the reader may know of, each with what he may see of it worked out once."""
+    """The promises that the reader may know of, each with what they may see of it computed once."""
     reader, now = predicates.READER, predicates.NOW
     to_agency, doer, worker = aliased(Agency), aliased(Staff), aliased(Staff)
     return (
@@ -224,9 +224,9 @@ def in_order(show: Show, day: Any, key: Any) -> tuple[ColumnElement[Any], Column
 
 
 def as_seen(known: Select[*tuple[Any, ...]], show: Show = Show.ALL) -> Select[*tuple[Any, ...]]:
-    """All that a page shows of them, what the reader may not see left out by the database itself.
+    """All columns that a page shows of them; the database leaves out what the reader may not see.
 
-    `known` has a LIMIT: so no database works a condition out anew for each column that asks it.
+    `known` has a LIMIT, so that no database evaluates a condition again for each column that uses it.
     """
     found = known.subquery("known")
     row = found.c
@@ -258,7 +258,7 @@ def one_statement() -> Select[*tuple[Any, ...]]:
 
 @cache
 def list_statement(show: Show, *, of_agency: bool, is_first: bool) -> Select[*tuple[Any, ...]]:
-    """One page: what is open by its date, the oldest first; what is done the newest first."""
+    """The statement for one page: open ones by date, the oldest first; done ones the newest first."""
     statement = known().where(is_done() if show is Show.DONE else ~is_done())
     if show is Show.MINE:
         statement = statement.where(MeetingOutcome.owner_agency_id == predicates.READER.agency_id)
@@ -306,7 +306,7 @@ def page(
 
 
 def by_agency(session: Session, actor: Actor, now: datetime) -> Sequence[Row[*tuple[Any, ...]]]:
-    """Which agencies owe something this reader may know of, and how many of these are open."""
+    """The agencies that owe something this reader may know of, and how many of their promises are open."""
     return session.execute(by_agency_statement(), predicates.bound(actor, now)).all()
 
 
@@ -323,7 +323,7 @@ def load(session: Session, actor: Actor, outcome_id: UUID, now: datetime) -> Pro
 def views(
     session: Session, actor: Actor, rows: Sequence[Row[*tuple[Any, ...]]], now: datetime
 ) -> list[PromiseView]:
-    """Rows as pages show them, the days counted by the owner's calendar."""
+    """Rows as pages show them, with the days counted by the owner's calendar."""
     if not rows:
         return []
     today = clock.japan_date(now)
@@ -352,7 +352,7 @@ AS_READ = tuple(name for name in PromiseView.__slots__ if name not in WORDS | WO
 
 @dataclass(frozen=True, slots=True)
 class OutcomeView:
-    """What came of an item. To an owner who may no longer read the item it says only that he owes it."""
+    """What came of an item. Owners who may no longer read the item see only that they owe it."""
 
     id: UUID
     item_id: UUID
@@ -376,7 +376,7 @@ class OutcomeView:
 
 
 def known_outcomes() -> Select[*tuple[Any, ...]]:
-    """The outcomes that the reader may know of, each with what he may see of it worked out once."""
+    """The outcomes that the reader may know of, each with what they may see of it computed once."""
     reader, now = predicates.READER, predicates.NOW
     readable = item_visibility.readable(reader, now)
     owed = and_(
@@ -421,13 +421,13 @@ def known_outcomes() -> Select[*tuple[Any, ...]]:
 
 @cache
 def outcomes_statement(of: str) -> Select[*tuple[Any, ...]]:
-    """Of one meeting, of several items, or one."""
+    """The statement for outcomes of one meeting, of several items, or for one outcome."""
     narrowed = {
         "meeting": AgendaItem.meeting_id == bindparam("meeting_id"),
         "items": AgendaItem.id.in_(bindparam("items", expanding=True)),
         "one": MeetingOutcome.id == bindparam("outcome_id"),
     }
-    # With an OFFSET no database works a condition out anew for each column that asks it.
+    # With an OFFSET no database evaluates a condition again for each column that uses it.
     row = known_outcomes().where(narrowed[of]).offset(literal_column("0")).subquery("known").c
     seen_by: dict[str, ColumnElement[bool]] = {
         **dict.fromkeys(OUTCOME_HIDEABLE, row.is_readable),

@@ -33,9 +33,9 @@ from portal.referrals.models import Referral
 from portal.referrals.states import FLOW, ReferralAction, ReferralStatus
 from portal.wall import predicates
 
-# Until the minutes are approved, what was written down wrongly is put right in place.
+# Until the minutes are approved, mistakes are corrected in place.
 CHANGEABLE = frozenset({MeetingStatus.IN_SESSION, MeetingStatus.MINUTED})
-# Nobody promises to have made a mistake.
+# Steps that nobody promises: they undo a mistake.
 NEVER_PROMISED = frozenset({ReferralAction.CORRECT})
 
 
@@ -79,7 +79,7 @@ def may_take(action: ReferralAction, agency_id: UUID | None, referral: Referral)
 
 
 def note(actor: Actor, item_id: UUID, facts: OutcomeFacts, *, idempotency_key: str | None = None) -> UUID:
-    """Write down what came of an item; returns the outcome's id.
+    """Record what came of an item; returns the outcome's id.
 
     Raises:
         NoResultFound, NotAllowed: not an item on which this actor writes.
@@ -128,7 +128,7 @@ def found(session: Session, actor: Actor, outcome_id: UUID) -> tuple[Meeting, Ag
 
 
 def change(actor: Actor, outcome_id: UUID, facts: OutcomeFacts, *, version: int | None = None) -> None:
-    """Put right what was written down.
+    """Correct an outcome.
 
     Raises:
         NoResultFound, NotAllowed, Conflict: see `found`.
@@ -145,7 +145,7 @@ def change(actor: Actor, outcome_id: UUID, facts: OutcomeFacts, *, version: int 
 
 
 def strike(actor: Actor, outcome_id: UUID) -> None:
-    """Take it out again.
+    """Strike out an outcome.
 
     Raises:
         NoResultFound, NotAllowed, Conflict: see `found`.
@@ -166,7 +166,7 @@ def checked(
     *,
     former: MeetingOutcome | None = None,
 ) -> dict[str, Any]:
-    """The columns of these facts, when they fit together."""
+    """The values of these facts by column; raises `Invalid` when they do not fit together."""
     if not facts.text:
         raise Invalid(N_("内容を入力してください。"), field="text")
     values: dict[str, Any] = {
@@ -183,7 +183,7 @@ def checked(
         check_owner(session, meeting, item, facts)
         check_due(meeting, facts, former)
         if former is not None and former.referral_step and not party_of(session, actor, item):
-            # Who may not see the referral cannot have meant its step, and leaves it.
+            # An actor who may not see the referral cannot have meant its step, which stays.
             values |= {"referral_id": former.referral_id, "referral_step": former.referral_step}
         else:
             check_step(session, actor, item, facts, former)
@@ -279,7 +279,7 @@ def check_new_referral(session: Session, item: AgendaItem, facts: OutcomeFacts) 
 
 
 def held_promise(session: Session, actor: Actor, outcome_id: UUID) -> tuple[MeetingOutcome, AgendaItem]:
-    """The promise and its item, the meeting held until the transaction ends.
+    """The promise and its item, with the meeting locked until the transaction ends.
 
     Raises:
         NoResultFound: none that this actor may know of.

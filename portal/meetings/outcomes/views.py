@@ -40,7 +40,7 @@ def check_hand(meeting: MeetingView, item: ItemView) -> None:
 
 
 def offer(form: OutcomeForm, meeting: MeetingView, item: ItemView, former: OutcomeView | None = None) -> None:
-    """What may be chosen here: steps of the referral for its sides, a new referral where a person is meant."""
+    """Fill the choices: steps of the referral for its sides, a new referral where a person is meant."""
     steps = steps_to_come(item.referral.status) if item.referral else []
     if former and former.referral_step and former.referral_step not in steps:
         steps = [former.referral_step, *steps]
@@ -52,7 +52,7 @@ def offer(form: OutcomeForm, meeting: MeetingView, item: ItemView, former: Outco
 
 @bp.route("/<uuid:meeting_id>/items/<uuid:item_id>/outcomes/new", methods=["GET", "POST"])
 def outcome_new(meeting_id: UUID, item_id: UUID) -> ResponseReturnValue:
-    """Also where the small form on the page of the session is sent: what it lacks can be added here."""
+    """The full form of an outcome; the small form of the session page is sent here too, to be completed."""
     actor = signed_in()
     meeting, item = find(actor, meeting_id, item_id)
     check_hand(meeting, item)
@@ -130,7 +130,7 @@ def outcome_strike(outcome_id: UUID) -> ResponseReturnValue:
 
 
 def note_reading(actor: Actor, promises: list[PromiseView]) -> None:
-    """Log whose names were shown; a text that may be read tells of somebody, too."""
+    """Log whose names were shown, and whose texts may be read."""
     people = {one.person_id for one in promises if one.person_id and one.label}
     audit.record_reading(
         AuditEvent.PROMISES_LISTED,

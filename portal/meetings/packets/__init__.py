@@ -1,1 +1,1 @@
-"""Packets (資料): what each agency at the table is told, and the stop of its use."""
+"""Packets (資料): what is disclosed to each agency at the table, and the stop of its use."""

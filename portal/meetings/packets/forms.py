@@ -1,4 +1,4 @@
-"""What may be typed when the packet of a meeting is announced."""
+"""The form that announces a meeting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who sees what, and why: each item the reader knows of, for each agency at the table, in one statement.
+"""Who sees what, and why: each item that the reader knows of, for each agency at the table, in one statement.
 
 The predicates are those of `item_visibility`, asked for every seat at the table at once.
 """
@@ -71,7 +71,7 @@ SEEING = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One agency and one item. `until` is when the consent ends, for those who keep or recorded it."""
+    """One agency and one item. `until` is the end of the consent, for those who keep or recorded it."""
 
     agency_id: UUID
     why: Why
@@ -86,7 +86,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """`rows` are the items this reader knows of; `has_hidden`, for who arranges, that there are closed ones."""
+    """`rows` are the items this reader knows of; `has_hidden` says that there are closed ones."""
 
     rows: Sequence[tuple[ItemView, Sequence[Cell]]]
     has_hidden: bool
@@ -99,7 +99,7 @@ def tells_basic() -> ColumnElement[bool]:
 
 
 def covers(own_only: bool) -> Any:
-    """Consents that would let this item's person be told to this seat; of them, those the reader may read of."""
+    """Consents that would cover this seat for the item's person; `own_only`: those the reader may read."""
     consent, keeper = aliased(Consent), aliased(Person)
     basic = exists().where(
         ConsentCategory.consent_id == consent.id, ConsentCategory.category == Category.BASIC
@@ -120,7 +120,7 @@ def covers(own_only: bool) -> Any:
 
 @cache
 def grounds_statement() -> Select[*tuple[Any, ...]]:
-    """Every ground of every seat for every item of the meeting that the reader himself knows of."""
+    """Every basis of every seat for every item of the meeting that the reader knows of."""
     now = predicates.NOW
     subject = aliased(Person, name="subject")
     return (
@@ -187,7 +187,7 @@ def load(
 
 
 def cell_of(row: Any, agreed: tuple[int, int]) -> Cell:
-    """The strongest ground first: what needs no telling, what was told, what opening the packet would tell."""
+    """The strongest basis: one without disclosure, else a disclosure, else what opening would disclose."""
     statutory = row.kind is MeetingKind.STATUTORY
     if statutory and not agreed[0]:
         return Cell(row.agency_id, Why.NOT_AGREED, None, *agreed)
@@ -197,7 +197,7 @@ def cell_of(row: Any, agreed: tuple[int, int]) -> Cell:
 
 
 def standing(row: Any) -> Why | None:
-    """What opens the item without anybody telling."""
+    """Why the item is open without a disclosure."""
     if row.nobody:
         return Why.NOBODY
     if row.own:
@@ -212,7 +212,7 @@ def standing(row: Any) -> Why | None:
 
 
 def tellable(row: Any) -> Why:
-    """What the opening of a packet would tell, or why it would tell nothing."""
+    """What the opening of a packet would disclose, or why it would disclose nothing."""
     council = row.kind is MeetingKind.STATUTORY
     if row.shared and row.tellable and not row.home and (council or row.covered):
         return Why.COUNCIL if council else Why.CONSENT

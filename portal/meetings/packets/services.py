@@ -1,4 +1,4 @@
-"""Opening a packet, which tells an agency of shared items, and confirming later that this is no longer used."""
+"""Opening a packet, which discloses shared items to an agency, and confirming the stop of their use."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from portal.people.categories import Category
 from portal.people.models import Person
 from portal.wall import predicates
 
-# What a 支援会議 told ends when its minutes are approved; if they never are, this long after the meeting.
+# Disclosures of a 支援会議 end when its minutes are approved; if they never are, this long after the meeting.
 COUNCIL_LONGEST = timedelta(days=62)
 
 
@@ -46,7 +46,7 @@ def check_open(actor: Actor, meeting: MeetingView) -> None:
 
     Raises:
         Conflict: the meeting has not been announced, or was cancelled.
-        NotAllowed: a 支援会議 whose roster does not name him, or whose secrecy he has not acknowledged yet.
+        NotAllowed: a 支援会議 whose roster does not name the actor, or whose secrecy they did not acknowledge.
     """
     require(actor, Permission.MEETING_ATTEND)
     if not meeting.is_open:
@@ -63,7 +63,7 @@ def check_open(actor: Actor, meeting: MeetingView) -> None:
 def open_packet(
     actor: Actor, meeting_id: UUID, *, channel: str = "portal"
 ) -> tuple[MeetingView, list[ItemView]]:
-    """The agenda in the reader's eyes. Opening it tells what it shows, and the ledger says so.
+    """The agenda as the reader sees it. Opening it discloses what it shows, and the ledger records it.
 
     `channel` is "portal", or "print" for paper.
 
@@ -111,7 +111,7 @@ WITHOUT_CONSENT = sorted(kind for kind, basis in BASIS_OF.items() if basis is no
 
 
 def is_consented() -> ColumnElement[bool]:
-    """A consent of the item's person that lives names the reader's agency and lets it be told who he is."""
+    """A live consent of the item's person covers the reader's agency for basic information."""
     consent = aliased(Consent)
     named = exists().where(
         ConsentCategory.consent_id == consent.id, ConsentCategory.category == Category.BASIC
@@ -122,7 +122,7 @@ def is_consented() -> ColumnElement[bool]:
 
 @cache
 def untold_statement() -> Select[*tuple[Any, ...]]:
-    """Shared items of which this reader's agency has not been told in this way, by any that still stands."""
+    """Shared items not yet disclosed to this reader's agency in this way on a basis that still stands."""
     line = aliased(Disclosure)
     told = (
         select(line.id)
@@ -155,9 +155,9 @@ def untold_statement() -> Select[*tuple[Any, ...]]:
             ~item_visibility.is_home(predicates.READER),
             ~item_visibility.is_excluded(predicates.READER),
             queries.may_enter(predicates.READER),
-            # A 支援会議 tells until its minutes are approved, and nothing anew afterwards.
+            # A 支援会議 discloses until its minutes are approved, and nothing new afterwards.
             or_(Meeting.kind != MeetingKind.STATUTORY, Meeting.status != MeetingStatus.APPROVED),
-            # Of whom no consent names this agency nothing is ever due: else each opening asked about each item.
+            # Without a consent for this agency nothing is due: else each opening would check each item.
             or_(among(Meeting.kind, WITHOUT_CONSENT), is_consented()),
             ~told,
         )
@@ -168,7 +168,7 @@ def untold_statement() -> Select[*tuple[Any, ...]]:
 def untold(
     session: Session, actor: Actor, meeting_id: UUID, channel: Channel, now: datetime
 ) -> list[Row[*tuple[Any, ...]]]:
-    """Those of them that could be told: of a consent that does not name this agency, nothing is ever due."""
+    """The undisclosed items that could be disclosed; nothing is due on a consent without this agency."""
     values = predicates.bound(actor, now, meeting_id=meeting_id, channel=channel)
     rows = session.execute(untold_statement(), values).all()
     return [row for row in rows if ground_for(session, actor, row)]
@@ -177,7 +177,7 @@ def untold(
 def ground_for(
     session: Session, actor: Actor, row: Row[*tuple[Any, ...]]
 ) -> tuple[Basis, Consent | None, set[Category]] | None:
-    """On what, and which categories, the item may tell this reader now; None when it may not."""
+    """The basis and the categories with which the item may be disclosed now; None when it may not."""
     basis = BASIS_OF[row.kind]
     wanted = set(session.scalars(select(ItemCategory.category).where(ItemCategory.item_id == row.id)))
     if basis is Basis.ANONYMOUS:
@@ -196,13 +196,13 @@ def ground_for(
 
 
 def known_to_teller(session: Session, row: Row[*tuple[Any, ...]]) -> set[Category]:
-    """What the agency that brought the item may itself still see: nobody tells what he may no longer know."""
+    """The categories that the bringing agency may still see: it discloses nothing that it may not know."""
     teller = Actor(row.shared_by_id, row.shared_by_id, "", Role.STAFF, row.brought_by_id, "")
     return disclosures.categories_of_agency(session, teller, row.person_id)
 
 
 def disclose(actor: Actor, meeting_id: UUID, channel: Channel) -> None:
-    """Write the lines of the ledger for what this reader is about to be shown, checked once more under lock."""
+    """Write the disclosures for what this reader is about to be shown, checked once more under lock."""
     with db.transaction() as session:
         held = select(Meeting.id).where(Meeting.id == meeting_id, queries.visible_to(actor)).with_for_update()
         session.scalars(held).one()
@@ -230,24 +230,24 @@ def disclose(actor: Actor, meeting_id: UUID, channel: Channel) -> None:
             )
 
 
-# Confirming that what a packet told is no longer used, the consent being dead (停止確認).
+# Confirming that the use of what a packet disclosed has stopped, once the consent is dead (停止確認).
 
 LONGEST = 200
 
 
 def waiting_lines(reader: Actor, now: datetime) -> Select[Disclosure]:
-    """The lines that an agenda item told: also those that a renewal carried on through another channel."""
+    """The disclosures of an agenda item, also those that a renewal carried on through another channel."""
     return to_confirm(reader, now).join(AgendaItem, AgendaItem.id == Disclosure.source_id)
 
 
 def count_of(reader: Actor, now: datetime) -> Select[int]:
-    """How many there are, counting no further than the page shows."""
+    """The number of stops to confirm, counting no further than the page shows."""
     few = waiting_lines(reader, now).with_only_columns(Disclosure.id).order_by(None).limit(LONGEST)
     return select(func.count()).select_from(few.subquery())
 
 
 def waiting(session: Session, actor: Actor, now: datetime) -> Sequence[Row[*tuple[Any, ...]]]:
-    """What is to be confirmed, the oldest first; the name where another ground still shows it."""
+    """The stops to confirm, the oldest first; the name where another basis still shows it."""
     person = aliased(Person)  # not the one that `to_confirm` asks about
     statement = (
         waiting_lines(actor, now)
@@ -271,10 +271,10 @@ def waiting(session: Session, actor: Actor, now: datetime) -> Sequence[Row[*tupl
 
 
 def confirm(actor: Actor, item_id: UUID, *, note: str = "") -> None:
-    """Say that what this item told is used no longer.
+    """Confirm that the use of what this item disclosed has stopped.
 
     Raises:
-        NoResultFound: this item never told this agency anything.
+        NoResultFound: this item was never disclosed to this agency.
         Conflict: there is nothing to confirm.
     """
     require(actor, Permission.MEETING_ATTEND)
@@ -293,5 +293,5 @@ def confirm(actor: Actor, item_id: UUID, *, note: str = "") -> None:
         lines = session.scalars(waiting_lines(actor, clock.now()).where(AgendaItem.id == item_id)).all()
         if not lines:
             raise Conflict(N_("確認が必要な停止はありません。"))
-        for line in lines:
-            disclosures.confirm_stop(actor, line, note=note)
+        for disclosure in lines:
+            disclosures.confirm_stop(actor, disclosure, note=note)

@@ -55,7 +55,7 @@ def packet_pdf(meeting_id: UUID) -> ResponseReturnValue:
 
 @bp.route("/<uuid:meeting_id>/matrix", methods=["GET", "POST"], endpoint="matrix")
 def matrix_page(meeting_id: UUID) -> ResponseReturnValue:
-    """Who sees what. What was announced is what was looked at: another version shows the new table first."""
+    """Who sees what, before announcing. A changed agenda shows its new table before it can be announced."""
     actor = signed_in()
     require(actor, Permission.MEETING_ATTEND)
     now = clock.now()
@@ -87,7 +87,7 @@ def matrix_page(meeting_id: UUID) -> ResponseReturnValue:
     return page, form.status
 
 
-# The page on which an agency confirms that it has stopped using what meeting packets told it.
+# The page on which an agency confirms that it has stopped using what packets disclosed to it.
 
 
 @bp.get("/stops")

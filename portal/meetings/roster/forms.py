@@ -1,4 +1,4 @@
-"""What may be typed about the roster and the duty of secrecy."""
+"""Forms of the roster and the duty of secrecy."""
 
 from __future__ import annotations
 

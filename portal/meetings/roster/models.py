@@ -1,4 +1,4 @@
-"""Who was there."""
+"""The roster: who is named for a meeting, and who came."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from portal.core.db import Base, Identified
 
 
 class Attendance(Identified, Audited, Base):
-    """Who is named for a meeting (名簿) and whether he came. A guest without an account has a name instead.
+    """Who is named for a meeting (名簿) and whether they came. A guest without an account has a name instead.
 
-    `secrecy_at` is the moment he acknowledged the duty of secrecy of a 支援会議; `on_paper` says how.
+    `secrecy_at` is the moment they acknowledged the duty of secrecy of a 支援会議; `on_paper` says how.
     """
 
     __tablename__ = "attendance"

@@ -28,7 +28,7 @@ ATTENDED = frozenset({MeetingStatus.IN_SESSION, MeetingStatus.MINUTED})
 
 
 def open_roster(actor: Actor, meeting: Meeting) -> None:
-    """Raise unless names may be put on this roster or struck from it by somebody of the table."""
+    """Raise unless members of the table may add names to this roster or strike them."""
     require(actor, Permission.MEETING_ATTEND)
     if meeting.is_coming:
         return
@@ -38,14 +38,14 @@ def open_roster(actor: Actor, meeting: Meeting) -> None:
 
 
 def check_hand(actor: Actor, meeting: Meeting, agency_id: UUID | None) -> None:
-    """The convener's coordinator names everybody; others their own colleagues."""
+    """Raise unless the actor may name people of this agency: coordinators of the convener name everybody."""
     if can(actor, Permission.MEETING_ARRANGE, meeting) or agency_id == actor.agency_id:
         return
     raise NotAllowed(N_("ほかの機関の人を名簿に載せる・外すのは、会議を主催する機関の調整担当です。"))
 
 
 def name_member(actor: Actor, meeting_id: UUID, staff_id: UUID) -> UUID:
-    """Put a caseworker of one of the member agencies on the roster; who is on it already stays.
+    """Put a caseworker of one of the member agencies on the roster; one who is on it already stays.
 
     Raises:
         Invalid: nobody of that id works for an agency at this table.
@@ -88,7 +88,7 @@ def name_guest(
     agency_id: UUID | None = None,
     idempotency_key: str | None = None,
 ) -> UUID:
-    """Somebody without an account, by name: he sits at the table and sees nothing in the portal."""
+    """Add a guest without an account, by name: guests sit at the table and see nothing in the portal."""
     with db.transaction() as session:
         meeting = locked(session, actor, meeting_id)
         open_roster(actor, meeting)
@@ -113,7 +113,7 @@ def name_guest(
 
 
 def found(session: Session, actor: Actor, attendance_id: UUID) -> tuple[Meeting, Attendance]:
-    """A line of a roster and its meeting, held.
+    """An entry of a roster and its meeting, locked.
 
     Raises:
         NoResultFound: none of a meeting to which this actor's agency is invited.
@@ -125,10 +125,10 @@ def found(session: Session, actor: Actor, attendance_id: UUID) -> tuple[Meeting,
 
 
 def strike(actor: Actor, attendance_id: UUID) -> None:
-    """Take somebody off the roster; what a 支援会議 told him ends with it.
+    """Take somebody off the roster; what a 支援会議 disclosed to them ends with it.
 
     Raises:
-        Conflict: the meeting has begun: who is absent is left unticked instead.
+        Conflict: the meeting has begun: absent people are left unticked instead.
     """
     with db.transaction() as session:
         meeting, row = found(session, actor, attendance_id)
@@ -146,22 +146,26 @@ def strike(actor: Actor, attendance_id: UUID) -> None:
 
 
 def end_telling(session: Session, actor: Actor, meeting: Meeting, staff_id: UUID) -> None:
-    """End the council lines that told this member of items of this meeting."""
-    lines = select(Disclosure).where(
+    """End the disclosures of this meeting's items to this member."""
+    live = select(Disclosure).where(
         Disclosure.source_id.in_(select(AgendaItem.id).where(AgendaItem.meeting_id == meeting.id)),
         Disclosure.basis == Basis.COUNCIL,
         Disclosure.to_staff_id == staff_id,
         Disclosure.ended_at.is_(None),
     )
-    for line in session.scalars(lines).all():
-        line.ended_at = clock.now()
+    for disclosure in session.scalars(live).all():
+        disclosure.ended_at = clock.now()
         audit.record(
-            AuditEvent.DISCLOSURE_ENDED, line, actor=actor, person_id=line.person_id, ground=line.basis
+            AuditEvent.DISCLOSURE_ENDED,
+            disclosure,
+            actor=actor,
+            person_id=disclosure.person_id,
+            ground=disclosure.basis,
         )
 
 
 def set_attendance(actor: Actor, meeting_id: UUID, present: set[UUID]) -> None:
-    """Who came, of those on the roster; `present` are lines of it.
+    """Record who came, of those on the roster; `present` are entries of it.
 
     Raises:
         Conflict: the meeting has not begun, or its minutes are approved.
@@ -187,10 +191,10 @@ def check_secrecy(meeting: Meeting) -> None:
 
 
 def acknowledge_secrecy(actor: Actor, meeting_id: UUID) -> None:
-    """The actor himself acknowledges the duty of secrecy of a 支援会議; a second time changes nothing.
+    """Acknowledge the duty of secrecy of a 支援会議 for oneself; a second time changes nothing.
 
     Raises:
-        NotAllowed: the roster does not name him.
+        NotAllowed: the roster does not name the actor.
     """
     with db.transaction() as session:
         meeting = locked(session, actor, meeting_id)
@@ -206,10 +210,10 @@ def acknowledge_secrecy(actor: Actor, meeting_id: UUID) -> None:
 
 
 def acknowledge_on_paper(actor: Actor, attendance_id: UUID) -> None:
-    """The coordinator notes that a guest has signed on paper.
+    """Note, as the coordinator, that a guest has signed on paper.
 
     Raises:
-        Conflict: a member with an account acknowledges himself.
+        Conflict: members with an account acknowledge it themselves.
     """
     with db.transaction() as session:
         meeting, row = found(session, actor, attendance_id)

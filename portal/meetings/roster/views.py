@@ -106,7 +106,7 @@ def named_form(actor: Actor, meeting: MeetingView, lines: list[RosterLine]) -> M
 
 @bp.route("/<uuid:meeting_id>/roster", methods=["GET", "POST"])
 def roster(meeting_id: UUID) -> ResponseReturnValue:
-    """Who is named and who came. Each of its three forms says by its button what it is."""
+    """Who is named and who came. The button that was pressed says which of the three forms was sent."""
     actor = signed_in()
     require(actor, Permission.MEETING_ATTEND)
     meeting = agenda_queries.load_meeting(db.read(), actor, meeting_id, clock.now())
@@ -173,7 +173,7 @@ def roster_paper(meeting_id: UUID, attendance_id: UUID) -> ResponseReturnValue:
 
 @bp.route("/<uuid:meeting_id>/oath", methods=["GET", "POST"])
 def confidentiality(meeting_id: UUID) -> ResponseReturnValue:
-    """The duty of secrecy of a 支援会議, for who is on its roster; nothing of its agenda stands here."""
+    """The duty of secrecy of a 支援会議, for people on its roster; nothing of its agenda is shown here."""
     actor = signed_in()
     require(actor, Permission.MEETING_ATTEND)
     meeting = agenda_queries.load_meeting(db.read(), actor, meeting_id, clock.now())

@@ -41,7 +41,7 @@ def zone() -> Timezone:
 
 
 def local(instant: datetime) -> vDatetime:
-    """The instant as a time of day in Japan, by the name of its zone."""
+    """The instant as a local time in Japan, with the name of its zone."""
     value = vDatetime(clock.in_japan(instant).replace(tzinfo=None))
     value.params["TZID"] = ZONE
     return value
@@ -54,7 +54,7 @@ def status_of(row: Any) -> str:
 
 
 def event_of(row: Any, made_at: datetime, address: Callable[[UUID], str] | None) -> Event:
-    """One meeting; `address` is given where the reader has signed in: the page, and the link to join by."""
+    """One meeting; `address` is given for signed-in readers: the page, and the link to join by."""
     event = Event()
     event.add("uid", f"{row.id}@tsunagu")
     event.add("sequence", row.calendar_sequence)
@@ -96,16 +96,16 @@ def hashed(token: str) -> str:
 
 
 def held_link(session: Session, staff_id: UUID) -> CalendarLink | None:
-    """The link, if there is one; nobody else can make one for this member of staff meanwhile."""
+    """The link, if any, locked so that nobody else can make one for this member of staff meanwhile."""
     session.scalars(select(Staff.id).where(Staff.id == staff_id).with_for_update()).one()
     return session.scalars(select(CalendarLink).where(CalendarLink.staff_id == staff_id)).one_or_none()
 
 
 def renew(actor: Actor) -> str:
-    """A new address, the only one that works from now on; its token is returned once and stored nowhere.
+    """Make a new address, the only one valid from now on; its token is returned once and stored nowhere.
 
     Raises:
-        NotAllowed: who does no casework has no meetings.
+        NotAllowed: the actor does no casework and so has no meetings.
     """
     require(actor, Permission.CASEWORK)
     token = secrets.token_urlsafe(32)
@@ -120,7 +120,7 @@ def renew(actor: Actor) -> str:
 
 
 def revoke(actor: Actor) -> None:
-    """The address works no longer; nothing happens when there is none."""
+    """Revoke the address; nothing happens when there is none."""
     require(actor, Permission.CASEWORK)
     with db.transaction() as session:
         link = held_link(session, actor.staff_id)
@@ -130,7 +130,7 @@ def revoke(actor: Actor) -> None:
 
 
 def owner(session: Session, token: str) -> Actor:
-    """Whose address this is.
+    """The member of staff whose address this is.
 
     Raises:
         NoResultFound: nobody's; or its owner was disabled, or does no casework any more.

@@ -1,4 +1,4 @@
-"""What a coordinator may type about the dates of meetings and about a series."""
+"""Forms of the dates of meetings and of series, for coordinators."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def words(members: Iterable[Labelled]) -> list[tuple[str, str]]:
 
 
 def agency_id(value: Any) -> UUID | None:
-    """The agency chosen. Raises ValueError for what is no id."""
+    """The agency chosen. Raises ValueError for a value that is no id."""
     return UUID(str(value)) if value else None
 
 
@@ -82,7 +82,7 @@ class TimeField(CleanString):
 
 
 class TableForm(BaseForm):
-    """What every meeting has: kind, name, length, agencies, place."""
+    """The fields of every meeting: kind, name, length, agencies, place."""
 
     kind = RadioField(
         lazy_gettext("会議の種類"),

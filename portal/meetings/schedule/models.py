@@ -16,7 +16,7 @@ from portal.meetings.states import BASIS_OF, COMING, ClosedDay, MeetingKind, Mee
 
 
 class MeetingSeries(Identified, Versioned, Audited, Base):
-    """Meetings that come back by a rule (RFC 5545 RRULE, without DTSTART), told by the convener's calendar.
+    """Meetings that come back by a rule (RFC 5545 RRULE, without DTSTART), in the convener's calendar.
 
     `starts_on` is the first day the rule counts from; `begins` a time of day in Japan; `minutes` its length.
     """

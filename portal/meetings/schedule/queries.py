@@ -1,4 +1,4 @@
-"""How meetings are found: by those who sit at the table, and by nobody else; lists of dates and series."""
+"""Queries of meetings, for those who sit at the table and nobody else; lists of dates and series."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def columns(actor: Actor) -> Select[*tuple[Any, ...]]:
 
 
 def never_was() -> ColumnElement[bool]:
-    """A date that fell away with its series before anybody heard of it: no line in the history of meetings."""
+    """A date cancelled with its series before it was announced: no part of the meetings' history."""
     fell = (
         exists()
         .where(MeetingSeries.id == Meeting.series_id, MeetingSeries.ended_on < Meeting.slot)
@@ -129,7 +129,7 @@ def page(
 
 
 def next_meeting() -> Any:
-    """When a series meets next; None when nothing is to come."""
+    """When a series meets next; NULL when nothing is to come."""
     return (
         select(func.min(Meeting.starts_at))
         .where(
@@ -178,7 +178,7 @@ def series_members(session: Session, series_id: UUID) -> dict[UUID, str]:
 
 
 def coming_of_series(session: Session, actor: Actor, series_id: UUID) -> Sequence[Row[*tuple[Any, ...]]]:
-    """What is still to come of a series, with what was cancelled of it, the next one first."""
+    """The coming meetings of a series, cancelled ones included, the next one first."""
     statement = columns(actor).where(
         Meeting.series_id == series_id,
         Meeting.starts_at >= clock.start_of_day(clock.today()),
@@ -190,7 +190,7 @@ def coming_of_series(session: Session, actor: Actor, series_id: UUID) -> Sequenc
 def for_calendar(
     session: Session, actor: Actor, *, meeting_id: UUID | None = None, series_id: UUID | None = None
 ) -> Sequence[Row[*tuple[Any, ...]]]:
-    """One meeting whenever it was; else those of a series, or all of this reader's, from 90 days ago on."""
+    """One meeting at any time; else those of a series, or all of this reader's, from 90 days ago on."""
     statement = columns(actor)
     if meeting_id is not None:
         return session.execute(statement.where(Meeting.id == meeting_id)).all()

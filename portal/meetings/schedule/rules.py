@@ -79,7 +79,7 @@ class Rule:
         return (one.date() for one in found)
 
     def period(self, slot: date) -> tuple[int, ...]:
-        """What holds one meeting and no more: the week of a weekly series, else the slot itself."""
+        """The period that holds at most one meeting: the week of a weekly series, else the slot itself."""
         if self.frequency is Frequency.MONTHLY:
             return (slot.toordinal(),)
         return tuple(slot.isocalendar())[:2]
@@ -127,7 +127,7 @@ def words(rule: Rule, begins: time, say: Callable[..., str] = plainly) -> str:
 
 
 def falls_on(slot: date, days: OpeningDays, closed_day: ClosedDay) -> date | None:
-    """The day on which the meeting of a slot takes place; None when there is none that time."""
+    """The day on which the meeting of a slot takes place; None when it falls out."""
     if days.is_open(slot):
         return slot
     if closed_day is ClosedDay.SKIP:
@@ -140,7 +140,7 @@ def falls_on(slot: date, days: OpeningDays, closed_day: ClosedDay) -> date | Non
 def plan(
     rule: Rule, starts_on: date, days: OpeningDays, closed_day: ClosedDay, since: date, until: date | None
 ) -> Iterator[tuple[date, date]]:
-    """Slots with the day of each meeting, in their order; of two that would meet on one day, one stays.
+    """Slots with the day of each meeting, in order; of two that would meet on one day, one stays.
 
     From a month before `since`, so that what was put off from there is found, up to `until`.
     """

@@ -1,4 +1,4 @@
-"""What is done to dates and series of meetings, and the steps of a meeting's life."""
+"""Acts on dates and series of meetings, and the steps of a meeting's life."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from portal.meetings.schedule.models import Meeting, MeetingMember, MeetingSerie
 from portal.meetings.schedule.slots import fill, held_series, starting
 from portal.meetings.states import COMING, FLOW, ClosedDay, MeetingAction, MeetingKind, MeetingStatus
 
-# After these a series has one coming meeting less.
+# Steps after which a series has one coming meeting less.
 USES_UP = frozenset({MeetingAction.BEGIN, MeetingAction.CLOSE, MeetingAction.CANCEL})
 
 
 def locked(session: Session, actor: Actor, meeting_id: UUID) -> Meeting:
-    """The meeting, held until the transaction ends.
+    """The meeting, locked until the transaction ends.
 
     Raises:
         NoResultFound: none to which this actor's agency is invited.
@@ -47,7 +47,7 @@ def locked(session: Session, actor: Actor, meeting_id: UUID) -> Meeting:
 def perform(
     actor: Actor, action: MeetingAction, meeting_id: UUID, *, text: str = "", version: int | None = None
 ) -> None:
-    """Take one step of the flow; `text` is why, for a cancellation.
+    """Take one step of the flow; `text` is the reason of a cancellation.
 
     Raises:
         NoResultFound: no meeting to which this actor's agency is invited.
@@ -70,11 +70,11 @@ def perform(
         if action is MeetingAction.CANCEL or (
             action is MeetingAction.APPROVE and meeting.basis is Basis.COUNCIL
         ):
-            # A 支援会議 opens what it tells from the packet to the approved minutes, and no longer.
+            # Disclosures of a 支援会議 last from the packet to the approved minutes, and no longer.
             end_telling(session, actor, meeting)
         audit.record(step.event, meeting, actor=actor, before=before, after=step.target, reason=text)
     if meeting.series_id and action in USES_UP:
-        # Apart from the step itself: who changes a series holds it before its meetings, so nobody waits round.
+        # Apart from the step: a change of a series locks it before its meetings, so no deadlock arises.
         schedule_slots.top_up(actor, meeting.series_id)
 
 
@@ -97,7 +97,7 @@ def note_time(meeting: Meeting, action: MeetingAction, text: str) -> None:
 
 
 def end_telling(session: Session, actor: Actor, meeting: Meeting) -> None:
-    """End all that the items of this meeting told."""
+    """End all disclosures of the items of this meeting."""
     for item_id in session.scalars(select(AgendaItem.id).where(AgendaItem.meeting_id == meeting.id)).all():
         disclosures.end(actor, item_id)
 
@@ -112,7 +112,7 @@ LEFT = N_("出した機関が、この会議の参加機関から外れました
 
 @dataclass(frozen=True, slots=True)
 class MeetingFacts:
-    """What is said of one meeting. `members` need not name the convener: he always sits at the table."""
+    """The facts of one meeting. `members` need not name the convener, who always sits at the table."""
 
     kind: MeetingKind
     name: str
@@ -133,7 +133,7 @@ def check_table(
     *,
     seated: Collection[UUID] = (),
 ) -> None:
-    """Refuse what no meeting can be; `seated` may stay even when their agency has closed meanwhile.
+    """Raise when a meeting's table is invalid; `seated` may stay even if their agency has closed meanwhile.
 
     Raises:
         Invalid: no name, a length that cannot be, an agency that does not exist, a presenter from elsewhere.
@@ -223,7 +223,7 @@ def move(actor: Actor, meeting_id: UUID, facts: MeetingFacts, *, version: int | 
 
 
 def put(session: Session, actor: Actor, meeting: Meeting, facts: MeetingFacts) -> bool:
-    """Make the meeting what `facts` say; whether anything changed. The caller writes the entry."""
+    """Set the meeting to these facts; True when anything changed. The caller writes the entry."""
     changed = meeting.apply(
         kind=facts.kind,
         name=facts.name,
@@ -239,7 +239,7 @@ def put(session: Session, actor: Actor, meeting: Meeting, facts: MeetingFacts) -
 
 
 def seat(session: Session, actor: Actor, meeting: Meeting, members: Collection[UUID]) -> bool:
-    """These agencies at the table and no others; whoever leaves takes along what he brought and may not read on."""
+    """Set the members of the table; an agency that leaves takes its items along and may not read on."""
     rows = {
         row.agency_id: row
         for row in session.scalars(select(MeetingMember).where(MeetingMember.meeting_id == meeting.id))
@@ -255,7 +255,7 @@ def seat(session: Session, actor: Actor, meeting: Meeting, members: Collection[U
 
 
 def clear_places(session: Session, actor: Actor, meeting: Meeting, gone: Collection[UUID]) -> None:
-    """End what the items told these agencies, take their own items off, and strike their people."""
+    """End disclosures to these agencies, take their own items off, and strike their people."""
     now = clock.now()
     items = session.scalars(
         select(AgendaItem)
@@ -284,14 +284,18 @@ def clear_places(session: Session, actor: Actor, meeting: Meeting, gone: Collect
 def end_lines(
     session: Session, actor: Actor, item_ids: Collection[UUID], agencies: Collection[UUID] | None = None
 ) -> None:
-    """End what these items told: these agencies, or everybody."""
-    lines = select(Disclosure).where(Disclosure.source_id.in_(item_ids), Disclosure.ended_at.is_(None))
+    """End the disclosures of these items to these agencies, or to everybody."""
+    live = select(Disclosure).where(Disclosure.source_id.in_(item_ids), Disclosure.ended_at.is_(None))
     if agencies is not None:
-        lines = lines.where(Disclosure.to_agency_id.in_(agencies))
-    for line in session.scalars(lines.order_by(Disclosure.id)).all():
-        line.ended_at = clock.now()
+        live = live.where(Disclosure.to_agency_id.in_(agencies))
+    for disclosure in session.scalars(live.order_by(Disclosure.id)).all():
+        disclosure.ended_at = clock.now()
         audit.record(
-            AuditEvent.DISCLOSURE_ENDED, line, actor=actor, person_id=line.person_id, ground=line.basis
+            AuditEvent.DISCLOSURE_ENDED,
+            disclosure,
+            actor=actor,
+            person_id=disclosure.person_id,
+            ground=disclosure.basis,
         )
 
 
@@ -306,7 +310,7 @@ SERIES_ENDED = N_("定例会議が終了したため")
 
 @dataclass(frozen=True, slots=True)
 class SeriesFacts:
-    """What is said of a series; `rule` in the words of RFC 5545. The convener always sits at the table."""
+    """The facts of a series; `rule` in the words of RFC 5545. The convener always sits at the table."""
 
     kind: MeetingKind
     name: str
@@ -337,7 +341,7 @@ def columns_of(facts: SeriesFacts) -> dict[str, object]:
 
 
 def check_dates(session: Session, series: MeetingSeries) -> None:
-    """Refuse a rule by which nobody ever meets."""
+    """Raise for a rule by which nobody ever meets."""
     if next((day for _slot, day in schedule_slots.dates_of(session, series)), None) is None:
         raise Invalid(NO_DATES, field="rule")
 
@@ -368,7 +372,7 @@ def define(actor: Actor, facts: SeriesFacts, *, idempotency_key: str | None = No
 
 
 def held_to_arrange(session: Session, actor: Actor, series_id: UUID) -> MeetingSeries:
-    """The series, held, for the convener's coordinator while it goes on."""
+    """The series, locked; raises unless the actor is the convener's coordinator and it goes on."""
     series = held_series(session, actor, series_id)
     require(actor, Permission.MEETING_ARRANGE, series)
     if series.ended_on is not None and series.ended_on < clock.today():
@@ -408,7 +412,7 @@ def change(actor: Actor, series_id: UUID, facts: SeriesFacts, *, version: int | 
 
 
 def realign(session: Session, actor: Actor, series: MeetingSeries, members: frozenset[UUID]) -> None:
-    """The first untouched draft takes the first free date by the new rule, and so on.
+    """Move each untouched draft to the next free date of the new rule, in order.
 
     So each meeting keeps its agenda and its place in people's calendars.
     """
@@ -452,7 +456,7 @@ def drop(session: Session, actor: Actor, meeting: Meeting) -> None:
 
 
 def end(actor: Actor, series_id: UUID, last_day: date) -> None:
-    """No meeting of the series after this day; those that exist already are cancelled.
+    """End the series after this day; later meetings are cancelled.
 
     Raises:
         NoResultFound: no series whose meetings invite this actor's agency.

@@ -1,4 +1,4 @@
-"""The coming dates of a series: six of them exist at any time, whoever looks and whatever was cancelled."""
+"""The coming dates of a series: six of them exist at any time, whatever was cancelled."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def free_dates(session: Session, series: MeetingSeries) -> Iterator[tuple[date, 
 
 
 def wanted(session: Session, series: MeetingSeries) -> list[tuple[date, date]]:
-    """The dates that are missing until there are six to come."""
+    """The dates to add until there are six to come."""
     coming = session.scalar(select(func.count()).select_from(coming_of(series.id).subquery())) or 0
     if coming >= AHEAD:
         return []
@@ -76,7 +76,7 @@ def wanted(session: Session, series: MeetingSeries) -> list[tuple[date, date]]:
 
 
 def make(session: Session, actor: Actor, series: MeetingSeries, slot: date, day: date) -> UUID:
-    """The meeting of a slot, with all that the series says of it."""
+    """Make the meeting of a slot, with the facts of its series."""
     meeting = Meeting(
         id=new_id(),
         series_id=series.id,
@@ -99,13 +99,13 @@ def make(session: Session, actor: Actor, series: MeetingSeries, slot: date, day:
 
 
 def fill(session: Session, actor: Actor, series: MeetingSeries) -> None:
-    """Make what is missing; the caller holds the series."""
+    """Make the missing meetings; the caller has locked the series."""
     for slot, day in wanted(session, series):
         make(session, actor, series, slot, day)
 
 
 def held_series(session: Session, actor: Actor, series_id: UUID) -> MeetingSeries:
-    """The series, held until the transaction ends.
+    """The series, locked until the transaction ends.
 
     Raises:
         NoResultFound: none whose meetings invite this actor's agency.
@@ -116,7 +116,7 @@ def held_series(session: Session, actor: Actor, series_id: UUID) -> MeetingSerie
 
 
 def top_up(actor: Actor, series_id: UUID) -> None:
-    """See to it that six coming meetings exist. Any agency of the series may ask.
+    """Ensure that six coming meetings exist. Any agency of the series may ask.
 
     Raises:
         NoResultFound: no series whose meetings invite this actor's agency.
@@ -129,7 +129,7 @@ def top_up(actor: Actor, series_id: UUID) -> None:
 def top_up_short(actor: Actor, series_id: UUID | None = None) -> None:
     """The same for this series, or each one of the reader's, but only where meetings are really missing.
 
-    For pages: who only looks writes nothing unless he has to.
+    For pages: somebody who only looks writes nothing unless they have to.
     """
     require(actor, Permission.MEETING_ATTEND)
     coming = (
@@ -152,7 +152,7 @@ def top_up_short(actor: Actor, series_id: UUID | None = None) -> None:
 
 
 def meeting_on(_session: Session, actor: Actor, series_id: UUID, slot: date) -> UUID:
-    """The meeting of that slot, made when it does not exist yet.
+    """The meeting of that slot; made if it does not exist yet.
 
     Raises:
         NoResultFound: no series whose meetings invite this actor's agency.

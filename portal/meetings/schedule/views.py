@@ -169,7 +169,7 @@ def new() -> ResponseReturnValue:
 
 
 def arranged(actor: Actor, meeting_id: UUID) -> MeetingView:
-    """The meeting, for the convener's coordinator."""
+    """The meeting, which the actor must coordinate."""
     meeting = agenda_queries.load_meeting(db.read(), actor, meeting_id, clock.now())
     require(actor, Permission.MEETING_ARRANGE, meeting)
     return meeting
@@ -268,7 +268,7 @@ def series_ics(series_id: UUID) -> ResponseReturnValue:
 
 @bp.route("/calendar", methods=["GET", "POST"], endpoint="calendar")
 def subscription() -> ResponseReturnValue:
-    """The private address: shown once, right after it was made. So the answer to POST is the page itself."""
+    """The private address, shown once, right after it was made: the answer to POST is the page itself."""
     actor, form = signed_in(), BaseForm()
     require(actor, Permission.CASEWORK)
     address = ""

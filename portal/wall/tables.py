@@ -55,7 +55,8 @@ RULES: Mapping[str, Rule] = {
         # Both walls ask about the readers themselves; about others, where they may know of the person.
         "(t.staff_id = @staff OR @auditor"
         f" OR {known('t.person_id')} AND (t.agency_id = @office OR {home('t.person_id')} OR {WORKS_HERE}))",
-        only(NOT_THE_AUDITOR, "reason", "lifted_why"),
+        # Why is not for whoever is excluded: it tells of the person.
+        only(f"{NOT_THE_AUDITOR} AND {known('t.person_id')}", "reason", "lifted_why"),
         barrier=True,
     ),
     "consent": rules.CONSENT,

@@ -86,7 +86,9 @@ class ReadingRights:
 
     def may_read(self, planted: Planted) -> bool:
         if planted.table in EVALUATION and self.role in EVALUATION_READERS:
-            return True
+            # Why a closed year was opened again is the programme's own affair.
+            is_own = self.role is Role.AUDITOR or planted.row["agency_id"] == self.agency
+            return planted.column != "reopened_why" or is_own
         if self.role is Role.AUDITOR:
             # Who did what when, by number: no name and nothing that anybody typed.
             return planted.column == "number" or (planted.table, planted.column) in AUDITORS_OWN

@@ -53,11 +53,11 @@ OF_THE_LOG = {"audit_entry", "audit_detail", "audit_head", "audit_checkpoint"}
 Watch = Callable[[], list[str]]
 
 
-def tables_of(app: Flask) -> Tables:
+def tables_of(app: Flask, *, with_log: bool = False) -> Tables:
     columns = {
         name: {column.name: isinstance(column.type, Uuid) for column in table.columns}
         for name, table in db.metadata.tables.items()
-        if name not in OF_THE_LOG
+        if with_log or name not in OF_THE_LOG
     }
     return read_tables(app.config["DATABASE_URL"], columns)
 

@@ -1697,7 +1697,7 @@ class Signatures:
                     report.find(
                         "signature",
                         size,
-                        f"照合票 {size}: 署名が正しくありません",
+                        f"改ざん確認用の控え {size}: 署名が正しくありません",
                         f"checkpoint {size}: a signature is wrong",
                     )
         return {text: frozenset(found) for text, found in signers.items()}
@@ -1708,12 +1708,12 @@ def read_checkpoints(source: Source, report: Report) -> list[tuple[Note, bytes]]
     found = []
     for size, at, root, peaks, text in source.read("audit_checkpoint", CHECKPOINT):
         try:
-            note = parse_note(cast(bytes, text).decode(), f"照合票 {shown(size)}")
+            note = parse_note(cast(bytes, text).decode(), f"改ざん確認用の控え {shown(size)}")
         except (ValueError, AttributeError):
             report.find(
                 "note",
                 shown(size),
-                f"照合票 {shown(size)}: 読めない形です",
+                f"改ざん確認用の控え {shown(size)}: 読めない形です",
                 f"checkpoint {shown(size)}: cannot be read",
             )
             continue
@@ -1722,7 +1722,7 @@ def read_checkpoints(source: Source, report: Report) -> list[tuple[Note, bytes]]
             report.find(
                 "note",
                 shown(size),
-                f"照合票 {shown(size)}: 列が票と違います",
+                f"改ざん確認用の控え {shown(size)}: 列が票と違います",
                 f"checkpoint {shown(size)}: its columns differ from its note",
             )
         found.append((note, peaks if isinstance(peaks, bytes) else b""))
@@ -1761,7 +1761,7 @@ class Checkpoints:
         for jump in self.log.facts.jumps:
             if self.newest is None or self.newest.size < jump.seq:
                 self.report.stale.append(
-                    (f"記録 {jump.seq}: 時計のずれの申告が、まだ照合票に含まれていません",
+                    (f"記録 {jump.seq}: 時計のずれの申告が、まだ改ざん確認用の控えに含まれていません",
                      f"entry {jump.seq}: no checkpoint covers this declared jump of the clock yet")
                 )  # fmt: skip
         newest = max((other.note.size for other in own), default=-1)
@@ -1776,7 +1776,7 @@ class Checkpoints:
 
     def check_signed(self, one: Checked) -> None:
         if one.note.origin != self.origin:
-            self.find("origin", one.note, "別のデータベースの照合票です", "it is of another log")
+            self.find("origin", one.note, "別のデータベースの改ざん確認用の控えです", "it is of another log")
         elif not self.trust.trusts(one):
             self.find("signer", one.note, "信用できる鍵の署名がありません", "signed by no trusted key")
         elif self.trust.is_outdated(one):
@@ -1820,7 +1820,7 @@ class Checkpoints:
                 self.report.find(
                     "restore",
                     one.seq,
-                    f"記録 {one.seq}: 復元の確認が、まだ照合票に含まれていません",
+                    f"記録 {one.seq}: 復元の確認が、まだ改ざん確認用の控えに含まれていません",
                     f"entry {one.seq}: no checkpoint covers this declared restore yet",
                 )
 
@@ -1846,7 +1846,7 @@ class Checkpoints:
                 self.find(
                     "older",
                     note,
-                    "データの中の照合票が、これより古いものしかありません",
+                    "データの中の改ざん確認用の控えが、これより古いものしかありません",
                     "the data hold older checkpoints only",
                 )
         elif self.is_excused(note):
@@ -1868,12 +1868,14 @@ class Checkpoints:
         if count == 0:
             return
         if self.newest is None:
-            report.stale.append(("照合できる照合票が一つもありません", "there is no checkpoint that fits"))
+            report.stale.append(
+                ("照合できる改ざん確認用の控えが一つもありません", "there is no checkpoint that fits")
+            )
             return
         if (beyond := count - self.newest.size) >= 2000:
             report.stale.append(
                 (
-                    f"最後の照合票のあとに {beyond} 件の記録があります",
+                    f"最後の改ざん確認用の控えのあとに {beyond} 件の記録があります",
                     f"{beyond} entries after the newest checkpoint",
                 )
             )
@@ -1885,7 +1887,7 @@ class Checkpoints:
                 hours = int((moment - self.newest.at).total_seconds() // 3600)
                 report.stale.append(
                     (
-                        f"最後の照合票が、{ja}より {hours} 時間古いです",
+                        f"最後の改ざん確認用の控えが、{ja}より {hours} 時間古いです",
                         f"the newest checkpoint is {hours} hours older than {en}",
                     )
                 )
@@ -2032,7 +2034,7 @@ class Domain:
                 self.report.find(
                     "closing",
                     f"evaluation_closing {dashed(key)}",
-                    f"evaluation_closing {dashed(key)}: 確定した年度の内容が記録の指紋と違います",
+                    f"evaluation_closing {dashed(key)}: 確定した年度の内容が記録のハッシュ値と違います",
                     f"evaluation_closing {dashed(key)}: what was frozen differs from the digest in its entry",
                 )
 
@@ -2303,7 +2305,10 @@ def verify_database(source: Source, options: Options, report: Report) -> None:
         workers.close()
     if sizes and heads and heads[0][2] != sizes[-1]:
         report.find(
-            "head", "audit_head", "最後の照合票の件数が違います", "the head names another newest checkpoint"
+            "head",
+            "audit_head",
+            "最後の改ざん確認用の控えの件数が違います",
+            "the head names another newest checkpoint",
         )
     if options.log_only:
         report.remarks.append(
@@ -2449,7 +2454,7 @@ class BundleEntries:
                 self.report.find(
                     "proof",
                     seq,
-                    f"記録 {seq}: 照合票と一致しません",
+                    f"記録 {seq}: 改ざん確認用の控えと一致しません",
                     f"entry {seq}: its proof does not lead to the root",
                 )
 
@@ -2462,7 +2467,10 @@ def read_manifest(bundle: Bundle, note: Note, report: Report) -> dict[str, Any]:
         need(type(counted) is int)
         if manifest["origin"] != note.origin or manifest["size"] != note.size:
             report.find(
-                "manifest", "manifest.json", "照合票と合いません", "the manifest and the checkpoint differ"
+                "manifest",
+                "manifest.json",
+                "改ざん確認用の控えと合いません",
+                "the manifest and the checkpoint differ",
             )
         return cast(dict[str, Any], manifest)
     except (ValueError, KeyError, TypeError) as error:
@@ -2492,7 +2500,7 @@ def verify_bundle(path: str, options: Options, report: Report) -> None:
         report.find(
             "root",
             note.size,
-            "記録が照合票と一致しません",
+            "記録が改ざん確認用の控えと一致しません",
             "the entries do not have the root of the checkpoint",
         )
     workers = Workers(1)
@@ -2505,7 +2513,9 @@ def verify_bundle(path: str, options: Options, report: Report) -> None:
         compare_kept(note, options, facts, signers, report)
     if options.now is not None and options.now - note.at > options.max_age:
         hours = int((options.now - note.at).total_seconds() // 3600)
-        report.stale.append((f"照合票が {hours} 時間前のものです", f"the checkpoint is {hours} hours old"))
+        report.stale.append(
+            (f"改ざん確認用の控えが {hours} 時間前のものです", f"the checkpoint is {hours} hours old")
+        )
     report.summary |= {
         "kind": "bundle",
         "origin": note.origin,
@@ -2538,7 +2548,7 @@ def compare_kept(
             report.find(
                 "origin",
                 one.note.size,
-                f"{one.note.where}: 別のデータベースの照合票です",
+                f"{one.note.where}: 別のデータベースの改ざん確認用の控えです",
                 "a kept checkpoint of another log",
             )
         elif not trust.trusts(one):
@@ -2566,7 +2576,7 @@ def compare_kept(
     beside: list[Note | Printed] = [*options.kept, *options.printed]
     if others := sum(one.size != note.size for one in beside):
         report.remarks.append(
-            (f"保管した照合票のうち {others} 枚は、一部だけの出力とは照合できません",
+            (f"保管した改ざん確認用の控えのうち {others} 枚は、一部だけの出力とは照合できません",
              f"{others} kept checkpoints cannot be held against a part of the log")
         )  # fmt: skip
 
@@ -2620,12 +2630,15 @@ def read_kept(given: Sequence[str], report: Report) -> list[Note]:
         else:
             files.append((path, True))
         if len(files) > MOST_FILES:
-            raise Unreadable("照合票のファイルが多すぎます。", "too many checkpoint files")
+            raise Unreadable("改ざん確認用の控えのファイルが多すぎます。", "too many checkpoint files")
     found: dict[str, Note] = {}
     for path, is_named in files:
         if not is_named and not begins_like_one(path):
             report.remarks.append(
-                (f"照合票ではないので見ていません: {shown(path.name)}", f"no checkpoint: {shown(path.name)}")
+                (
+                    f"改ざん確認用の控えではないので見ていません: {shown(path.name)}",
+                    f"no checkpoint: {shown(path.name)}",
+                )
             )
             continue
         text = read_small(path)
@@ -2633,7 +2646,7 @@ def read_kept(given: Sequence[str], report: Report) -> list[Note]:
             found.setdefault(text, parse_note(text, f"保管票 {shown(path.name)}"))
         except ValueError as error:
             raise Unreadable(
-                f"照合票として読めません: {shown(path)}", f"not a checkpoint: {shown(path)}"
+                f"改ざん確認用の控えとして読めません: {shown(path)}", f"not a checkpoint: {shown(path)}"
             ) from error
     return list(found.values())
 
@@ -2646,7 +2659,7 @@ def read_printed(given: Sequence[str]) -> list[Printed]:
         root = "".join(groups).lower()
         if not re.fullmatch(r"[0-9]{1,18}", size) or not re.fullmatch(r"[0-9a-f]{16,64}", root):
             raise Unreadable(
-                f"--printed は「記録の数 指紋（16文字以上）」です: {shown(text)}",
+                f"--printed は「記録の数 ハッシュ値（16文字以上）」です: {shown(text)}",
                 f"--printed is the number of entries and 16 or more digits of the root: {shown(text)}",
             )
         found.append(Printed(f"印刷された票 {size}", int(size), root))
@@ -2734,7 +2747,7 @@ def arguments() -> Arguments:
             "  0  改ざんは見つかりませんでした / sound\n"
             "  1  改ざんの疑いがあります / tampered with\n"
             "  2  使い方の誤り、または読めないデータ / wrong usage or unreadable data\n"
-            "  3  改ざんは見つからないが、照合票が古い / sound, but the checkpoint is old"
+            "  3  改ざんは見つからないが、改ざん確認用の控えが古い / sound, but the checkpoint is old"
         ),
     )
     parser.add_argument(
@@ -2755,7 +2768,7 @@ def arguments() -> Arguments:
         nargs="+",
         default=[],
         metavar="FILE|DIR",
-        help="保管してある照合票。何枚でも、フォルダでも / the checkpoints you kept: files, folders, any number",
+        help="保管してある改ざん確認用の控え。何枚でも、フォルダでも / the checkpoints you kept: files, folders, any number",
     )
     parser.add_argument(
         "--printed",
@@ -2763,7 +2776,7 @@ def arguments() -> Arguments:
         default=[],
         metavar="NUMBER ROOT",
         help=(
-            '月次報告に印刷された照合票。"記録の数 指紋" を引用符で囲む。何度でも'
+            '月次報告に印刷された改ざん確認用の控え。"記録の数 ハッシュ値" を引用符で囲む。何度でも'
             ' / a checkpoint on paper: "number of entries, root", in quotes, any number'
         ),
     )
@@ -2778,7 +2791,7 @@ def add_limits(parser: Arguments) -> None:
         type=float,
         default=24.0,
         metavar="HOURS",
-        help="照合票が何時間より古ければ「古い」とするか（24）/ hours after which a checkpoint is stale (24)",
+        help="改ざん確認用の控えが何時間より古ければ「古い」とするか（24）/ hours after which a checkpoint is stale (24)",
     )
     parser.add_argument(
         "--now",
@@ -2813,7 +2826,7 @@ def as_json(report: Report, code: int, error: Unreadable | None) -> str:
 VERDICTS = {
     SOUND: "○ 改ざんは見つかりませんでした / sound",
     TAMPERED: "✗ 改ざんの疑いがあります / TAMPERED WITH",
-    STALE: "△ 改ざんは見つかりませんが、照合票が古いため新しい部分は確かめられません / sound, but stale",
+    STALE: "△ 改ざんは見つかりませんが、改ざん確認用の控えが古いため新しい部分は確かめられません / sound, but stale",
 }
 
 
@@ -2829,7 +2842,7 @@ def as_text(report: Report, code: int) -> str:
         lines += [
             f"記録の名前 / log: {one['origin']}",
             f"記録 / entries: {one['entries']}　内容 / details: {one['details']}",
-            f"照合票 / checkpoints: {one['checkpoints']}　保管していた票 / kept: {one['kept']}",
+            f"改ざん確認用の控え / checkpoints: {one['checkpoints']}　保管していた票 / kept: {one['kept']}",
             f"ルート / root: {one['root']}",
         ]
         if one["restores"]:
@@ -2847,7 +2860,7 @@ def as_text(report: Report, code: int) -> str:
         lines.append(f"消去された人 / persons erased: {one['erased']}")
         if not one["kept"]:
             lines.append(
-                "・保管した照合票がないので、最後の部分が切り取られていないことは確かめられません"
+                "・保管した改ざん確認用の控えがないので、最後の部分が切り取られていないことは確かめられません"
                 " / without kept checkpoints nobody can tell whether the end was cut off"
             )
     return "\n".join([*lines, VERDICTS[code]])

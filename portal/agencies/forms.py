@@ -73,7 +73,7 @@ class AgencyForm(BaseForm):
 class NamedAgencyForm(AgencyForm):
     name = CleanString(lazy_gettext("名称"), [Required(), LINE])
     short_name = CleanString(lazy_gettext("略称"), [Required(), MaxLength(LONGEST_SHORT_NAME)])
-    kind = SelectField(lazy_gettext("種別"))
+    kind = SelectField(lazy_gettext("種類"))
 
     def __init__(self, agency: Agency | None = None) -> None:
         super().__init__(agency)

@@ -36,7 +36,7 @@ class Room(Labelled):
 
     OPEN = "open", N_("受入できます")
     WAITING = "waiting", N_("順番待ち")
-    FULL = "full", N_("いっぱい")
+    FULL = "full", N_("空きなし")
 
 
 # Agencies, their services, their own closures, and their counters of numbers.

@@ -141,29 +141,29 @@ def contradiction(session: Session, origin: str, size: int) -> Contradiction | N
     text = keeping.note(origin, sizes[0])
     last = head_in(text)
     if last is None or last.origin != origin or last.size != sizes[0]:
-        reason = N_("保管してある最新の照合票が読めません。")
+        reason = N_("保管してある最新の改ざん確認用の控えが読めません。")
         return Contradiction(reason, RESTORED, None, agreed(session, origin, sizes))
     if last.size > size:
-        reason = N_("記録が、保管してある照合票より短くなっていました。")
+        reason = N_("記録が、保管してある改ざん確認用の控えより短くなっていました。")
         return Contradiction(reason, RESTORED, last, agreed(session, origin, sizes))
     made = made_since(session, last.size)
     counted = recount(session, {last.size, *(one.size for one in made)}, size)
     if counted.get(last.size) != last.root:
-        reason = N_("記録が、保管してある照合票と一致しません。")
+        reason = N_("記録が、保管してある改ざん確認用の控えと一致しません。")
         return Contradiction(reason, RESTORED, last, agreed(session, origin, sizes))
     if not is_signed(text):
-        reason = N_("照合票の署名鍵が、これまでのものと違います。")
+        reason = N_("改ざん確認用の控えの署名鍵が、これまでのものと違います。")
         return Contradiction(
             reason,
             N_(
                 "鍵の保管場所（KEY_DIR）に、控えておいた鍵を戻してください。鍵を失くして"
-                "戻せないときは、二人で確認すると新しい鍵で再開します。新しい公開鍵を、照合票を保管している人に渡してください。"
+                "戻せないときは、二人で確認すると新しい鍵で再開します。新しい公開鍵を、改ざん確認用の控えを保管している人に渡してください。"
             ),
             last,
             last.size,
         )
     if any(counted.get(one.size) != bytes.fromhex(one.root) or not is_signed(one.note) for one in made):
-        reason = N_("データベースの中の照合票が、記録と一致しません。")
+        reason = N_("データベースの中の改ざん確認用の控えが、記録と一致しません。")
         return Contradiction(reason, RESTORED, last, last.size)
     for one in made:  # made by a process that was stopped before it could keep them
         keeping.keep(Head(origin, one.size, bytes.fromhex(one.root), one.at), one.note)
@@ -184,14 +184,14 @@ def nothing_kept(session: Session, origin: str, size: int) -> Contradiction | No
     """The contradiction of a log with nothing kept; None if it has no checkpoint yet and can keep one."""
     last = newest(session)
     if keeping.is_strict and keeping.holds_others(origin):
-        reason = N_("保管してある照合票は、別のデータベースのものです。")
+        reason = N_("保管してある改ざん確認用の控えは、別のデータベースのものです。")
         return Contradiction(reason, RESTORED, None, 0)
     if keeping.is_strict and not keeping.is_writable(origin):
-        reason = N_("照合票の保管場所（CHECKPOINT_DIR）に書き込めません。")
+        reason = N_("改ざん確認用の控えの保管場所（CHECKPOINT_DIR）に書き込めません。")
         remedy = N_("保管場所を用意し、書き込めるようにしてください。書き込めると自動で再開します。")
         return Contradiction(reason, remedy, None, 0, False)
     if keeping.is_strict and last is not None:
-        reason = N_("このデータベースの照合票が、保管場所（CHECKPOINT_DIR）にありません。")
+        reason = N_("このデータベースの改ざん確認用の控えが、保管場所（CHECKPOINT_DIR）にありません。")
         remedy = N_(
             "保管場所が正しいか確かめてください。失くして戻せないときは、二人で確認すると再開できます。"
         )

@@ -57,7 +57,7 @@ def index() -> ResponseReturnValue:
 def make() -> ResponseReturnValue:
     """Make one more checkpoint now. Pressed twice it makes two: each covers the other's entry."""
     checkpoints.make_now(signed_in())
-    flash(gettext("照合票を作成しました。保存して、手元に保管してください。"), "success")
+    flash(gettext("改ざん確認用の控えを作成しました。保存して、手元に保管してください。"), "success")
     return redirect(url_for(".index"), 303)
 
 

@@ -112,7 +112,7 @@ class NameForm(BaseForm):
     reason = CleanText(lazy_gettext("氏名を表示する理由"), [Required(), MaxLength(500)])
     is_needed = BooleanField(
         lazy_gettext("監査に必要な場合に限って見ること、見たことが記録に残ることを確認しました"),
-        [Required(lazy_gettext("確認のうえ、印を付けてください。"))],
+        [Required(lazy_gettext("確認のうえ、チェックを入れてください。"))],
     )
 
 

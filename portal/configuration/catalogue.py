@@ -58,7 +58,7 @@ SPECS = (
         1000,
         PRACTICE,
     ),
-    Spec("emergency.review_days", EMERGENCY, N_("確認の期限（業務日）"), N_("日"), 3, 1, 30, SECOND),
+    Spec("emergency.review_days", EMERGENCY, N_("確認の期限（開所日）"), N_("日"), 3, 1, 30, SECOND),
     Spec("emergency.alone_per_day", EMERGENCY, N_("1日に1人で使える回数"), N_("回"), 5, 0, 50, PRACTICE),
     Spec(
         "figures.least_shown",

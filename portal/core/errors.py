@@ -89,14 +89,16 @@ class NotAllowed(PortalError):
 
 
 class Conflict(PortalError):
-    """The act was possible when the page was opened and is not any more."""
+    """The act is not possible as things stand: the message says why."""
 
     status = 409
-    title = N_("先に状況が変わりました")
+    title = N_("いまはこの操作ができません")
 
 
 class StaleForm(Conflict):
     """Somebody changed the record while this form was open."""
+
+    title = N_("先に状況が変わりました")
 
 
 class NoBasis(Conflict):

@@ -77,7 +77,7 @@ class DisclosureCategory(Base):
 
 
 class StopConfirmation(Identified, Audited, Base):
-    """A recipient's confirmation that it has stopped using what was disclosed to it (停止確認)."""
+    """A recipient's confirmation that it has stopped using what was disclosed to it (利用停止の報告)."""
 
     __tablename__ = "stop_confirmation"
     __table_args__ = (UniqueConstraint("disclosure_id"),)

@@ -33,7 +33,7 @@ class Withheld(Labelled):
 
     NOT_TOLD = "not_told", N_("提供を受けていない区分です")
     ENDED = "ended", N_("同意が終わったため表示できません")
-    PROTECTED = "protected", N_("住所等は保護されています。記録機関に確認してください")
+    PROTECTED = "protected", N_("住所等は保護されています。登録機関に確認してください")
 
 
 @dataclass(frozen=True, slots=True)

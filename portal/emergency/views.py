@@ -273,7 +273,7 @@ def opened(access_id: UUID) -> ResponseReturnValue:
     if access.state is State.LIVE and access.ends_at:
         flash(
             gettext(
-                "緊急閲覧を始めました。%(until)sまで見られます。記録機関と監査に知らせました。",
+                "緊急閲覧を始めました。%(until)sまで見られます。登録機関と監査に知らせました。",
                 until=era_datetime(access.ends_at),
             ),
             "success",

@@ -432,7 +432,7 @@ def notes_of(view: Year) -> list[str]:
     if view.closing:
         found.append(
             gettext(
-                "%(day)sに確定　指紋 %(digest)s　監査記録の照合票 %(size)s件目",
+                "%(day)sに確定　ハッシュ値 %(digest)s　監査記録の改ざん確認用の控え %(size)s件目",
                 day=era_date(view.closing.at),
                 digest=view.closing.digest,
                 size=view.closing.checkpoint_size,

@@ -60,7 +60,7 @@ def me(person_id: UUID) -> ResponseReturnValue:
                 actor, person_id, actor.staff_id, form.why, form.reason.data or "", idempotency_key=key
             )
             flash(f"exclusion-{person_id}", "draft-clear")
-            flash(gettext("この相談者に関わらないことにしました。記録はもう表示されません。"), "success")
+            flash(gettext("利益相反を届け出ました。記録はもう表示されません。"), "success")
             return redirect(url_for(".index"))
     heading = open_heading(actor, person_id)
     candidates = exclusions.candidates(db.read(), actor, person_id, clock.now())
@@ -122,7 +122,7 @@ def lift(exclusion_id: UUID) -> ResponseReturnValue:
     exclusions.note(actor, found[0].person_id, found)
     if found[0].lifted_at is None and not found[0].may_be_lifted_by(actor):
         raise NotAllowed(
-            N_("除外を解除できるのは、その職員の機関の調整担当か、記録機関の職員です。本人は解除できません。")
+            N_("除外を解除できるのは、その職員の機関の調整担当か、登録機関の職員です。本人は解除できません。")
         )
     if form.validate_on_submit():
         with refusals(form):

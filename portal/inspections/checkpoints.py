@@ -24,7 +24,7 @@ MOST = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Slip:
-    """One checkpoint (照合票)."""
+    """One checkpoint (改ざん確認用の控え)."""
 
     size: int
     at: datetime

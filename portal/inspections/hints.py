@@ -27,9 +27,9 @@ class Check(Labelled):
     CONSENT_COVERED = "consent_covered", N_("送った時点の同意が、相手の機関と送った情報の区分を含んでいた")
     RECEIVED_IN_TIME = "received_in_time", N_("受領の期限までに受け取られた")
     ANSWERED_IN_TIME = "answered_in_time", N_("回答の期限までに回答された")
-    REFUSAL_FOLLOWED = "refusal_followed", N_("受入不可のとき、理由と次の対応が残っている")
+    REFUSAL_FOLLOWED = "refusal_followed", N_("受入不可のとき、理由と断られた後の対応が登録されている")
     ONLY_AGREED = "only_agreed", N_("同意した機関と区分の範囲だけを提供した")
-    STOP_CONFIRMED = "stop_confirmed", N_("同意の撤回のあと、相手の停止確認がある")
+    STOP_CONFIRMED = "stop_confirmed", N_("同意の撤回のあと、相手の利用停止の報告がある")
     READINGS_EXPLAINED = "readings_explained", N_("送り手と受け手以外の機関の閲覧がない、または説明がつく")
     PROVISION_COMPLETE = (
         "provision_complete",
@@ -167,8 +167,10 @@ def refusal_followed(session: Session, referral: Referral) -> Hint:
         select(Referral.id).where(Referral.part_of_id == referral.id, Referral.sent_at.is_not(None)).limit(1)
     )
     if session.scalar(noted) or session.scalar(again):
-        return Hint(OK, N_("理由と、次の対応が残っています。"))
-    return Hint(NOT_OK, N_("理由は残っていますが、次の対応（つなぎ直し、会議、地域課題）がありません。"))
+        return Hint(OK, N_("理由と、断られた後の対応が登録されています。"))
+    return Hint(
+        NOT_OK, N_("理由は残っていますが、断られた後の対応（つなぎ直し、会議、地域課題）がありません。")
+    )
 
 
 def only_agreed(lines: Sequence[Disclosure], told: dict[UUID, set[Category]], consents: Agreements) -> Hint:

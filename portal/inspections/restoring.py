@@ -100,7 +100,9 @@ def require_contradiction(session: Session) -> Contradiction:
     """The present contradiction. Raises Conflict when there is none, or a file must be put back first."""
     found = log_integrity.present(session)
     if found is None:
-        raise Conflict(N_("監査記録は、保管してある照合票と一致しています。復元の確認は必要ありません。"))
+        raise Conflict(
+            N_("監査記録は、保管してある改ざん確認用の控えと一致しています。復元の確認は必要ありません。")
+        )
     if not found.can_be_declared:
         raise Conflict(found.remedy)
     return found

@@ -31,13 +31,13 @@ class ClosedDay(Labelled):
     """What happens to a date of a series on which the convener is closed."""
 
     SKIP = "skip", N_("休みにする")
-    BEFORE = "before", N_("前の開館日に早める")
-    AFTER = "after", N_("次の開館日に延ばす")
+    BEFORE = "before", N_("前の開所日に早める")
+    AFTER = "after", N_("次の開所日に延ばす")
 
 
 class MeetingStatus(Labelled):
     DRAFT = "draft", N_("準備中")
-    ANNOUNCED = "announced", N_("案内済み")
+    ANNOUNCED = "announced", N_("開催通知済み")
     IN_SESSION = "in_session", N_("開催中")
     MINUTED = "minuted", N_("議事録の確認待ち")
     APPROVED = "approved", N_("議事録承認済み")
@@ -45,7 +45,7 @@ class MeetingStatus(Labelled):
 
 
 class MeetingAction(Labelled):
-    ANNOUNCE = "announce", N_("案内する")
+    ANNOUNCE = "announce", N_("開催を通知する")
     BEGIN = "begin", N_("会議を始める")
     CLOSE = "close", N_("会議を終える")
     REOPEN = "reopen", N_("議事録を直す")
@@ -64,7 +64,7 @@ class ItemKind(Labelled):
     REPORT_AFTERWARDS = "report_afterwards", N_("事後報告")
     HANDOFF = "handoff", N_("つなぎの確認")
     CONSENT = "consent", N_("同意の確認")
-    ACTION = "action", N_("宿題の確認")
+    ACTION = "action", N_("対応事項の確認")
     CASE = "case", N_("事例")
     INFORMATION = "information", N_("情報共有・その他")
 
@@ -75,9 +75,9 @@ class Source(Labelled):
     HAND = "hand", N_("手入力")
     MINUTES = "minutes", N_("前回（%(day)s）の議事録が承認されていません")
     CARRIED = "carried", N_("前回からの持ち越し（%(count)s回目）")
-    ACTION = "action", N_("宿題が残っています（期限%(day)s、%(count)s回目）")
-    OVERDUE = "overdue", N_("%(count)s開館日を過ぎて未回答")
-    REFUSED = "refused", N_("受入不可・未達のまま、次の対応がありません")
+    ACTION = "action", N_("対応事項が残っています（期限%(day)s、%(count)s回目）")
+    OVERDUE = "overdue", N_("%(count)s開所日を過ぎて未回答")
+    REFUSED = "refused", N_("受入不可・つながらず終了のまま、その後の対応がありません")
     STOPPED = "stopped", N_("同意の撤回・期限切れにより停止")
     NEW_REFERRAL = "new_referral", N_("前回以後に届いたつなぎ（%(day)s送付）")
     NOTED = "noted", N_("「次の会議で話す」に入っています")
@@ -91,7 +91,7 @@ class Source(Labelled):
 class OutcomeKind(Labelled):
     INFORMATION = "information", N_("情報共有")
     DECISION = "decision", N_("決定事項")
-    ACTION = "action", N_("宿題（対応事項）")
+    ACTION = "action", N_("対応事項")
 
 
 class IssueStatus(Labelled):

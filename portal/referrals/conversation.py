@@ -220,7 +220,7 @@ def finish_follow_up(actor: Actor, follow_up_id: UUID, *, done: bool = True) -> 
 
 
 def confirm_stop(actor: Actor, referral_id: UUID, *, note: str = "") -> None:
-    """Confirm, as the recipient, that the use of this referral's disclosures has stopped (停止確認).
+    """Confirm, as the recipient, that the use of this referral's disclosures has stopped (利用停止の報告).
 
     Raises:
         Conflict: there is nothing to confirm.

@@ -90,7 +90,7 @@ class ProposalForm(BaseForm):
     part_of = HiddenField()
     version = HiddenField()
     kind = OneOf(
-        lazy_gettext("種別"),
+        lazy_gettext("種類"),
         [Required()],
         choices=choices_of(ReferralKind),
         default=ReferralKind.REFERRAL.value,
@@ -244,7 +244,7 @@ class WorkerForm(BaseForm):
     worker = Chosen(lazy_gettext("担当者"))
 
     def offer(self, colleagues: Sequence[tuple[UUID, str]]) -> None:
-        self.worker.choices = staff_entries(gettext("決めない"), colleagues)
+        self.worker.choices = staff_entries(gettext("未定"), colleagues)
 
 
 class ConfirmStopForm(BaseForm):

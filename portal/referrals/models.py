@@ -116,7 +116,7 @@ class TimelineEvent(Labelled):
     START = "start", N_("支援を始めました")
     HOLD = "hold", N_("保留にしました")
     COMPLETE = "complete", N_("完了にしました")
-    FAIL = "fail", N_("未達として終えました")
+    FAIL = "fail", N_("つながらず終了にしました")
     CANCEL = "cancel", N_("取り下げました")
     CORRECT = "correct", N_("誤登録として取り消しました")
     ASSIGNED = "assigned", N_("担当者を決めました")

@@ -16,7 +16,7 @@ class ReferralStatus(Labelled):
     IN_PROGRESS = "in_progress", N_("支援中")
     ON_HOLD = "on_hold", N_("保留")
     COMPLETED = "completed", N_("完了")
-    FAILED = "failed", N_("未達")
+    FAILED = "failed", N_("つながらず終了")
     CANCELLED = "cancelled", N_("取下げ")
     ENTERED_IN_ERROR = "entered_in_error", N_("誤登録")
 
@@ -28,15 +28,15 @@ class ReferralAction(Labelled):
     START = "start", N_("支援を始める")
     HOLD = "hold", N_("保留にする")
     COMPLETE = "complete", N_("完了にする")
-    FAIL = "fail", N_("未達として終える")
+    FAIL = "fail", N_("つながらず終了にする")
     CANCEL = "cancel", N_("取り下げる")
-    CORRECT = "correct", N_("誤登録として取り消す")
+    CORRECT = "correct", N_("誤登録（送り先まちがいなど）として取り消す")
 
 
 class ReferralKind(Labelled):
     REFERRAL = "referral", N_("紹介")
     TRANSFER = "transfer", N_("移管")
-    JOINT_INTERVIEW = "joint_interview", N_("同席")
+    JOINT_INTERVIEW = "joint_interview", N_("同席依頼")
     ADVICE = "advice", N_("助言依頼")
 
 

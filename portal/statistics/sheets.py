@@ -248,7 +248,7 @@ def pairs(book: Book, sheet: Any, view: Statistics, row: int) -> int:
     head = [
         *(gettext("送った機関"), gettext("届いた機関"), gettext("送付")),
         *(gettext("期限までに受領（％）"), gettext("期限までに回答（％）")),
-        *(gettext("回答までの業務日（中央値）"), gettext("受入不可（％）"), gettext("注意")),
+        *(gettext("回答までの開所日（中央値）"), gettext("受入不可（％）"), gettext("注意")),
     ]
     book.line(sheet, row, head, book.head)
     for pair in view.pairs:
@@ -283,8 +283,8 @@ def flow(book: Book, sheet: Any, found: Flow, row: int) -> None:
         *((gettext("受入不可：%(word)s", word=gettext(code.word)), found.refusals[code]) for code in Refusal),
         (gettext("完了"), found.ended),
         *((gettext("完了：%(word)s", word=gettext(code.word)), found.outcomes[code]) for code in Outcome),
-        (gettext("受領までの業務日（中央値）"), days(medians.received)),
-        (gettext("回答までの業務日（中央値）"), days(medians.answered)),
+        (gettext("受領までの開所日（中央値）"), days(medians.received)),
+        (gettext("回答までの開所日（中央値）"), days(medians.answered)),
         (gettext("支援開始までの日数（中央値）"), days(medians.started)),
         (gettext("終了までの日数（中央値）"), days(medians.ended)),
     ]

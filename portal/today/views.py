@@ -49,7 +49,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[Need, str, str, dict[str, Any]], ...]], ...
         N_("送ったつなぎ"),
         (
             (Need.OUT_OVERDUE, N_("相手の回答が遅れているもの"), "referrals.index", {**OUT, "overdue": "1"}),
-            (Need.UNATTENDED, N_("次の対応がまだのもの"), "referrals.index", {"unattended": "1"}),
+            (Need.UNATTENDED, N_("断られた後の対応がまだのもの"), "referrals.index", {"unattended": "1"}),
             (Need.DRAFTS, N_("下書き"), "referrals.index", {**OUT, "status": "draft"}),
         ),
     ),
@@ -57,9 +57,9 @@ GROUPS: tuple[tuple[str, tuple[tuple[Need, str, str, dict[str, Any]], ...]], ...
         N_("お知らせと同意"),
         (
             (Need.NEWS, N_("回答・連絡あり"), "referrals.index", {"news": "1"}),
-            (Need.STOPPED, N_("停止確認"), "referrals.index", {"stopped": "1"}),
+            (Need.STOPPED, N_("利用停止の報告"), "referrals.index", {"stopped": "1"}),
             (Need.LAPSING, N_("30日以内に終わる同意"), "consents.index", {"show": "30"}),
-            (Need.FOLLOW_UPS, N_("会議・地域課題のメモ"), "referrals.follow_ups", {}),
+            (Need.FOLLOW_UPS, N_("会議で話すこと・地域課題"), "referrals.follow_ups", {}),
         ),
     ),
 )

@@ -35,14 +35,14 @@ PAGES: tuple[tuple[str, str, Permission | None], ...] = (
     ("audit.index", N_("監査記録"), Permission.AUDIT_READ),
     ("emergency.reviews", N_("緊急閲覧"), Permission.AUDIT_READ),
     ("exclusions.index", N_("利益相反"), Permission.AUDIT_READ),
-    ("anomalies.index", N_("閲覧の点検"), Permission.WATCH_READ),
+    ("anomalies.index", N_("閲覧ログの点検"), Permission.WATCH_READ),
     ("retention.index", N_("保存期間"), Permission.RETENTION_READ),
     ("configuration.index", N_("設定"), Permission.SETTING_CHANGE),
     ("inspections.index", N_("点検"), Permission.INSPECT),
     ("evaluations.index", N_("年度の評価"), Permission.EVALUATION_READ),
     ("statistics.index", N_("統計"), Permission.STATISTICS_READ),
     ("monthly.index", N_("月次報告"), Permission.FIGURES_READ),
-    ("checkpoints.index", N_("照合票"), Permission.CHECKPOINT_READ),
+    ("checkpoints.index", N_("改ざん確認用の控え"), Permission.CHECKPOINT_READ),
     ("agencies.index", N_("機関"), None),
 )
 

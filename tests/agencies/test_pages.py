@@ -64,7 +64,7 @@ def test_everybody_sees_agencies(browser: Open, role: Role) -> None:
     client = browser(make_member(role=role))
     page = client.get("/agencies/").text
     assert all(
-        word in page for word in ("見本相談センター", "0797-00-0000", "若者相談", "個別相談", "いっぱい")
+        word in page for word in ("見本相談センター", "0797-00-0000", "若者相談", "個別相談", "空きなし")
     )
     assert client.get(f"/agencies/{agency.id}").status_code == 200
 
@@ -377,7 +377,7 @@ def test_a_caseworker_says_whether_the_own_service_has_room(browser: Open, at: A
     said = client.post(f"{here}/services/{service_id}/room", data={"room": "full"})
     assert said.status_code == 303
     page = client.get(here).text
-    assert "いっぱい" in page
+    assert "空きなし" in page
     assert "令和8年11月24日現在" in page
     assert client.post(f"{here}/services/{service_id}/retire").status_code == 403
     client.post(f"{here}/services/{service_id}/room", data={"room": "nonsense"})

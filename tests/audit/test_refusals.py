@@ -262,7 +262,7 @@ def test_an_item_shared_without_consent_at_a_council(
         "person": str(person),
     }
     answer = browser(chair).post(f"/meetings/{meeting}/items/new?person={person}", data=typed)
-    assert "出席する機関のどこにも、本人の同意がありません" in answer.text
+    assert "参加機関のどこにも、本人の同意がありません" in answer.text
     denied.one_of(denied.since(before), by=chair, lack=Lack.CONSENT, person=person)
     assert how_many(AgendaItem) == items
 

@@ -434,7 +434,10 @@ def test_it_says_between_which_entries_something_was_changed(tmp_path: Path) -> 
     loot.say(sizes[0] + 3, ground="emergency")
     thief.put(loot)
     said = [one["ja"] for one in verdict(forge).result["findings"] if one["code"] == "root"]
-    assert said[0] == f"照合票 {sizes[1]}: 記録 {sizes[0] + 1}～{sizes[1]} のどれかが変えられています"
+    assert (
+        said[0]
+        == f"改ざん確認用の控え {sizes[1]}: 記録 {sizes[0] + 1}～{sizes[1]} のどれかが変えられています"
+    )
 
 
 # Stale is not tampered.

@@ -113,7 +113,9 @@ def test_it_closes_at_the_end_of_the_day_in_japan(browser: Visit, world: World, 
 def test_it_needs_a_reason_and_a_word_of_one_s_own(browser: Visit, world: World) -> None:
     visitor = browser(world.auditor)
     assert "入力してください。" in errors_of(open_name(visitor, world.person, "　 "))
-    assert "確認のうえ、印を付けてください。" in errors_of(open_name(visitor, world.person, is_needed=""))
+    assert "確認のうえ、チェックを入れてください。" in errors_of(
+        open_name(visitor, world.person, is_needed="")
+    )
     assert "500文字以内" in errors_of(open_name(visitor, world.person, "あ" * 501))
     assert openings() == 0
     assert "波止場" not in everything(visitor, world)

@@ -151,11 +151,11 @@ def test_the_whole_life_of_a_referral(browser: Visit, life: Life, auditor: Membe
         "連絡を送りました",
         "受け入れました",
         "停止を確認しました",
-        "未達として終えました",
+        "つながらず終了にしました",
     )
     places = [told.index(one) for one in happened]
     assert places == sorted(places)
-    assert "同意の撤回 停止確認済み" in words
+    assert "同意の撤回 利用停止の報告済み" in words
     log = words[words.index("監査記録（古い順）") :]
     logged = (
         "同意を記録",
@@ -166,7 +166,7 @@ def test_the_whole_life_of_a_referral(browser: Visit, life: Life, auditor: Membe
         "つなぎを受入",
         "ケースを開始",
     )
-    logged += ("同意の撤回を記録", "停止を確認", "未達として終了", "次の対応を記録")
+    logged += ("同意の撤回を記録", "停止を確認", "つながらず終了", "断られた後の対応を記録")
     assert [one for one in logged if one not in log] == []
     assert log.count("つなぎを送付") == 1, "the other referral has a life of its own"
 
@@ -321,7 +321,7 @@ def test_meetings_that_spoke_of_it_and_messages_belong_to_its_life(
     life.go_on(browser)
     words = every_page(browser(auditor), f"/audit/referrals/{life.referral}")
     log = words[words.index("監査記録（古い順）") :]
-    for told in ("議題を追加", "決定・宿題を記録", "会議資料を閲覧", "連絡を送信"):
+    for told in ("議題を追加", "決定・対応事項を記録", "会議資料を閲覧", "連絡を送信"):
         assert told in log
     assert [secret for secret in SECRETS if secret in words] == []
 

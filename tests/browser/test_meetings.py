@@ -81,10 +81,10 @@ def announce(keys: Keys) -> None:
     """From the list of meetings to the announced one."""
     keys.follow("週次打合せ")
     expect(keys.page.get_by_role("heading", name="議題", exact=True)).to_be_visible()
-    keys.follow("見える範囲を確かめて案内する")
-    expect(keys.page.get_by_role("heading", level=1)).to_have_text("誰に何が見えるか")
-    keys.tick("誰に何が見えるかを確認しました")
-    keys.press("この内容で案内する")
+    keys.follow("見える範囲を確かめて開催を通知する")
+    expect(keys.page.get_by_role("heading", level=1)).to_have_text("だれに何が見えるか")
+    keys.tick("だれに何が見えるかを確認しました")
+    keys.press("この内容で通知する")
     expect(main(keys.page)).to_contain_text("会議を案内しました")
 
 
@@ -98,7 +98,7 @@ def test_ten_cases_are_announced_in_five_actions_at_most(visit: Visit, table: Ta
     assert keys.actions <= 5
     assert status(table) is MeetingStatus.ANNOUNCED
     items = agenda(page)
-    assert items[:2] == ["前回議事録の承認", "宿題の確認：空いている部屋を調べて知らせる"]
+    assert items[:2] == ["前回議事録の承認", "対応事項の確認：空いている部屋を調べて知らせる"]
     assert len([item for item in items if item.startswith("つなぎの確認")]) == len(table.people) == 10
 
     theirs = visit(table.partner)
@@ -106,7 +106,7 @@ def test_ten_cases_are_announced_in_five_actions_at_most(visit: Visit, table: Ta
     axe.check(theirs)
     follow(theirs, "資料を開く")
     expect(main(theirs)).to_contain_text("見本 花子")
-    expect(main(theirs)).to_contain_text("開館日を過ぎて未回答")
+    expect(main(theirs)).to_contain_text("開所日を過ぎて未回答")
     axe.check(theirs)
     others = visit(table.third)
     others.goto(f"/meetings/{table.meeting}/packet")
@@ -190,11 +190,11 @@ def test_a_meeting_is_run_by_keyboard(visit: Visit, table: Table, width: int) ->
     keys.go_to(item.get_by_role("textbox", name="議事録"))
     page.keyboard.type("月内に一度、見学に来てもらう。")
     expect(item.locator("[data-autosave-state]")).to_contain_text("保存しました")
-    keys.act(item.locator("summary").filter(has_text="決定・宿題を加える"))
+    keys.act(item.locator("summary").filter(has_text="決定・対応事項を加える"))
     axe.check(page)
     keys.go_to(item.get_by_role("radio", name="決定事項"))
     page.keyboard.press("ArrowDown")
-    expect(item.get_by_role("radio", name="宿題（対応事項）")).to_be_checked()
+    expect(item.get_by_role("radio", name="対応事項")).to_be_checked()
     keys.go_to(item.get_by_role("textbox", name="内容"))
     page.keyboard.type("見学の日を決めて本人に知らせる")
     expect(item.get_by_role("textbox", name="内容")).to_have_value("見学の日を決めて本人に知らせる")

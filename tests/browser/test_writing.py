@@ -144,7 +144,7 @@ def test_a_restored_draft_can_be_thrown_away(visit: Visit) -> None:
     page.on("dialog", lambda dialog: dialog.accept())
     page.reload()
     expect(box(page, "内容")).to_have_value(TEXT.replace("\n", " "))
-    press(page, "破棄する")
+    press(page, "消す")
     expect(box(page, "内容")).to_have_value("")
     page.reload()
     expect(box(page, "内容")).to_have_value("")

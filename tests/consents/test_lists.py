@@ -71,10 +71,10 @@ def test_a_consent_ends_with_the_day_in_japan(
 
     at("2026-09-28T23:59:30", tick=False)  # the consent of the referral: 180 days
     assert "波止場" in browser(theirs).get(f"/referrals/{referral_id}").text
-    assert "停止確認 0 件" in words_of(browser(theirs).get("/"))
+    assert "利用停止の報告 0 件" in words_of(browser(theirs).get("/"))
     at("2026-09-29T00:00:00", tick=False)
     assert "波止場" not in browser(theirs).get(f"/referrals/{referral_id}").text
-    assert "停止確認 1 件" in words_of(browser(theirs).get("/"))
+    assert "利用停止の報告 1 件" in words_of(browser(theirs).get("/"))
 
 
 def test_a_third_agency_sees_an_empty_list(browser: Visit, ours: Member, theirs: Member) -> None:
@@ -99,7 +99,7 @@ def test_who_recorded_it_keeps_it_but_not_the_name(
     at("2026-09-29T00:00:00")
     page = browser(theirs).get("/consents/")
     assert "波止場" not in page.text
-    assert "氏名は表示できません" in page.text
+    assert "氏名非表示" in page.text
     (address,) = set(re.findall(r'"(/consents/[0-9a-f-]{36})"', page.text))
     assert "波止場" not in browser(theirs).get(address).text
     assert "波止場" in browser(ours).get("/consents/").text, "the home agency sees it, too"

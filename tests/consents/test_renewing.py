@@ -85,7 +85,7 @@ def test_the_work_goes_on_beyond_the_old_end(browser: Visit, running: Running, a
 
     at("2026-04-11T09:00")
     assert NAME in browser(running.one).get(f"/people/{running.person}").text
-    assert "停止確認 0 件" in words_of(browser(running.one).get("/"))
+    assert "利用停止の報告 0 件" in words_of(browser(running.one).get("/"))
     old, new = consents()
     assert new.replaces_id == old.id
     shown = words_of(browser(running.home).get(f"/consents/{old.id}"))
@@ -110,7 +110,7 @@ def test_who_is_left_out_is_named_on_the_check_and_stops_at_once(browser: Visit,
 
     assert NAME in browser(running.one).get(f"/people/{running.person}").text
     assert NAME not in browser(running.two).get(f"/people/{running.person}").text
-    assert "停止確認 1 件" in words_of(browser(running.two).get("/"))
+    assert "利用停止の報告 1 件" in words_of(browser(running.two).get("/"))
 
 
 def test_a_category_left_out_is_withheld_at_once(browser: Visit, running: Running) -> None:

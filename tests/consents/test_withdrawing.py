@@ -49,7 +49,7 @@ def test_what_will_happen_is_said_beforehand(browser: Visit, told: Told) -> None
     page = browser(told.home).get(f"/consents/{told.consent}/withdraw")
 
     words = words_of(page)
-    assert "停止確認" in words
+    assert "利用停止の報告" in words
     affected = words[words.index("影響のある機関") : words.index("撤回する範囲")]
     assert "就労準備支援事業" in affected
     assert "地域活動支援センター" in affected
@@ -81,8 +81,8 @@ def test_the_whole_is_taken_back_at_once_everywhere(browser: Visit, told: Told) 
     assert not sees(browser, told.one, told, told.first)
     assert not sees(browser, told.two, told, told.second)
     assert sees(browser, told.home, told, told.first), "the record stays with who keeps it"
-    assert "停止確認 1 件" in words_of(browser(told.one).get("/"))
-    assert "停止確認 2 件" in words_of(browser(told.home).get("/"))
+    assert "利用停止の報告 1 件" in words_of(browser(told.one).get("/"))
+    assert "利用停止の報告 2 件" in words_of(browser(told.home).get("/"))
 
 
 @pytest.mark.both_databases
@@ -95,8 +95,8 @@ def test_one_recipient_is_taken_out_and_the_others_go_on(browser: Visit, told: T
     assert "一部撤回" in page
     assert not sees(browser, told.one, told, told.first)
     assert sees(browser, told.two, told, told.second)
-    assert "停止確認 1 件" in words_of(browser(told.one).get("/"))
-    assert "停止確認 0 件" in words_of(browser(told.two).get("/"))
+    assert "利用停止の報告 1 件" in words_of(browser(told.one).get("/"))
+    assert "利用停止の報告 0 件" in words_of(browser(told.two).get("/"))
     again = browser(told.home).get(f"/consents/{told.consent}/withdraw")
     assert str(told.one.agency_id) not in again.text
     assert str(told.two.agency_id) in again.text

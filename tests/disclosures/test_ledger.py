@@ -72,7 +72,7 @@ def test_it_stays_honest_after_every_kind_of_end(
 
     visitor = browser(home)
     page = words_of(visitor.get(f"/people/{person_id}/disclosures"))
-    assert "終了 R8.4.2 同意の撤回 停止確認を待っています" in page
+    assert "終了 R8.4.2 同意の撤回 利用停止の報告を待っています" in page
     assert "終了 R8.4.2 つなぎの不成立・取下げ" in page
     assert page.count("本人の同意") == 3
     assert page.count("有効") == 1
@@ -80,7 +80,7 @@ def test_it_stays_honest_after_every_kind_of_end(
     at("2026-10-01T10:00")
     page = words_of(browser(home).get(f"/people/{person_id}/disclosures"))
     assert "終了 R8.4.2 同意の撤回" in page, "what ended first is what ended it"
-    assert "終了 R8.9.29 期限の終了 停止確認を待っています" in page
+    assert "終了 R8.9.29 期限の終了 利用停止の報告を待っています" in page
     assert "有効" not in page
 
 

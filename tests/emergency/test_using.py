@@ -316,7 +316,7 @@ def test_given_back_early_it_is_over_at_once_and_only_by_its_own_member(
     assert len(events("disclosure:ended")) == 1
     ledger = browser(home).get(f"/people/{hanako}/disclosures").text
     assert "緊急閲覧の終了" in ledger
-    assert "停止確認を待っています" not in ledger
+    assert "利用停止の報告を待っています" not in ledger
 
 
 @pytest.mark.parametrize("role", [Role.AGENCY_ADMIN, Role.AUDITOR, Role.SYSTEM_ADMIN])

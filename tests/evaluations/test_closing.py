@@ -108,7 +108,7 @@ def test_it_is_checked_and_closed_from_the_page(browser: Visit, coordinator: Mem
     words = words_of(visit.get(f"{ROOT}/2020"))
     assert "この年度は確定しています" in words
     assert one.digest[:8] in words
-    assert f"{one.checkpoint_size}件目までを含む票" in words
+    assert f"{one.checkpoint_size}件目までを含む控え" in words
     assert "確定 " in words_of(visit.get(f"{ROOT}/"))
 
 

@@ -234,7 +234,7 @@ def test_a_closed_year_says_so_on_paper(browser: Visit, worker: Member) -> None:
     words = words_in(book_of(visit.get(f"{ROOT}/2020.xlsx")).worksheets[0])
     assert "延べ人数 4人（その後の記録では7）" in words
     assert "あとでわかったこと" in words
-    assert "に確定　指紋 " in words
+    assert "に確定　ハッシュ値 " in words
     paper = pdf_words(visit.get(f"{ROOT}/2020.pdf"))
     assert "あとでわかったこと" in paper
-    assert "監査記録の照合票" in paper
+    assert "監査記録の改ざん確認用の控え" in paper

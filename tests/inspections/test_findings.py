@@ -30,7 +30,9 @@ def auditor(app: Flask) -> Member:
     return make_member(role=Role.AUDITOR, name="監査 月子")
 
 
-def state(auditor: Member, agency_id: UUID, text: str = "停止確認がありません。", days: int = 14) -> UUID:
+def state(
+    auditor: Member, agency_id: UUID, text: str = "利用停止の報告がありません。", days: int = 14
+) -> UUID:
     due_on = clock.today() + timedelta(days=days)
     return findings.state(auditor.actor, Statement(agency_id, FindingKind.WEAKNESS, text, due_on))
 
@@ -52,7 +54,7 @@ def test_from_the_auditor_to_the_agency_and_back(auditor: Member, browser: Visit
         "agency": str(agency.id),
         "kind": "breach",
         "check": "stop_confirmed",
-        "text": "停止確認がありません。",
+        "text": "利用停止の報告がありません。",
         "due_on": "令和9年3月31日",
         "idempotency_key": "b" * 32,
     }
@@ -66,7 +68,7 @@ def test_from_the_auditor_to_the_agency_and_back(auditor: Member, browser: Visit
     home = office.get("/").text
     assert "回答していないものが1件" in home
     page = office.get(made.location)
-    assert "停止確認がありません。" in page.text
+    assert "利用停止の報告がありません。" in page.text
     assert "R" in re.findall(r"R\d+-[^<\s]+", page.text)[0], (
         "its number, though an administrator sees no referral"
     )
@@ -127,7 +129,7 @@ def test_a_late_answer_is_marked(auditor: Member, browser: Visit, at: Callable[.
     assert "回答の期限を過ぎています" not in browser(admin).get(path).text
     at("2026-11-28T00:30")
     assert "回答の期限を過ぎています" in browser(admin).get(path).text
-    assert "停止確認" in browser(auditor).get("/inspections/findings?show=overdue").text
+    assert "利用停止の報告" in browser(auditor).get("/inspections/findings?show=overdue").text
 
 
 def test_a_finding_about_a_referral_goes_to_one_of_its_two_agencies(auditor: Member, browser: Visit) -> None:

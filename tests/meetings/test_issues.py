@@ -220,12 +220,12 @@ def test_what_a_packet_told_is_confirmed_to_have_stopped(
     assert "四月の会議" in page
     assert "波止場" not in page
     today = us.get("/").text
-    assert "会議資料の停止確認が1件あります" in today
+    assert "会議資料の利用停止の報告が1件あります" in today
     assert "/meetings/stops" in today
     assert us.get("/referrals/?stopped=1").status_code == 200
     assert browser(third).post(f"/meetings/stops/{item_id}").status_code == 404
     assert str(item_id) not in browser(third).get("/meetings/stops").text
     assert us.post(f"/meetings/stops/{item_id}").location == "/meetings/stops"
     assert str(item_id) not in us.get("/meetings/stops").text
-    assert "会議資料の停止確認" not in us.get("/").text
+    assert "会議資料の利用停止の報告" not in us.get("/").text
     assert us.post(f"/meetings/stops/{item_id}").status_code == 409

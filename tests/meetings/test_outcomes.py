@@ -51,7 +51,7 @@ class Table:
 
     def action(self, **more: Any) -> OutcomeFacts:
         given: dict[str, Any] = {"owner_agency_id": self.other.agency_id, "due_on": clock.today()}
-        return OutcomeFacts(K.ACTION, "見本の宿題", **given | more)
+        return OutcomeFacts(K.ACTION, "見本の対応事項", **given | more)
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_information_and_decisions_need_words_alone(browser: Any, table: Table, 
     assert chair.post(table.new(), data={"kind": kind.value, "text": "見本の結果"}).status_code == 302
     answer = chair.post(table.new(), data={"kind": kind.value, "text": "期限つき", "due_on": "2099-01-01"})
     assert answer.status_code == 400
-    assert "種類で「宿題」を選んでください" in answer.text
+    assert "種類で「対応事項」を選んでください" in answer.text
     assert "期限つき" in answer.text, "what was typed stays"
     assert chair.post(table.new(), data={"kind": kind.value, "text": ""}).status_code == 200
     assert [one.kind for one in rows(table)] == [kind]
@@ -280,16 +280,16 @@ def test_who_no_longer_reads_the_item_still_knows_what_they_owe(browser: Any, ap
     take_step(chair, meeting_id, A.ANNOUNCE)
     packet_services.open_packet(told.actor, meeting_id)
     take_step(chair, meeting_id, A.BEGIN)
-    for text, owner in (("秘密の宿題", told), ("よその宿題", chair)):
+    for text, owner in (("秘密の対応事項", told), ("よその対応事項", chair)):
         facts = OutcomeFacts(K.ACTION, text, owner_agency_id=owner.agency_id, due_on=clock.today())
         outcome_services.note(chair.actor, item_id, facts)
     client = browser(told)
-    assert "秘密の宿題" in client.get(f"/meetings/{meeting_id}/minutes").text
+    assert "秘密の対応事項" in client.get(f"/meetings/{meeting_id}/minutes").text
     disclosures.withdraw_consent(chair.actor, consent_id)
     for end in ("minutes", "minutes.txt"):
         page = client.get(f"/meetings/{meeting_id}/{end}").text
-        assert "貴機関の宿題" in page
+        assert "貴機関の対応事項" in page
         assert "内容は表示できません" in page
         assert clock.era_date(clock.today()) in page
-        for word in ("秘密の宿題", "よその宿題", "秘密野", "秘密の題"):
+        for word in ("秘密の対応事項", "よその対応事項", "秘密野", "秘密の題"):
             assert word not in page

@@ -1,4 +1,4 @@
-"""Promises (宿題): who sees them, when they count as kept, and who closes them."""
+"""Promises (対応事項): who sees them, when they count as kept, and who closes them."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def test_the_list_counts_in_open_days_of_the_owner_with_overdue_first(
     at("2026-04-13T10:00")
     page = words_of(browser(partner).get("/meetings/promises"))
     assert page.index("本人に連絡する") < page.index("求人票を集める")
-    assert "令和8年4月9日 2開館日超過 本人に連絡する" in page
-    assert "令和8年4月17日 あと4開館日 求人票を集める" in page
+    assert "令和8年4月9日 2開所日超過 本人に連絡する" in page
+    assert "令和8年4月17日 あと4開所日 求人票を集める" in page
     mine = words_of(browser(partner).get("/meetings/promises?show=mine"))
     assert "求人票を集める" in mine
     assert "本人に連絡する" not in mine
@@ -112,7 +112,7 @@ def test_a_promise_about_a_person_follows_the_item(
     form = browser(partner).get(f"/meetings/promises/{outcome_id}/done")
     assert form.status_code == 200
     assert "波止場" not in form.text
-    outcome_services.finish(partner.actor, outcome_id, "記録を破棄した")
+    outcome_services.finish(partner.actor, outcome_id, "記録を廃棄した")
     assert done(outcome_id)
     listed = browser(third).get("/meetings/promises").text
     assert "波止場" not in listed
@@ -239,23 +239,23 @@ def test_the_list_is_logged_pages_by_key_and_asks_no_more_the_longer_it_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(app.config, "PAGE_SIZE", 2)
-    promise(convener, [partner], partner, text="宿題0")
+    promise(convener, [partner], partner, text="対応事項0")
     them = browser(partner)
     them.get("/meetings/promises")
     with count_queries() as few:
         them.get("/meetings/promises")
     for n in range(1, 5):
-        promise(convener, [partner], partner, text=f"宿題{n}")
+        promise(convener, [partner], partner, text=f"対応事項{n}")
     with count_queries() as many:
         first = them.get("/meetings/promises")
     assert len(few) == len(many)
     seen: list[str] = []
     answer = first
     for _page in range(3):
-        seen += [f"宿題{n}" for n in range(5) if f"宿題{n}" in answer.text]
+        seen += [f"対応事項{n}" for n in range(5) if f"対応事項{n}" in answer.text]
         if 'rel="next"' not in answer.text:
             break
         answer = them.get(answer.text.split('rel="next"')[1].split('href="')[1].split('"')[0])
-    assert sorted(seen) == [f"宿題{n}" for n in range(5)]
+    assert sorted(seen) == [f"対応事項{n}" for n in range(5)]
     with db.transaction() as session:
         assert session.query(AuditEntry).filter_by(event=AuditEvent.PROMISES_LISTED).count() >= 4

@@ -94,14 +94,14 @@ def test_what_one_owes_stands_there_in_ones_own_open_days(
         make_outcome(
             convener, item_id, kind="action", owner_agency_id=partner.agency_id, due_on=due, text=text
         )
-    make_outcome(convener, item_id, kind="action", text="こちらの宿題")
+    make_outcome(convener, item_id, kind="action", text="こちらの対応事項")
     at("2026-04-13T10:00")
     page = words_of(browser(partner).get("/"))
     found = coming(page)
-    assert "令和8年4月9日（木） 2開館日超過 求人票を集める" in found
-    assert "令和8年4月14日（火） あと1開館日 見学の日を決める" in found
+    assert "令和8年4月9日（木） 2開所日超過 求人票を集める" in found
+    assert "令和8年4月14日（火） あと1開所日 見学の日を決める" in found
     assert "名簿を作る" not in found
-    assert "こちらの宿題" not in found
+    assert "こちらの対応事項" not in found
     assert "いま急ぎのものはありません。" not in page
 
 

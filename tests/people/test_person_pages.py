@@ -163,7 +163,7 @@ def test_when_the_basis_ends_the_name_goes_and_the_warning_stays(browser: Visit)
     assert "父には知らせない" in before
     assert "見本町" not in before
     assert "090-0000-0000" not in before
-    assert "記録機関に確認してください" in before
+    assert "登録機関に確認してください" in before
 
     disclosures.withdraw_consent(sender.actor, consent)
 

@@ -286,13 +286,13 @@ def test_an_agency_that_is_full_waiting_or_closed_says_so_before_sending(
     make_consent(ours, person, [theirs])
     us = browser(ours)
     form = us.get(f"/referrals/new?person={person}").text
-    assert "居場所［いっぱい］" in form
+    assert "居場所［空きなし］" in form
     assert "相談［順番待ち］" in form
 
     def check(**more: str) -> str:
         return us.get(f"/referrals/{draft(us, proposal(person, theirs, **more))}/send").text
 
-    assert "「居場所」はいっぱいです（令和8年6月1日現在）" in check(service=str(full))
+    assert "「居場所」は空きなしです（令和8年6月1日現在）" in check(service=str(full))
     assert "「相談」は順番待ちです" in check(service=str(waiting))
     assert "本日休み" not in check()
     close(theirs.agency_id or uuid4(), date(2026, 6, 1), date(2026, 6, 5))

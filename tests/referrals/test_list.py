@@ -249,4 +249,4 @@ def test_the_tabs_say_where_one_is(sides: tuple[Member, Member], browser: Browse
     us = browser(sides[0])
     assert {"すべて", "受けた・送った"} <= set(current(us.get("/referrals/").text))
     assert {"新着", "受けたもの"} <= set(current(us.get("/referrals/?box=in&new=1").text))
-    assert "次の対応" in current(us.get("/referrals/?unattended=1").text)
+    assert "断られた後の対応" in current(us.get("/referrals/?unattended=1").text)

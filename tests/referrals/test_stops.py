@@ -125,11 +125,11 @@ def test_the_recipient_confirms_the_stop_once(sides: tuple[Member, Member], brow
     assert us.get(f"/referrals/{key}/confirm-stop").status_code == 403
     page = them.get(f"/referrals/{key}/confirm-stop").text
     assert "健康の記載" not in page
-    done = them.post(f"/referrals/{key}/confirm-stop", data={"note": "紙は破棄しました"})
+    done = them.post(f"/referrals/{key}/confirm-stop", data={"note": "紙は廃棄しました"})
     assert done.status_code == 302
     told_us = us.get(f"/referrals/{key}").text
     assert "停止を確認しました" in told_us
-    assert "紙は破棄しました" in told_us
+    assert "紙は廃棄しました" in told_us
     assert "停止を確認する" not in them.get(f"/referrals/{key}").text
     assert them.post(f"/referrals/{key}/confirm-stop", data={"note": "もう一度"}).status_code == 409
     with db.transaction() as session:

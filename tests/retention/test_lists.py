@@ -88,7 +88,7 @@ def test_the_other_agency_is_told_nothing_of_the_home_agencys_part(
     assert number not in page
     assert "鳥籠" not in page
     if kind in {Kind.CASES, Kind.REFERRALS}:
-        assert "記録機関が決めます" in page
+        assert "登録機関が決めます" in page
     assert f"/retention/people/{who}" not in page
 
 

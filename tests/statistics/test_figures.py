@@ -101,7 +101,7 @@ def test_the_monthly_report_counts_the_own_agency_only(app: Flask, browser: Visi
     assert 'data-label="送付">1件' in text
     assert 'data-label="送付">2件' in text
     assert "5件" not in text
-    assert "照合票" in text
+    assert "改ざん確認用の控え" in text
     assert "月次報告" in admin.get("/reports/monthly/2026/10").text
     sheet = admin.get("/reports/monthly/2026/11.pdf")
     assert sheet.data.startswith(b"%PDF")

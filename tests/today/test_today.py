@@ -98,12 +98,12 @@ def test_every_count_is_the_count_of_its_list(
         "未回答": "3",
         "回答期限を過ぎたもの": "2",
         "相手の回答が遅れているもの": "2",
-        "次の対応がまだのもの": "1",
+        "断られた後の対応がまだのもの": "1",
         "下書き": "1",
         "回答・連絡あり": news(ours),
-        "停止確認": "3",
+        "利用停止の報告": "3",
         "30日以内に終わる同意": "1",
-        "会議・地域課題のメモ": "1",
+        "会議で話すこと・地域課題": "1",
     }
 
 
@@ -274,4 +274,4 @@ def test_a_basis_that_dies_takes_the_name_off(browser: Visit, ours: Member, thei
     withdraw(browser(theirs), consent_id)
     page = browser(ours).get("/").text
     assert "波止場" not in page
-    assert cards(page)["停止確認"][0] == "1"
+    assert cards(page)["利用停止の報告"][0] == "1"

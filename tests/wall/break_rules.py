@@ -54,9 +54,7 @@ SHARED: Mapping[str, str] = {
 
 
 # What no session of this world asks for, and the tests that do.
-ELSEWHERE = {
-    "invitation.token_hash: to nobody": "whoever presents the token: tests/accounts/test_staff.py"
-}
+ELSEWHERE = {"invitation.token_hash: to nobody": "whoever presents the token: tests/accounts/test_staff.py"}
 
 
 def broken(rule: Rule, pattern: str) -> Rule:

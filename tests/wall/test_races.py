@@ -80,7 +80,7 @@ def test_of_two_answers_at_once_one_wins(app: Flask) -> None:
                 b.actor,
                 A.REJECT,
                 referral_id,  # noqa: B023
-                Answer(text="いっぱいです", refusal=Refusal.NO_CAPACITY),
+                Answer(text="空きなしです", refusal=Refusal.NO_CAPACITY),
             ),
         )
         losers = [one.error for one in both if one.error]
@@ -100,7 +100,7 @@ def test_of_twenty_answers_at_once_one_is_the_outcome(app: Flask) -> None:
     a, b = make_member(), make_member()
     referral_id = make_referral(a, b)
     db.end()
-    full = Answer(text="いっぱいです", refusal=Refusal.NO_CAPACITY)
+    full = Answer(text="空きなしです", refusal=Refusal.NO_CAPACITY)
     acts: list[Callable[[], Any]] = []
     for _ in range(10):
         acts.append(lambda: services.perform(b.actor, A.ACCEPT, referral_id))

@@ -59,7 +59,7 @@ class ItemForm(ArrangeForm):
     text = CleanText(lazy_gettext("話したいこと"), [MaxLength(4000)])
     person = HiddenField()
     referral = HiddenField()
-    shared = BooleanField(lazy_gettext("出席する機関に、この人のことを共有する"))
+    shared = BooleanField(lazy_gettext("参加機関に、この人のことを共有する"))
     categories = ManyOf(lazy_gettext("共有する情報の区分"), choices=choices_of(Category))
 
     def offer(self, kinds: Iterable[ItemKind], known: Collection[Category]) -> None:

@@ -117,7 +117,7 @@ def check_place(session: Session, meeting: Meeting, minutes: int, presenter_agen
         raise Invalid(N_("時間は分で、0 から 480 までの数字を入力してください。"), field="minutes")
     if presenter_agency_id not in session.scalars(schedule_queries.members_of(meeting.id)).all():
         raise NotOffered(
-            N_("説明する機関は、出席する機関から選んでください。"),
+            N_("説明する機関は、参加機関から選んでください。"),
             field="presenter",
             about=("agency", presenter_agency_id),
         )
@@ -166,7 +166,7 @@ def check_covered(
     members = set(session.scalars(schedule_queries.members_of(meeting.id))) - {actor.agency_id}
     if not queries.eligible_agencies(session, members, person_id, referral_id, clock.now()):
         raise Invalid(
-            N_("出席する機関のどこにも、本人の同意がありません。同意を記録してから、議題に加えてください。"),
+            N_("参加機関のどこにも、本人の同意がありません。同意を記録してから、議題に加えてください。"),
             field="shared",
             lack=Lack.CONSENT,
             person_id=person_id,

@@ -121,7 +121,7 @@ def items_share(meeting_id: UUID) -> ResponseReturnValue:
     if kept:
         flash(gettext("次の議題は共有できませんでした：%(items)s", items=gettext("、").join(kept)), "warning")
     else:
-        flash(gettext("自機関の議題を、出席する機関に共有しました。"), "success")
+        flash(gettext("自機関の議題を、参加機関に共有しました。"), "success")
     return redirect(url_for(".show", meeting_id=meeting_id, _anchor="agenda"))
 
 
@@ -346,7 +346,7 @@ def item_share(meeting_id: UUID, item_id: UUID) -> ResponseReturnValue:
         with refusals(form):
             chosen = [Category(c) for c in form.categories.data or ()]
             services.share_item(actor, item_id, chosen)
-            flash(gettext("出席する機関に共有しました。"), "success")
+            flash(gettext("参加機関に共有しました。"), "success")
             return back(meeting_id)
     page = render_template(
         "meetings/item_share.html",

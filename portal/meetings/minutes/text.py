@@ -74,10 +74,10 @@ def of_meeting(shown: dict[str, Any]) -> str:
         f"{gettext('議事録')}　{meeting.name}",
         gettext("取扱注意"),
         RULE,
-        f"{gettext('種別')}：{gettext(meeting.kind.word)}",
+        f"{gettext('種類')}：{gettext(meeting.kind.word)}",
         f"{gettext('日時')}：{era_datetime(meeting.begun_at or meeting.starts_at)}",
         f"{gettext('場所')}：{meeting.place or '―'}",
-        f"{gettext('主催')}：{meeting.convener_name}",
+        f"{gettext('主催機関')}：{meeting.convener_name}",
         f"{gettext('状態')}：{gettext(meeting.status.word)}",
         f"{gettext('出席')}：",
         *(
@@ -90,7 +90,7 @@ def of_meeting(shown: dict[str, Any]) -> str:
     for item in shown["items"]:
         lines += of_item(item, shown)
     if shown["owed"]:
-        lines += ["", gettext("貴機関の宿題"), *results(shown["owed"], ())]
+        lines += ["", gettext("貴機関の対応事項"), *results(shown["owed"], ())]
     if shown["addenda"].get(None):
         lines += ["", gettext("議事録全体への追記"), *results((), shown["addenda"][None])]
     return whole(lines)

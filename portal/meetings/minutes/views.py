@@ -114,7 +114,7 @@ def session(meeting_id: UUID) -> ResponseReturnValue:
     actor = signed_in()
     meeting = load_at_table(actor, meeting_id)
     if not meeting.is_open:
-        raise Conflict(N_("会議を進める画面は、会議を案内すると開けるようになります。"))
+        raise Conflict(N_("会議を進める画面は、開催を通知すると開けるようになります。"))
     arranges = meeting.is_arranged_by(actor)
     items = items_of(actor, meeting, with_hidden=arranges)
     now = clock.now()

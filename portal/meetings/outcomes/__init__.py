@@ -1,1 +1,1 @@
-"""Outcomes of agenda items, and promises (宿題)."""
+"""Outcomes of agenda items, and promises (対応事項)."""

@@ -23,7 +23,7 @@ class PromiseDoneForm(BaseForm):
 
 
 class OutcomeForm(BaseForm):
-    """The services say what a 宿題 needs, and name the field."""
+    """The services say what a 対応事項 needs, and name the field."""
 
     version = VersionField()
     kind = OneOf(

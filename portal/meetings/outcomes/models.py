@@ -15,7 +15,7 @@ from portal.referrals.states import ReferralAction
 
 
 class MeetingOutcome(Identified, Versioned, Audited, Base):
-    """What came of an item: information, a decision, or an action somebody promised (宿題).
+    """What came of an item: information, a decision, or an action somebody promised (対応事項).
 
     An action may be a step of a referral: the step done closes it. Or a new referral of the item's person to
     `to_agency_id`: sending one closes it.

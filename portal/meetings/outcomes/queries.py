@@ -1,4 +1,4 @@
-"""Outcomes in one reader's eyes, and promises (宿題): which are kept, and which a reader may know of."""
+"""Outcomes in one reader's eyes, and promises (対応事項): which are kept, and which a reader may know of."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def known_to(reader: Actor, now: datetime) -> ColumnElement[bool]:
     return and_(is_promise(), held, or_(item_visibility.readable(reader, now), owed))
 
 
-# Promises (宿題) in one reader's eyes: one, and the list of them by agency.
+# Promises (対応事項) in one reader's eyes: one, and the list of them by agency.
 
 
 class Show(StrEnum):

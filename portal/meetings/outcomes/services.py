@@ -93,7 +93,7 @@ def note(actor: Actor, item_id: UUID, facts: OutcomeFacts, *, idempotency_key: s
         if earlier := claim(actor, idempotency_key, made):
             return earlier
         if meeting.status is not MeetingStatus.IN_SESSION or not item.stands:
-            raise Conflict(N_("決定や宿題は、会議を開いている間に記録します。"))
+            raise Conflict(N_("決定や対応事項は、会議を開いている間に記録します。"))
         values = checked(session, actor, meeting, item, facts)
         outcome = MeetingOutcome(id=made, item_id=item_id, noted_by_id=actor.staff_id, **values)
         session.add(outcome)
@@ -189,13 +189,13 @@ def checked(
             check_step(session, actor, item, facts, former)
         check_new_referral(session, item, facts)
     elif any(values[name] for name in values.keys() - {"kind", "text"}):
-        raise Invalid(N_("担当や期限を付けるときは、種類で「宿題」を選んでください。"), field="kind")
+        raise Invalid(N_("担当や期限を付けるときは、種類で「対応事項」を選んでください。"), field="kind")
     return values
 
 
 def check_owner(session: Session, meeting: Meeting, item: AgendaItem, facts: OutcomeFacts) -> None:
     if facts.owner_agency_id is None:
-        raise Invalid(N_("宿題には、担当する機関を選んでください。"), field="owner")
+        raise Invalid(N_("対応事項には、担当する機関を選んでください。"), field="owner")
     if facts.owner_agency_id not in set(session.scalars(members_of(meeting.id))):
         raise NotOffered(
             N_("参加機関から選んでください。"),
@@ -228,7 +228,7 @@ def check_owner(session: Session, meeting: Meeting, item: AgendaItem, facts: Out
 
 def check_due(meeting: Meeting, facts: OutcomeFacts, former: MeetingOutcome | None) -> None:
     if facts.due_on is None:
-        raise Invalid(N_("宿題には、期限を入力してください。"), field="due_on")
+        raise Invalid(N_("対応事項には、期限を入力してください。"), field="due_on")
     first = clock.japan_date(min(meeting.begun_at or meeting.starts_at, meeting.starts_at))
     if facts.due_on < first and (former is None or former.due_on != facts.due_on):
         raise Invalid(N_("期限は、会議の日かそれより後の日付にしてください。"), field="due_on")
@@ -253,7 +253,8 @@ def check_step(
     referral = party_of(session, actor, item)
     if referral is None:
         raise Invalid(
-            N_("つなぎの手続きを宿題にできるのは、そのつなぎの当事者の機関だけです。"), field="referral_step"
+            N_("つなぎの手続きを対応事項にできるのは、そのつなぎの送り手・受け手の機関だけです。"),
+            field="referral_step",
         )
     is_same = former is not None and former.referral_step is step
     if not is_same and step not in steps_to_come(referral.status):
@@ -261,7 +262,7 @@ def check_step(
     if not may_take(step, facts.owner_agency_id, referral):
         raise Invalid(N_("その手続きは、担当に選んだ機関では行えません。"), field="referral_step")
     if facts.to_agency_id is not None:
-        raise Invalid(N_("つなぎの手続きと新しいつなぎは、別の宿題にしてください。"), field="to_agency")
+        raise Invalid(N_("つなぎの手続きと新しいつなぎは、別の対応事項にしてください。"), field="to_agency")
 
 
 def check_new_referral(session: Session, item: AgendaItem, facts: OutcomeFacts) -> None:
@@ -275,7 +276,7 @@ def check_new_referral(session: Session, item: AgendaItem, facts: OutcomeFacts) 
         raise Invalid(N_("一覧から選んでください。"), field="to_agency")
 
 
-# Closing a promise (宿題) and taking that back; minutes that are approved do not stand in the way.
+# Closing a promise (対応事項) and taking that back; minutes that are approved do not stand in the way.
 
 
 def held_promise(session: Session, actor: Actor, outcome_id: UUID) -> tuple[MeetingOutcome, AgendaItem]:
@@ -313,7 +314,7 @@ def finish(actor: Actor, outcome_id: UUID, note: str, *, version: int | None = N
         outcome, item = held_promise(session, actor, outcome_id)
         done = select(MeetingOutcome.id).where(MeetingOutcome.id == outcome_id, queries.is_done())
         if session.scalar(done):
-            raise Conflict(N_("この宿題は、すでに済みになっています。"))
+            raise Conflict(N_("この対応事項は、すでに済みになっています。"))
         outcome.advance(version)
         if not note and (outcome.referral_step or outcome.to_agency_id):
             raise Invalid(
@@ -335,7 +336,7 @@ def reopen(actor: Actor, outcome_id: UUID) -> None:
     with db.transaction() as session:
         outcome, item = held_promise(session, actor, outcome_id)
         if outcome.done_at is None:
-            raise Conflict(N_("この宿題は、手で済みにしたものではないため、戻せません。"))
+            raise Conflict(N_("この対応事項は、手で済みにしたものではないため、戻せません。"))
         outcome.advance(None)
         outcome.apply(done_at=None, done_by_id=None, done_note="")
         audit.record(AuditEvent.ACTION_DONE, outcome, actor=actor, person_id=item.person_id, done=False)

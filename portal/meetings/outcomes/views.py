@@ -1,4 +1,4 @@
-"""The pages of outcomes and promises (宿題)."""
+"""The pages of outcomes and promises (対応事項)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from portal.meetings.states import MeetingStatus
 from portal.people.categories import Category
 from portal.web.pagination import after, page_of, page_size
 
-NOT_YOURS = N_("決定や宿題を記録できるのは、会議を主催する機関の調整担当と、その議題を出した機関です。")
+NOT_YOURS = N_("決定や対応事項を記録できるのは、会議を主催する機関の調整担当と、その議題を出した機関です。")
 
 
 def check_hand(meeting: MeetingView, item: ItemView) -> None:
@@ -67,7 +67,7 @@ def outcome_new(meeting_id: UUID, item_id: UUID) -> ResponseReturnValue:
             return back_to_item(meeting_id, item_id)
         db.end()
     elif meeting.status is not MeetingStatus.IN_SESSION or not item.stands:
-        raise Conflict(N_("決定や宿題は、会議を開いている間に記録します。"))
+        raise Conflict(N_("決定や対応事項は、会議を開いている間に記録します。"))
     return outcome_page(meeting, item, form, None)
 
 
@@ -126,7 +126,7 @@ def outcome_strike(outcome_id: UUID) -> ResponseReturnValue:
     return redirect(url_for(".session", meeting_id=meeting_id, _anchor=f"item-{view.item_id}"))
 
 
-# The pages of promises (宿題): who owes what, and closing one.
+# The pages of promises (対応事項): who owes what, and closing one.
 
 
 def note_reading(actor: Actor, promises: list[PromiseView]) -> None:
@@ -180,13 +180,13 @@ def promise_done(outcome_id: UUID) -> ResponseReturnValue:
     require(actor, Permission.MEETING_ATTEND)
     promise = queries.load(db.read(), actor, outcome_id, clock.now())
     if not promise.may_be_closed_by(actor):
-        raise NotAllowed(N_("宿題を済みにできるのは、担当の機関と、会議を主催する機関の調整担当です。"))
+        raise NotAllowed(N_("対応事項を済みにできるのは、担当の機関と、会議を主催する機関の調整担当です。"))
     form = PromiseDoneForm(version=promise.version)
     if form.validate_on_submit():
         with refusals(form):
             services.finish(actor, outcome_id, form.note.data or "", version=form.version.number)
             flash(f"promise-{outcome_id}", "draft-clear")
-            flash(gettext("宿題を済みにしました。"), "success")
+            flash(gettext("対応事項を済みにしました。"), "success")
             return redirect(url_for(".promises"))
         db.end()
         promise = queries.load(db.read(), actor, outcome_id, clock.now())
@@ -197,5 +197,5 @@ def promise_done(outcome_id: UUID) -> ResponseReturnValue:
 @bp.post("/promises/<uuid:outcome_id>/reopen")
 def promise_reopen(outcome_id: UUID) -> ResponseReturnValue:
     services.reopen(signed_in(), outcome_id)
-    flash(gettext("宿題を、まだ済んでいないものに戻しました。"), "success")
+    flash(gettext("対応事項を、まだ済んでいないものに戻しました。"), "success")
     return redirect(url_for(".promises"))

@@ -12,6 +12,6 @@ from portal.web.base_form import BaseForm, VersionField
 class AnnounceForm(BaseForm):
     version = VersionField()
     checked = BooleanField(
-        lazy_gettext("誰に何が見えるかを確認しました"),
-        [InputRequired(lazy_gettext("表を確かめて、確認の印を付けてください。"))],
+        lazy_gettext("だれに何が見えるかを確認しました"),
+        [InputRequired(lazy_gettext("表を確かめて、確認のチェックを入れてください。"))],
     )

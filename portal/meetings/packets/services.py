@@ -50,7 +50,7 @@ def check_open(actor: Actor, meeting: MeetingView) -> None:
     """
     require(actor, Permission.MEETING_ATTEND)
     if not meeting.is_open:
-        raise Conflict(N_("この会議の資料は、いまは開けません。案内されると開けるようになります。"))
+        raise Conflict(N_("この会議の資料は、いまは開けません。開催通知のあとに開けるようになります。"))
     if meeting.needs_confidentiality:
         raise NotAllowed(
             N_(
@@ -230,7 +230,7 @@ def disclose(actor: Actor, meeting_id: UUID, channel: Channel) -> None:
             )
 
 
-# Confirming that the use of what a packet disclosed has stopped, once the consent is dead (停止確認).
+# Confirming that the use of what a packet disclosed has stopped, once the consent is dead (利用停止の報告).
 
 LONGEST = 200
 

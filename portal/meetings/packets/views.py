@@ -65,7 +65,7 @@ def matrix_page(meeting_id: UUID) -> ResponseReturnValue:
     if request.method == "POST" and form.validate_on_submit():
         with refusals(form):
             schedule_services.perform(actor, MeetingAction.ANNOUNCE, meeting_id, version=form.version.number)
-            flash(gettext("会議を案内しました。参加機関が資料を開けるようになりました。"), "success")
+            flash(gettext("開催を通知しました。参加機関が資料を開けるようになりました。"), "success")
             return redirect(url_for(".show", meeting_id=meeting_id))
         db.end()
         now = clock.now()

@@ -31,5 +31,5 @@ class AttendanceForm(BaseForm):
 class OathForm(BaseForm):
     agreed = BooleanField(
         lazy_gettext("上の内容を読み、守秘義務を負うことを確認しました"),
-        [InputRequired(lazy_gettext("内容を読んで、確認の印を付けてください。"))],
+        [InputRequired(lazy_gettext("内容を読んで、確認のチェックを入れてください。"))],
     )

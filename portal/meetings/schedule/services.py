@@ -106,7 +106,7 @@ def end_telling(session: Session, actor: Actor, meeting: Meeting) -> None:
 
 LONGEST = timedelta(hours=24)
 ALREADY_HELD = N_("この会議は、もう日時や場所を変えられません。開催中か、終わったか、中止になっています。")
-KIND_STAYS = N_("案内したあとは、会議の種類を変えられません。中止して、新しい会議を登録してください。")
+KIND_STAYS = N_("開催通知のあとは、会議の種類を変えられません。中止して、新しい会議を登録してください。")
 LEFT = N_("出した機関が、この会議の参加機関から外れました。")
 
 

@@ -163,7 +163,9 @@ def new() -> ResponseReturnValue:
             key = form.idempotency_key.data
             meeting_id = services.schedule(actor, form.facts(), idempotency_key=key)
             flash("meeting-new", "draft-clear")
-            flash(gettext("会議を登録しました。次は議題を整えて、参加機関に案内してください。"), "success")
+            flash(
+                gettext("会議を登録しました。次は議題を整えて、参加機関に開催を通知してください。"), "success"
+            )
             return redirect(url_for(".show", meeting_id=meeting_id))
     return render_template("meetings/new.html", form=form), form.status
 
@@ -196,7 +198,7 @@ def edit(meeting_id: UUID) -> ResponseReturnValue:
             flash(gettext("会議を変更しました。"), "success")
             if meeting.announced_at:
                 flash(
-                    gettext("案内したあとの変更です。参加機関に知らせ、見える範囲を確かめてください。"),
+                    gettext("開催通知のあとの変更です。参加機関に知らせ、見える範囲を確かめてください。"),
                     "warning",
                 )
             return redirect(url_for(".show", meeting_id=meeting_id))

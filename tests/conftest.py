@@ -133,7 +133,7 @@ def not_drawn(items: list[pytest.Item], seed: int) -> set[pytest.Item]:
     """
     cases: dict[str, dict[str, list[tuple[str, pytest.Item]]]] = {}
     for item in items:
-        if item.get_closest_marker("drawn"):
+        if item.get_closest_marker("drawn") and not item.get_closest_marker("long"):
             asked: dict[str, Any] = dict(item.callspec.params) if isinstance(item, pytest.Function) else {}
             kind = str(asked.pop("database", "sqlite"))
             test = item.nodeid.partition("[")[0]

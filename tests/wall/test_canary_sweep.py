@@ -181,7 +181,8 @@ def swept(
     return sweep_as
 
 
-@pytest.mark.drawn(2)
+@pytest.mark.either_database
+@pytest.mark.drawn(2, postgresql=2)
 @pytest.mark.parametrize("reader", READERS)
 def test_a_reader_reads_what_they_may_and_no_more(swept: Sweeping, reader: str) -> None:
     """What their session may read at all, and every reader, is looked at in `test_views`."""
@@ -190,7 +191,7 @@ def test_a_reader_reads_what_they_may_and_no_more(swept: Sweeping, reader: str) 
 
 
 @pytest.mark.drawn(1, postgresql=0)
-@pytest.mark.parametrize("reader", FAR)
+@pytest.mark.parametrize("reader", [pytest.param("a", marks=pytest.mark.long), "b", "c", "d"])
 def test_a_caseworker_finds_all_that_they_may_read(swept: Sweeping, reader: str) -> None:
     """They open every record they may know of, and some page shows whatever the oracle lets them read."""
     swept(reader, known=None, everything=True)

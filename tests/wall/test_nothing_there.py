@@ -65,6 +65,7 @@ def answer(client: Browser, method: str, address: str, one: UUID) -> tuple[int, 
     return got.status_code, headers, got.get_data(as_text=True).replace(str(one), "")
 
 
+@pytest.mark.either_database
 @pytest.mark.drawn(1)
 @pytest.mark.parametrize("reader", ["a", "b", "c", "d", "a's admin", "auditor", "system_admin"])
 def test_what_may_not_be_known_answers_like_what_is_not_there(

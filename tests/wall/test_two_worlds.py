@@ -177,6 +177,7 @@ def found_town() -> Town:
     return town
 
 
+@pytest.mark.either_database
 @pytest.mark.drawn(1)
 @pytest.mark.parametrize("reader", SECRETS)
 def test_what_one_may_not_see_changes_not_a_byte(

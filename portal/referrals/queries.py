@@ -60,12 +60,16 @@ class Box(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """The filter of a list. `q` finds a number, or a name among those whose name the reader may see."""
+    """The filter of a list. `q` finds a number, or a name among those whose name the reader may see.
+
+    `unopened`, `unanswered` and `overdue` are what is awaited of the recipient: nothing, once the basis has ended.
+    """
 
     box: Box = Box.ALL
     statuses: frozenset[ReferralStatus] = frozenset()
     overdue: bool = False
     unopened: bool = False
+    unanswered: bool = False
     news: bool = False
     stopped: bool = False
     unattended: bool = False
@@ -123,10 +127,12 @@ def narrowed(shape: Filter, box: Box) -> list[ColumnElement[bool]]:
     tests: list[ColumnElement[bool]] = []
     if shape.statuses:
         tests.append(Referral.status.in_(bindparam("statuses", expanding=True)))
+    if shape.overdue or shape.unopened or shape.unanswered:
+        tests += [Referral.status == ReferralStatus.REQUESTED, ~is_stopped(now)]
     if shape.overdue:
-        tests += [Referral.status == ReferralStatus.REQUESTED, Referral.respond_by < predicates.day_of(now)]
+        tests.append(Referral.respond_by < predicates.day_of(now))
     if shape.unopened:
-        tests += [Referral.status == ReferralStatus.REQUESTED, Referral.received_at.is_(None)]
+        tests.append(Referral.received_at.is_(None))
     if shape.news:
         tests.append(
             exists().where(
@@ -134,10 +140,9 @@ def narrowed(shape: Filter, box: Box) -> list[ColumnElement[bool]]:
             )
         )
     if shape.stopped:
-        # Nobody confirms what they themselves have sent.
+        # The recipient reports that its use has stopped, and has done all it can; the sender takes the referral back.
         waiting = to_confirm(reader, now).with_only_columns(Disclosure.source_id).order_by(None)
-        is_waiting = Referral.id.in_(waiting) if box is Box.IN else false()
-        tests.append(or_(is_stopped(now), is_waiting))
+        tests.append(Referral.id.in_(waiting) if box is Box.IN else is_stopped(now))
     if shape.unattended:
         tests.append(is_unattended(reader))
     if shape.person_id:

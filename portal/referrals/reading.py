@@ -131,9 +131,13 @@ class ReferralView:
         return self.basis is Basis.ANONYMOUS
 
     @property
+    def is_awaited(self) -> bool:
+        """An answer is still asked for."""
+        return self.status is ReferralStatus.REQUESTED and not self.is_stopped
+
+    @property
     def is_overdue(self) -> bool:
-        waiting = self.status is ReferralStatus.REQUESTED
-        return waiting and self.respond_by is not None and self.respond_by < clock.today()
+        return self.is_awaited and self.respond_by is not None and self.respond_by < clock.today()
 
     @property
     def is_sent(self) -> bool:

@@ -202,6 +202,7 @@ def worker(referral_id: UUID) -> ResponseReturnValue:
 # Switches in the address, and the filters they set.
 SWITCHES = {
     "new": "unopened",
+    "unanswered": "unanswered",
     "overdue": "overdue",
     "news": "news",
     "stopped": "stopped",
@@ -211,7 +212,7 @@ SWITCHES = {
 TABS: tuple[tuple[str, dict[str, Any]], ...] = (
     (N_("すべて"), {}),
     (N_("新着"), {"box": "in", "new": "1"}),
-    (N_("未回答"), {"box": "in", "status": "requested"}),
+    (N_("未回答"), {"box": "in", "unanswered": "1"}),
     (N_("期限超過"), {"overdue": "1"}),
     (N_("回答・連絡あり"), {"news": "1"}),
     (N_("利用停止の報告"), {"stopped": "1"}),

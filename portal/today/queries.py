@@ -52,11 +52,11 @@ class Need(StrEnum):
     FOLLOW_UPS = "follow_ups"
 
 
-REQUESTED, DRAFT = frozenset({ReferralStatus.REQUESTED}), frozenset({ReferralStatus.DRAFT})
+DRAFT = frozenset({ReferralStatus.DRAFT})
 # Each count is the count of the list that its card opens: the same filter makes both.
 LISTS: dict[Need, Filter] = {
     Need.NEW: Filter(box=Box.IN, unopened=True),
-    Need.UNANSWERED: Filter(box=Box.IN, statuses=REQUESTED),
+    Need.UNANSWERED: Filter(box=Box.IN, unanswered=True),
     Need.OVERDUE: Filter(box=Box.IN, overdue=True),
     Need.NEWS: Filter(news=True),
     Need.OUT_OVERDUE: Filter(box=Box.OUT, overdue=True),
@@ -64,11 +64,6 @@ LISTS: dict[Need, Filter] = {
     Need.DRAFTS: Filter(box=Box.OUT, statuses=DRAFT),
     Need.STOPPED: Filter(stopped=True),
 }
-# Lists of different statuses need a statement each; everything else joins the first statement.
-BATCHES: tuple[tuple[frozenset[ReferralStatus], tuple[Need, ...]], ...] = (
-    (REQUESTED, tuple(need for need, wanted in LISTS.items() if wanted.statuses != DRAFT)),
-    (DRAFT, (Need.DRAFTS,)),
-)
 
 
 class Due(Labelled):
@@ -151,10 +146,8 @@ def look(actor: Actor) -> Today:
 
 def counts(session: Session, actor: Actor, now: datetime) -> dict[Need, int]:
     """The number of each need, counting no further than `MOST`."""
-    found: dict[Need, int] = {}
-    for statuses, needs in BATCHES:
-        values = predicates.bound(actor, now, statuses=sorted(statuses), size=MOST)
-        found |= zip(needs, session.execute(counting(needs), values).one(), strict=True)
+    values = predicates.bound(actor, now, statuses=sorted(DRAFT), size=MOST)
+    found = dict(zip(LISTS, session.execute(counting(), values).one(), strict=True))
     found[Need.LAPSING] = consents.count(session, actor, Show.IN_30_DAYS, now, most=MOST)
     values = predicates.bound(actor, now, size=MOST)
     found[Need.FOLLOW_UPS] = session.execute(undone(), values).scalar_one()
@@ -162,9 +155,10 @@ def counts(session: Session, actor: Actor, now: datetime) -> dict[Need, int]:
 
 
 @cache
-def counting(needs: tuple[Need, ...]) -> Select[*tuple[Any, ...]]:
-    """These counts in one statement."""
-    return select(*(queries.counting(LISTS[need].shape()).scalar_subquery().label(need) for need in needs))
+def counting() -> Select[*tuple[Any, ...]]:
+    """The counts of all lists in one statement; the one list of certain statuses is that of the drafts."""
+    lists = LISTS.items()
+    return select(*(queries.counting(one.shape()).scalar_subquery().label(need) for need, one in lists))
 
 
 @cache
@@ -208,6 +202,7 @@ def due_soon() -> Select[*tuple[Any, ...]]:
             Referral.appointment_at,
             Referral.appointment_place,
             Referral.from_agency_id,
+            queries.is_stopped(now).label("is_stopped"),
             sender.name.label("from_name"),
             recipient,
             *label_columns(named),
@@ -252,11 +247,12 @@ def deadlines(session: Session, actor: Actor, now: datetime) -> list[Deadline]:
 
 
 def dates_of(row: Any, *, is_mine: bool) -> list[tuple[Due, date]]:
-    """The due dates of a referral: opening, answer, and appointment."""
+    """The due dates of a referral: opening, answer, and appointment. Nobody is asked for what has stopped."""
     found = []
-    if row.status is ReferralStatus.REQUESTED and is_mine:
+    is_awaited = row.status is ReferralStatus.REQUESTED and not row.is_stopped
+    if is_awaited and is_mine:
         found.append((Due.ANSWER_FROM, row.respond_by))
-    elif row.status is ReferralStatus.REQUESTED:
+    elif is_awaited:
         unopened = row.received_at is None
         found.append((Due.OPEN_BY, row.acknowledge_by) if unopened else (Due.ANSWER_BY, row.respond_by))
     if row.kind is ReferralKind.JOINT_INTERVIEW and row.appointment_at:

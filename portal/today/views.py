@@ -41,7 +41,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[Need, str, str, dict[str, Any]], ...]], ...
         N_("届いたつなぎ"),
         (
             (Need.NEW, N_("新着"), "referrals.index", {**IN, "new": "1"}),
-            (Need.UNANSWERED, N_("未回答"), "referrals.index", {**IN, "status": "requested"}),
+            (Need.UNANSWERED, N_("未回答"), "referrals.index", {**IN, "unanswered": "1"}),
             (Need.OVERDUE, N_("回答期限を過ぎたもの"), "referrals.index", {**IN, "overdue": "1"}),
         ),
     ),

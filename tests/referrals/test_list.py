@@ -58,6 +58,9 @@ def world(sides: tuple[Member, Member], at: Callable[..., None]) -> dict[str, UU
         "draft": make_referral(ours, theirs, status=S.DRAFT),
         "back": make_referral(theirs, ours, status=S.ACCEPTED),
     }
+    asked = make_person(ours)
+    keys["asked in vain"] = make_referral(ours, theirs, person_id=asked)
+    withdraw(ours, asked)
     at("2026-04-20T10:00")
     person = make_person(ours)
     keys["stopped"] = make_referral(ours, theirs, person_id=person, status=S.ACCEPTED)
@@ -67,30 +70,32 @@ def world(sides: tuple[Member, Member], at: Callable[..., None]) -> dict[str, UU
 
 
 OURS = {
-    "": {"overdue", "rejected", "failed", "done", "draft", "back", "stopped", "fresh"},
+    "": {"overdue", "rejected", "failed", "done", "draft", "back", "stopped", "fresh", "asked in vain"},
     "box=in": {"back"},
-    "box=out": {"overdue", "rejected", "failed", "done", "draft", "stopped", "fresh"},
+    "box=out": {"overdue", "rejected", "failed", "done", "draft", "stopped", "fresh", "asked in vain"},
     "box=nonsense&status=nonsense&overdue=2": {
-        "overdue", "rejected", "failed", "done", "draft", "back", "stopped", "fresh"
+        "overdue", "rejected", "failed", "done", "draft", "back", "stopped", "fresh", "asked in vain"
     },
-    "status=requested": {"overdue", "fresh"},
+    "status=requested": {"overdue", "fresh", "asked in vain"},
+    "unanswered=1": {"overdue", "fresh"},
     "status=rejected&status=failed": {"rejected", "failed"},
     "overdue=1": {"overdue"},
     "new=1": {"overdue", "fresh"},
     "news=1": {"rejected", "failed", "done", "back", "stopped"},
-    "stopped=1": {"stopped"},
+    "stopped=1": {"stopped", "asked in vain"},
     "unattended=1": {"rejected", "failed"},
     "box=in&unattended=1": set(),
 }  # fmt: skip
 THEIRS = {
-    "": {"overdue", "rejected", "failed", "done", "back", "stopped", "fresh"},
-    "box=in": {"overdue", "rejected", "failed", "done", "stopped", "fresh"},
+    "": {"overdue", "rejected", "failed", "done", "back", "stopped", "fresh", "asked in vain"},
+    "box=in": {"overdue", "rejected", "failed", "done", "stopped", "fresh", "asked in vain"},
     "box=out": {"back"},
-    "box=in&status=requested": {"overdue", "fresh"},
+    "box=in&status=requested": {"overdue", "fresh", "asked in vain"},
+    "box=in&unanswered=1": {"overdue", "fresh"},
     "box=in&new=1": {"overdue", "fresh"},
     "overdue=1": {"overdue"},
-    "news=1": {"overdue", "rejected", "failed", "done", "back", "stopped", "fresh"},
-    "stopped=1": {"stopped"},
+    "news=1": {"overdue", "rejected", "failed", "done", "back", "stopped", "fresh", "asked in vain"},
+    "stopped=1": {"stopped", "asked in vain"},
     "unattended=1": set(),
 }
 

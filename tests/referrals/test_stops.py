@@ -131,6 +131,9 @@ def test_the_recipient_confirms_the_stop_once(sides: tuple[Member, Member], brow
     assert "停止を確認しました" in told_us
     assert "紙は廃棄しました" in told_us
     assert "停止を確認する" not in them.get(f"/referrals/{key}").text
+    # They have done all they can; to take it back is the sender's.
+    assert str(key) not in them.get("/referrals/?stopped=1").text
+    assert str(key) in us.get("/referrals/?stopped=1").text
     assert them.post(f"/referrals/{key}/confirm-stop", data={"note": "もう一度"}).status_code == 409
     with db.transaction() as session:
         assert len(session.scalars(select(StopConfirmation)).all()) == 1

@@ -275,3 +275,33 @@ def test_a_basis_that_dies_takes_the_name_off(browser: Visit, ours: Member, thei
     page = browser(ours).get("/").text
     assert "波止場" not in page
     assert cards(page)["利用停止の報告"][0] == "1"
+
+
+def test_nobody_is_asked_for_an_answer_once_the_basis_has_ended(
+    browser: Visit, ours: Member, theirs: Member, at: Clock
+) -> None:
+    person_id = make_person(theirs)
+    consent_id = make_consent(theirs, person_id, [ours])
+    referral_id = make_referral(theirs, ours, person_id=person_id, consent_id=consent_id)
+    recipient, sender = browser(ours), browser(theirs)
+    page = recipient.get("/").text
+    assert (cards(page)["新着"][0], cards(page)["未回答"][0]) == ("1", "1")
+    assert "届いたつなぎを開く" in page
+    assert "回答が届く予定" in sender.get("/").text
+
+    withdraw(browser(theirs), consent_id)
+    page = recipient.get("/").text
+    assert (cards(page)["新着"][0], cards(page)["未回答"][0]) == ("0", "0")
+    nothing_due = "7日以内に期限を迎えるものはありません。"
+    assert nothing_due in page
+    assert nothing_due in sender.get("/").text
+    at("2026-05-01T10:00")
+    recipient, sender = browser(ours), browser(theirs)
+    assert cards(recipient.get("/").text)["回答期限を過ぎたもの"][0] == "0"
+    assert cards(sender.get("/").text)["相手の回答が遅れているもの"][0] == "0"
+    for visitor in (recipient, sender):
+        (line,) = re.findall(r"<tbody>(.*)</tbody>", visitor.get("/referrals/").text, re.DOTALL)
+        assert "停止" in line
+        assert not re.search("期限超過|新着", line)
+        assert "回答の期限" not in words_of(visitor.get(f"/referrals/{referral_id}"))
+    assert "回答の期限" not in words_of(sender.get(f"/referrals/{referral_id}/sheet"))

@@ -215,7 +215,8 @@ class StepForm(BaseForm):
                 self.scores.append_entry()
             while len(self.scores.entries) > len(goals):
                 self.scores.pop_entry()
-            for score in self.scores.entries:
+            for number, score in enumerate(self.scores.entries, start=1):
+                score.label.text = gettext("目標%(n)s", n=number)
                 score.validators = [Required(lazy_gettext("達成の状況を選んでください。"))]
                 score.flags.required = True
 

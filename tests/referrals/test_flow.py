@@ -287,6 +287,9 @@ def test_each_step_asks_for_exactly_what_it_needs(sides: tuple[Member, Member], 
             without = {k: v for k, v in typed.items() if k != name}
             refused = who.post(f"/referrals/{key}/{action}", data={"version": version(key), **without})
             assert "入力内容を確認してください" in refused.text, (action, name)
+            if name == "scores-0":
+                assert "目標1：達成の状況を選んでください。" in refused.text
+                assert "Scores" not in refused.text
             assert referral(key).status is status
         step(who, key, action, version(key), **typed)
         assert referral(key).status is FLOW[A(action)].target

@@ -85,7 +85,7 @@ def announce(keys: Keys) -> None:
     expect(keys.page.get_by_role("heading", level=1)).to_have_text("だれに何が見えるか")
     keys.tick("だれに何が見えるかを確認しました")
     keys.press("この内容で通知する")
-    expect(main(keys.page)).to_contain_text("会議を案内しました")
+    expect(main(keys.page)).to_contain_text("開催を通知しました")
 
 
 def test_ten_cases_are_announced_in_five_actions_at_most(visit: Visit, table: Table) -> None:

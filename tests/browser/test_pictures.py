@@ -82,8 +82,8 @@ def test_pictures_are_taken(window) -> None:  # type: ignore[no-untyped-def]
     taken["case"] = picture(page)
 
     page = window("kansa")
-    page.get_by_label("番号").fill("R8-自立-0006")
-    press(page, "しぼり込む")
+    page.get_by_label("つなぎ・ケースの番号").fill("R8-自立-0006")
+    press(page, "検索する")
     follow(page, "R8-自立-0006")
     page.mouse.wheel(0, 560)
     page.wait_for_timeout(300)

@@ -30,7 +30,7 @@ system_packages() {
 }
 
 # The first Python on this machine that is new enough and can make a .venv; $PYTHON is asked first. The
-# distribution's own comes next: it is built with profiles, and one built without them runs a page up to a third slower.
+# distribution's own comes next: it is built with profiles, others often are not (docs/decisions/030).
 find_python() {
     local candidate
     for candidate in ${PYTHON:+"$PYTHON"} /usr/bin/python3 python3 python3.13 python3.12 python3.11; do

@@ -22,7 +22,7 @@ def dropped() -> dict[str, str]:
 
 
 def said() -> dict[Path, str]:
-    """Whatever ends on a page, on paper or in a mail."""
+    """Whatever ends on a page, on paper or in what a command prints."""
     found = [
         *(ROOT / "portal").rglob("*.py"),
         *(ROOT / "portal/translations").rglob("*.po"),

@@ -18,7 +18,6 @@ from tests.wall.world_inspections import own
 
 Test = Callable[[ReadingRights, Row], bool]
 SENDERS_OWN = {"drafted", "rerouted"}
-ADMINISTRATIVE = {Role.AGENCY_ADMIN}
 
 
 def everybody(_rights: ReadingRights, _row: Row) -> bool:
@@ -35,7 +34,7 @@ def is_auditor(rights: ReadingRights, _row: Row | None = None) -> bool:
 
 def administers(rights: ReadingRights, agency: UUID | None) -> bool:
     """Looks after the accounts of this agency."""
-    return (rights.administers or rights.role in ADMINISTRATIVE) and agency == rights.agency is not None
+    return (rights.administers or rights.role is Role.AGENCY_ADMIN) and agency == rights.agency is not None
 
 
 def is_at_work(rights: ReadingRights, agency: UUID | None) -> bool:

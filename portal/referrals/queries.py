@@ -128,7 +128,7 @@ def narrowed(shape: Filter, box: Box) -> list[ColumnElement[bool]]:
     if shape.statuses:
         tests.append(Referral.status.in_(bindparam("statuses", expanding=True)))
     if shape.overdue or shape.unopened or shape.unanswered:
-        tests += [Referral.status == ReferralStatus.REQUESTED, ~is_stopped(now)]
+        tests.append(is_awaited(now))
     if shape.overdue:
         tests.append(Referral.respond_by < predicates.day_of(now))
     if shape.unopened:
@@ -204,6 +204,11 @@ def is_stopped(now: datetime) -> ColumnElement[bool]:
         Referral.basis == Basis.CONSENT,
         ~lives_for(Referral.id, Referral.to_agency_id, now),
     )
+
+
+def is_awaited(now: datetime) -> ColumnElement[bool]:
+    """The recipient is still asked to open and to answer it."""
+    return and_(Referral.status == ReferralStatus.REQUESTED, ~is_stopped(now))
 
 
 @cache

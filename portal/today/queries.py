@@ -202,7 +202,7 @@ def due_soon() -> Select[*tuple[Any, ...]]:
             Referral.appointment_at,
             Referral.appointment_place,
             Referral.from_agency_id,
-            queries.is_stopped(now).label("is_stopped"),
+            queries.is_awaited(now).label("is_awaited"),
             sender.name.label("from_name"),
             recipient,
             *label_columns(named),
@@ -249,10 +249,9 @@ def deadlines(session: Session, actor: Actor, now: datetime) -> list[Deadline]:
 def dates_of(row: Any, *, is_mine: bool) -> list[tuple[Due, date]]:
     """The due dates of a referral: opening, answer, and appointment. Nobody is asked for what has stopped."""
     found = []
-    is_awaited = row.status is ReferralStatus.REQUESTED and not row.is_stopped
-    if is_awaited and is_mine:
+    if row.is_awaited and is_mine:
         found.append((Due.ANSWER_FROM, row.respond_by))
-    elif is_awaited:
+    elif row.is_awaited:
         unopened = row.received_at is None
         found.append((Due.OPEN_BY, row.acknowledge_by) if unopened else (Due.ANSWER_BY, row.respond_by))
     if row.kind is ReferralKind.JOINT_INTERVIEW and row.appointment_at:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from tests.audit.hands import SUMMARY
 from tests.browsers import Browser
 from tests.wall.pages import Form
 from tests.wall.test_canary_sweep import settled, tables_of
@@ -34,9 +35,9 @@ def is_filled_in(form: Form) -> bool:
     )
 
 
-def errors_of(html: str) -> list[str]:
-    summary = html.partition("data-error-summary")[2].partition("</div>")[0]
-    return [unescape(item) for item in ITEM.findall(summary)]
+def errors_above(html: str) -> list[str]:
+    """What stands above a refused form, each with the name of its field."""
+    return [unescape(item) for summary in SUMMARY.findall(html) for item in ITEM.findall(summary)]
 
 
 @pytest.mark.drawn(1)
@@ -53,7 +54,7 @@ def test_an_error_names_its_field_as_the_page_does(
             continue
         answer = client.post(form.action, data=emptied(form))
         assert answer.status_code < 500, address
-        found += errors_of(answer.get_data(as_text=True) if answer.mimetype == "text/html" else "")
+        found += errors_above(answer.get_data(as_text=True) if answer.mimetype == "text/html" else "")
     nameless = sorted({error for error in found if not JAPANESE.search(error.partition("：")[0])})
     assert not nameless
     assert len(found) > 3

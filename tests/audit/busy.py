@@ -120,6 +120,9 @@ def invite_twice(world: World) -> None:
         found = invitations.invite(admin, email=invited.email, name=invited.actor.name, post=post)
         assert found.token
         invitations.accept(found.token, PASSWORD)
+    for n in range(WAITING):  # whose link nobody has used yet
+        email = f"waiting-{len(world.people)}-{n}-{clock.now():%H%M%S%f}@example.jp"
+        invitations.invite(admin, email=email, name="見本 待子", post=Post(Role.STAFF, admin.agency_id))
 
 
 def referrals_to_answer(world: World) -> None:

@@ -69,6 +69,7 @@ EVENTS = {
 }
 UNHEARD: dict[AuditEvent, str] = {
     AuditEvent.LOG_RESEALED: "by a migration alone: tests/audit/test_verify.py",
+    AuditEvent.RECORDS_BOUND: "by a migration alone: tests/audit/test_bound.py",
     AuditEvent.LOG_REKEYED: "by a command alone: tests/audit/test_commands_verify.py",
     AuditEvent.RESTORE_PROPOSED: "only where a restore was found: tests/audit/test_checkpoints.py",
     AuditEvent.RESTORE_DECLARED: "the same",

@@ -24,7 +24,7 @@ from tests.servers import ROOT, Server, serve
 BARE = "tests.bench.bare:create_app()"
 SLOWER = 1.15  # at most so many times slower on the largest database than on the smallest
 LIST_BYTES = 60_000
-ASSET_BYTES = 60_000
+ASSET_BYTES = 72_000
 WORKER_MIB = 120
 
 

@@ -192,7 +192,7 @@ BOUND: dict[str, dict[str, str]] = {
         text="declined_why finding reason review_by review_text text",
     ),
     "referral": typed(
-        id="consent_id created_by_id from_agency_id id part_of_id person_id service_id to_agency_id worker_id",
+        id="consent_id created_by_id from_agency_id id part_of_id person_id sender_worker_id service_id to_agency_id worker_id",
         time="answered_at appointment_at created_at ended_at listed_at received_at sent_at",
         int="version",
         text="acknowledge_by anonymous_age_band appointment_place basis first_contact_on kind need number outcome "

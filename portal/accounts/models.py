@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.audit.models import Audited
@@ -48,6 +48,17 @@ class Membership(Identified, Audited, Base):
     role: Mapped[Role]
     administers: Mapped[bool] = mapped_column(default=False)
     ended_at: Mapped[datetime | None]
+
+
+class Absence(Base):
+    """The days on which a member of staff is away (休み), the last one included. The next one takes its place."""
+
+    __tablename__ = "absence"
+    __table_args__ = (CheckConstraint("starts_on <= until", name="days"),)
+
+    staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"), primary_key=True)
+    starts_on: Mapped[date]
+    until: Mapped[date]
 
 
 class SignInSession(Identified, Base):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select, true, tuple_
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, exists, select, true, tuple_
+from sqlalchemy.orm import Session, aliased
+from sqlalchemy.sql import ColumnElement
 
 from portal.accounts.models import Invitation, Membership, Staff
 from portal.agencies.models import Agency
@@ -16,6 +18,19 @@ from portal.core.policy import Actor, Permission, Role, require
 ROLES_OF_AGENCY = (Role.STAFF, Role.COORDINATOR, Role.AGENCY_ADMIN)
 ROLES_OF_NONE = (Role.AUDITOR, Role.SYSTEM_ADMIN)
 CASEWORKERS = (Role.STAFF, Role.COORDINATOR)
+
+
+def does_casework(staff_id: Any, agency_id: Any) -> ColumnElement[bool]:
+    """This member of staff has a caseworker's post in this agency now, and may sign in; nobody (NULL) has none."""
+    post, member = aliased(Membership), aliased(Staff)
+    return exists().where(
+        post.staff_id == staff_id,
+        post.agency_id == agency_id,
+        post.ended_at.is_(None),
+        post.role.in_(CASEWORKERS),
+        member.id == post.staff_id,
+        member.disabled_at.is_(None),
+    )
 
 
 def roles_to_give(actor: Actor) -> tuple[Role, ...]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -12,7 +12,7 @@ from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.cases import services as cases
 from portal.core import clock
-from portal.core.db import db, new_id
+from portal.core.db import Base, db, new_id
 from portal.core.errors import Conflict, Invalid, NoBasis
 from portal.core.idempotency import claim
 from portal.core.labels import N_
@@ -28,6 +28,7 @@ from portal.referrals.models import (
     Referral,
     ReferralEvent,
     ReferralNews,
+    ReferralReading,
     TimelineEvent,
 )
 from portal.referrals.states import ENDED, ReferralStatus
@@ -60,33 +61,34 @@ def write_line(
 
 
 def tell_other_side(session: Session, actor: Actor, referral: Referral, what: TimelineEvent) -> None:
-    """Add the referral to the other agency's news until it is opened there."""
+    """Make the referral news to each of the other agency's staff, until they open it."""
     other = referral.to_agency_id if actor.agency_id == referral.from_agency_id else referral.from_agency_id
     if not referral.is_sent:
         return
+    key = {"referral_id": referral.id, "agency_id": other}
+    put(session, ReferralNews, key, {"what": what, "at": clock.now()})
+
+
+def put(session: Session, model: type[Base], key: dict[str, Any], values: dict[str, Any]) -> None:
+    """Write the one row of this key, whether there is one or not."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    values = {"referral_id": referral.id, "agency_id": other, "what": what, "at": clock.now()}
-    session.execute(
-        insert(ReferralNews)
-        .values(**values)
-        .on_conflict_do_update(
-            index_elements=["referral_id", "agency_id"], set_={"what": what, "at": clock.now()}
-        )
-    )
+    row = insert(model).values(**key, **values)
+    session.execute(row.on_conflict_do_update(index_elements=list(key), set_=values))
 
 
 def opened(actor: Actor, referral_id: UUID) -> None:
-    """Note that this agency looked: its news of the referral are read, and its first look is the receipt.
+    """Note that this member looked: to them it is no longer news, and their agency's first look is the receipt.
 
     Does nothing when there is nothing to note. The version stays, so a look makes nobody's form stale.
     """
     with db.transaction() as session:
         referral = queries.locked(session, actor, referral_id)
         require(actor, Permission.REFERRAL_READ, referral)
-        session.execute(
-            delete(ReferralNews).where(
-                ReferralNews.referral_id == referral_id, ReferralNews.agency_id == actor.agency_id
-            )
+        put(
+            session,
+            ReferralReading,
+            {"referral_id": referral_id, "staff_id": actor.staff_id},
+            {"at": clock.now()},
         )
         if referral.received_at is None and can(actor, Permission.REFERRAL_ANSWER, referral):
             receive(session, actor, referral)

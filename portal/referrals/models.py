@@ -55,6 +55,8 @@ class Referral(Identified, Versioned, Audited, Base):
     service_id: Mapped[UUID | None] = mapped_column(ForeignKey("service.id"))
     created_by_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
     worker_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))  # the recipient's
+    # The sender's, once somebody took it over from the author.
+    sender_worker_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     kind: Mapped[ReferralKind]
     status: Mapped[ReferralStatus] = mapped_column(default=ReferralStatus.DRAFT)
     basis: Mapped[Basis]
@@ -144,7 +146,7 @@ class ReferralEvent(Identified, Base):
 
 
 class ReferralNews(Base):
-    """Something happened that this agency has not seen yet; the row goes when it opens the referral."""
+    """The latest that happened on the other side: news to each member of this agency until they open the referral."""
 
     __tablename__ = "referral_news"
     __table_args__ = (Index(None, "agency_id", "at"),)
@@ -152,6 +154,16 @@ class ReferralNews(Base):
     referral_id: Mapped[UUID] = mapped_column(ForeignKey("referral.id"), primary_key=True)
     agency_id: Mapped[UUID] = mapped_column(ForeignKey("agency.id"), primary_key=True)
     what: Mapped[TimelineEvent]
+    at: Mapped[datetime]
+
+
+class ReferralReading(Base):
+    """When a member of staff last opened a referral that was news to them."""
+
+    __tablename__ = "referral_reading"
+
+    referral_id: Mapped[UUID] = mapped_column(ForeignKey("referral.id"), primary_key=True)
+    staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"), primary_key=True)
     at: Mapped[datetime]
 
 

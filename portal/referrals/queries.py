@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cache
 from typing import Any
@@ -14,6 +14,7 @@ from sqlalchemy import (
     Integer,
     Row,
     Select,
+    Uuid,
     and_,
     bindparam,
     case,
@@ -31,12 +32,13 @@ from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql import ColumnElement
 
 from portal.accounts.models import Staff
+from portal.accounts.queries import does_casework
 from portal.agencies.models import Agency
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.consents import queries as consents
 from portal.core import clock
-from portal.core.db import among, db
+from portal.core.db import UTCDateTime, among, db
 from portal.core.errors import Lack
 from portal.core.policy import Actor, Permission, can
 from portal.core.text import LIKE_ESCAPE, like_pattern
@@ -47,9 +49,12 @@ from portal.disclosures.queries import lives_for, to_confirm
 from portal.people.categories import Category
 from portal.people.models import Person
 from portal.people.names import search_key
-from portal.referrals.models import FollowUp, Referral, ReferralGoal, ReferralNews
+from portal.referrals.models import FollowUp, Referral, ReferralGoal, ReferralNews, ReferralReading
 from portal.referrals.states import OPEN, ReferralStatus
 from portal.wall import predicates
+
+# What nobody opened for so long has lists of its own: deadlines, stops, and what was refused.
+NEWS_FOR = timedelta(days=90)
 
 
 class Box(StrEnum):
@@ -63,6 +68,7 @@ class Filter:
     """The filter of a list. `q` finds a number, or a name among those whose name the reader may see.
 
     `unopened`, `unanswered` and `overdue` are what is awaited of the recipient: nothing, once the basis has ended.
+    `worker_id` narrows to the work of one member of staff on the reader's side (担当), `unassigned` to that of nobody.
     """
 
     box: Box = Box.ALL
@@ -75,6 +81,8 @@ class Filter:
     unattended: bool = False
     q: str = ""
     person_id: UUID | None = None
+    worker_id: UUID | None = None
+    unassigned: bool = False
 
     def shape(self) -> Filter:
         """The filter without its values: filters of one shape share one statement."""
@@ -83,6 +91,7 @@ class Filter:
             statuses=frozenset({ReferralStatus.DRAFT} if self.statuses else ()),
             q="q" if self.q else "",
             person_id=UUID(int=0) if self.person_id else None,
+            worker_id=UUID(int=0) if self.worker_id else None,
         )
 
     def values(self) -> dict[str, Any]:
@@ -93,6 +102,7 @@ class Filter:
             # A query without a name, e.g. only punctuation, matches nothing rather than everything.
             "pattern": like_pattern(search_key(self.q)) if search_key(self.q) else "",
             "person_id": self.person_id,
+            "worker_id": self.worker_id,
         }
 
 
@@ -134,11 +144,11 @@ def narrowed(shape: Filter, box: Box) -> list[ColumnElement[bool]]:
     if shape.unopened:
         tests.append(Referral.received_at.is_(None))
     if shape.news:
-        tests.append(
-            exists().where(
-                ReferralNews.referral_id == Referral.id, ReferralNews.agency_id == reader.agency_id
-            )
-        )
+        tests.append(Referral.id.in_(news(reader)))
+    if shape.worker_id:
+        tests.append(worker_of(box) == bindparam("worker_id", type_=Uuid()))
+    if shape.unassigned:
+        tests.append(~does_casework(worker_of(box), reader.agency_id))
     if shape.stopped:
         # The recipient reports that its use has stopped, and has done all it can; the sender takes the referral back.
         waiting = to_confirm(reader, now).with_only_columns(Disclosure.source_id).order_by(None)
@@ -152,6 +162,35 @@ def narrowed(shape: Filter, box: Box) -> list[ColumnElement[bool]]:
     if shape.q:
         tests.append(or_(Referral.number.in_(bindparam("numbers", expanding=True)), is_named(reader, now)))
     return tests
+
+
+def news(reader: Actor) -> Select[UUID]:
+    """The referrals of which this reader has not seen the latest; each member of staff has their own news.
+
+    It runs with `news_since`, before which nothing is news (`values_for`).
+    """
+    seen = exists().where(
+        ReferralReading.referral_id == ReferralNews.referral_id,
+        ReferralReading.staff_id == reader.staff_id,
+        ReferralReading.at >= ReferralNews.at,
+    )
+    return select(ReferralNews.referral_id).where(
+        ReferralNews.agency_id == reader.agency_id,
+        ReferralNews.at > bindparam("news_since", type_=UTCDateTime()),
+        ~seen,
+    )
+
+
+def worker_of(box: Box) -> ColumnElement[UUID | None]:
+    """Who looks after a referral on one side (担当): the sender's is its author until somebody takes it over."""
+    if box is Box.IN:
+        return Referral.worker_id.expression
+    return func.coalesce(Referral.sender_worker_id, Referral.created_by_id)
+
+
+def own_worker(reader: Actor) -> ColumnElement[UUID | None]:
+    """The same on the reader's own side."""
+    return case((Referral.from_agency_id == reader.agency_id, worker_of(Box.OUT)), else_=worker_of(Box.IN))
 
 
 def may_name(reader: Actor) -> ColumnElement[bool]:
@@ -219,7 +258,7 @@ def listing(shape: Filter, *, is_first: bool = True) -> Select[*tuple[Any, ...]]
     """
     reader, now = predicates.READER, predicates.NOW
     page = keys(shape, is_first=is_first).subquery()
-    sender, recipient = aliased(Agency), aliased(Agency)
+    sender, recipient, worker = aliased(Agency), aliased(Agency), aliased(Staff)
     named = and_(predicates.sees(reader, Category.BASIC, now, Person), may_name(reader))
     # Evaluated once per row: the limit, which drops nothing, keeps the planner from repeating it per column.
     shown = (
@@ -250,13 +289,20 @@ def listing(shape: Filter, *, is_first: bool = True) -> Select[*tuple[Any, ...]]
             case((by_name, Person.given), else_=null()).label("given"),
             case((by_pseudonym, Person.pseudonym), else_=null()).label("pseudonym"),
             is_stopped(now).label("is_stopped"),
+            worker.name.label("worker_name"),
         )
         .join(shown, shown.c.id == Referral.id)
         .outerjoin(Person, Person.id == Referral.person_id)
         .join(sender, sender.id == Referral.from_agency_id)
         .join(recipient, recipient.id == Referral.to_agency_id)
+        .outerjoin(worker, worker.id == own_worker(reader))
         .order_by(shown.c.listed_at.desc(), shown.c.id.desc())
     )
+
+
+def values_for(actor: Actor, now: datetime, wanted: Filter, **more: Any) -> dict[str, Any]:
+    """The parameters of the statements for a filter, for this reader at this moment."""
+    return predicates.bound(actor, now, news_since=now - NEWS_FOR, **wanted.values(), **more)
 
 
 def rows(
@@ -269,7 +315,7 @@ def rows(
     size: int = 25,
 ) -> Sequence[Row[*tuple[Any, ...]]]:
     """The rows of one page of a list, newest first, beginning behind the key `after`."""
-    values = predicates.bound(actor, now, **wanted.values(), size=size)
+    values = values_for(actor, now, wanted, size=size)
     if after:
         values |= {"after_at": after[0], "after_id": after[1]}
     return session.execute(listing(wanted.shape(), is_first=after is None), values).all()
@@ -282,7 +328,7 @@ def counting(shape: Filter) -> Select[int]:
 
 def count(session: Session, actor: Actor, wanted: Filter, now: datetime, *, most: int = 100) -> int:
     """The number of rows of the list, counting no further than `most`, so that it stays fast."""
-    values = predicates.bound(actor, now, **wanted.values(), size=most)
+    values = values_for(actor, now, wanted, size=most)
     return session.execute(counting(wanted.shape()), values).scalar_one()
 
 

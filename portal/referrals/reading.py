@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, bindparam, exists, func, or_, select
+from sqlalchemy import Row, Select, bindparam, func, or_, select
 from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session, aliased
 
@@ -163,9 +163,7 @@ def header_statement() -> Select[*tuple[Any, ...]]:
     """The statement for a referral's columns and the names beside them; built once, run with `bound`."""
     sender, recipient, author = aliased(Agency), aliased(Agency), aliased(Staff)
     waiting = to_confirm(predicates.READER, predicates.NOW).where(Disclosure.source_id == Referral.id)
-    has_news = exists().where(
-        ReferralNews.referral_id == Referral.id, ReferralNews.agency_id == predicates.READER.agency_id
-    )
+    has_news = queries.news(predicates.READER).where(ReferralNews.referral_id == Referral.id).exists()
     # A renewed consent carries the referral on with a new disclosure.
     renewed_until = (
         select(Consent.valid_until)
@@ -207,7 +205,8 @@ def header(session: Session, actor: Actor, referral_id: UUID, now: datetime) -> 
     Raises:
         NoResultFound: none that this actor may know of.
     """
-    return session.execute(header_statement(), predicates.bound(actor, now, referral_id=referral_id)).one()
+    values = queries.values_for(actor, now, Filter(), referral_id=referral_id)
+    return session.execute(header_statement(), values).one()
 
 
 def person_of(session: Session, actor: Actor, row: Row[*tuple[Any, ...]], now: datetime) -> PersonView | None:
@@ -368,7 +367,7 @@ def load(actor: Actor, referral_id: UUID) -> tuple[ReferralView, Row[*tuple[Any,
 
 
 def show(actor: Actor, referral_id: UUID, *, channel: str = "portal") -> tuple[ReferralView, bool]:
-    """The referral, and whether this agency's look must be noted (`conversation.opened`).
+    """The referral, and whether this member's look must be noted (`conversation.opened`).
 
     The reading is logged before it is returned.
 

@@ -208,6 +208,8 @@ SWITCHES = {
     "stopped": "stopped",
     "unattended": "unattended",
 }
+# Whose work is listed (`worker=`): one's own, that of nobody, or that of the colleague with this id.
+MINE, NOBODYS = "me", "none"
 # The tabs of what needs action: their words, and the filters that their addresses add to the box.
 TABS: tuple[tuple[str, dict[str, Any]], ...] = (
     (N_("すべて"), {}),
@@ -221,15 +223,17 @@ TABS: tuple[tuple[str, dict[str, Any]], ...] = (
 BOXES = ((N_("受けた・送った"), Box.ALL), (N_("受けたもの"), Box.IN), (N_("送ったもの"), Box.OUT))
 
 
-def wanted(q: str) -> Filter:
+def wanted(actor: Actor, q: str) -> Filter:
     """The filter in the address; values without meaning are left out rather than refused."""
     known = {status.value for status in ReferralStatus}
     switches: dict[str, Any] = {name: request.args.get(switch) == "1" for switch, name in SWITCHES.items()}
-    box = request.args.get("box", "")
+    box, worker = request.args.get("box", ""), request.args.get("worker", "")
     return Filter(
         box=Box(box) if box in set(Box) else Box.ALL,
         statuses=frozenset(ReferralStatus(s) for s in request.args.getlist("status") if s in known),
         q=q,
+        worker_id=actor.staff_id if worker == MINE else uuid_or_none(worker),
+        unassigned=worker == NOBODYS,
         **switches,
     )
 
@@ -271,7 +275,7 @@ def index() -> ResponseReturnValue:
     require(actor, Permission.CASEWORK)
     form = SearchForm()
     q = form.q.data if form.validate_on_submit() else ""
-    shown = wanted(q or "")
+    shown = wanted(actor, q or "")
     page = page_of(reading.page(actor, shown, after=after(), size=page_size()), lambda r: (r.listed_at, r.id))
     rows = [(row, who(row, actor.agency_id), row.from_agency_id == actor.agency_id) for row in page.rows]
     tag = get_template_attribute("macros/ui.html", "tag")

@@ -19,7 +19,8 @@ from portal.people.categories import Category
 from portal.people.models import Person
 from portal.referrals import conversation, drafts, queries, reading, services
 from portal.referrals.drafts import Proposal
-from portal.referrals.models import FollowUpKind, Referral, ReferralNews
+from portal.referrals.models import FollowUpKind, Referral
+from portal.referrals.queries import Filter
 from portal.referrals.services import Answer
 from portal.referrals.states import ReferralAction, ReferralKind, Refusal
 from portal.scenario.play import Act, Given, Play
@@ -154,8 +155,8 @@ def confirm_stop(play: Play, actor: Actor, given: Given) -> None:
 
 
 def read_news(play: Play, actor: Actor, _given: Given) -> None:
-    mine = select(ReferralNews.referral_id).where(ReferralNews.agency_id == actor.agency_id)
-    for referral_id in play.session.scalars(mine).all():
+    values = queries.values_for(actor, clock.now(), Filter())
+    for referral_id in play.session.scalars(queries.news(actor), values).all():
         conversation.opened(actor, referral_id)
 
 

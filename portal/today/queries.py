@@ -146,7 +146,7 @@ def look(actor: Actor) -> Today:
 
 def counts(session: Session, actor: Actor, now: datetime) -> dict[Need, int]:
     """The number of each need, counting no further than `MOST`."""
-    values = predicates.bound(actor, now, statuses=sorted(DRAFT), size=MOST)
+    values = queries.values_for(actor, now, Filter(statuses=DRAFT), size=MOST)
     found = dict(zip(LISTS, session.execute(counting(), values).one(), strict=True))
     found[Need.LAPSING] = consents.count(session, actor, Show.IN_30_DAYS, now, most=MOST)
     values = predicates.bound(actor, now, size=MOST)

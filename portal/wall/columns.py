@@ -18,6 +18,7 @@ SHOWN: Mapping[str, str] = {
     "closure": "id created_at agency_id starts_on ends_on reason",
     "staff": "id created_at name language disabled_at version",
     "membership": "id created_at staff_id agency_id role administers ended_at",
+    "absence": "staff_id starts_on until",
     "sign_in_session": (
         "id created_at token_hash staff_id membership_id last_seen_at expires_at user_agent ended_at"
     ),
@@ -56,13 +57,14 @@ SHOWN: Mapping[str, str] = {
     "progress_note": "id created_at case_id author_id held_on method minutes category version",
     "referral": (
         "id created_at number person_id from_agency_id to_agency_id service_id created_by_id worker_id "
-        "kind status basis consent_id listed_at sent_at received_at answered_at ended_at acknowledge_by "
+        "sender_worker_id kind status basis consent_id listed_at sent_at received_at answered_at ended_at acknowledge_by "
         "respond_by first_contact_on refusal outcome part_of_id appointment_at version"
     ),
     "referral_category": "referral_id category",
     "referral_goal": "id created_at referral_id domain score",
     "referral_event": "id created_at referral_id agency_id staff_id what code sequel_id",
     "referral_news": "referral_id agency_id what at",
+    "referral_reading": "referral_id staff_id at",
     "follow_up": "id created_at agency_id referral_id kind code noted_by_id done_at version",
     "meeting_series": (
         "id created_at convener_id kind rule starts_on begins minutes closed_day presenter_agency_id "

@@ -17,6 +17,9 @@ HOLDS = "EXISTS (SELECT 1 FROM base.{0} g WHERE g.{1} = t.{2} AND g.agency_id = 
 # What was typed in an emergency: for the asker; once opened, for the record holder; for those who may agree.
 CONCERNED_BY_EMERGENCY = """(t.staff_id = @staff AND t.agency_id = @agency
  OR t.home_agency_id = @agency AND t.starts_at IS NOT NULL OR @convener IN (t.agency_id, t.home_agency_id))"""
+# Colleagues of today, whoever looks after their accounts, and they themselves.
+COLLEAGUE = """(t.staff_id = @staff OR @sysadmin OR EXISTS (SELECT 1 FROM base.membership m
+ WHERE m.staff_id = t.staff_id AND m.agency_id = @office AND m.ended_at IS NULL))"""
 READS_EVALUATIONS = "(@agency IS NOT NULL OR @admin IS NOT NULL OR @auditor)"
 
 RULES: Mapping[str, Rule] = {
@@ -31,6 +34,7 @@ RULES: Mapping[str, Rule] = {
         email=f"t.id = @staff OR @sysadmin OR {OWN_STAFF}",
     ),
     "membership": open_because("who works where"),
+    "absence": Rule(COLLEAGUE),
     "sign_in_session": Rule("(t.token_hash = @token OR t.staff_id = @staff)"),
     "sign_in_attempt": Rule(NOBODY),
     "invitation": Rule(
@@ -74,6 +78,7 @@ RULES: Mapping[str, Rule] = {
     "referral_goal": rules.GOAL,
     "referral_event": rules.EVENT,
     "referral_news": Rule(f"(t.agency_id = @agency AND {of_referral()})"),
+    "referral_reading": Rule("t.staff_id = @staff"),
     "follow_up": rules.FOLLOW_UP,
     # Meetings.
     "meeting_series": meetings.SERIES,

@@ -11,10 +11,13 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
+from portal.accounts import services
 from portal.audit.models import AuditEntry
 from portal.consents.models import Consent
 from portal.core.db import db
+from portal.core.policy import Role
 from portal.disclosures import services as disclosures
+from portal.referrals import conversation
 from portal.referrals.states import ReferralStatus
 from tests.browsers import Browser
 from tests.factories import Member, make_consent, make_member, make_person, make_referral, step
@@ -123,6 +126,45 @@ def test_opening_takes_it_off_the_news(
     assert "fresh" in names(world, us.get("/referrals/?news=1").text)  # it was received
     us.get(f"/referrals/{world['fresh']}")
     assert "fresh" not in names(world, us.get("/referrals/?news=1").text)
+
+
+def test_what_one_opens_stays_news_to_the_colleague(sides: tuple[Member, Member], browser: Browsers) -> None:
+    ours, theirs = sides
+    colleague = browser(make_member(theirs.agency_id))
+    them, key = browser(theirs), make_referral(ours, theirs)
+    them.get(f"/referrals/{key}")
+    assert listed(them.get("/referrals/?news=1").text) == []
+    assert listed(colleague.get("/referrals/?news=1").text) == [key]
+    colleague.get(f"/referrals/{key}")
+    assert listed(colleague.get("/referrals/?news=1").text) == []
+    conversation.send_message(ours.actor, key, "追加の連絡です。")
+    for one in (them, colleague):
+        assert listed(one.get("/referrals/?news=1").text) == [key]
+
+
+def test_whose_work_it_is_is_shown_and_narrows_the_list(
+    sides: tuple[Member, Member], browser: Browsers
+) -> None:
+    ours, theirs = sides
+    colleague = make_member(theirs.agency_id, name="係 二郎")
+    keys = {
+        "sent": make_referral(theirs, ours),
+        "hers": make_referral(ours, theirs),
+        "free": make_referral(ours, theirs),
+    }
+    conversation.assign_worker(theirs.actor, keys["hers"], colleague.staff_id)
+    them, her, us = browser(theirs), browser(colleague), browser(ours)
+    assert names(keys, them.get("/referrals/?worker=me").text) == {"sent"}
+    assert names(keys, her.get("/referrals/?worker=me").text) == {"hers"}
+    assert names(keys, them.get("/referrals/?worker=none").text) == {"free"}
+    assert names(keys, them.get(f"/referrals/?worker={colleague.staff_id}").text) == {"hers"}
+    assert names(keys, them.get("/referrals/?worker=nonsense").text) == set(keys)
+    # The other side's division of work is not for us.
+    assert names(keys, us.get(f"/referrals/?worker={colleague.staff_id}").text) == set()
+    assert "係 二郎" in them.get("/referrals/").text
+    assert "係 二郎" not in us.get("/referrals/").text
+    services.disable(make_member(theirs.agency_id, Role.AGENCY_ADMIN).actor, theirs.staff_id)
+    assert names(keys, her.get("/referrals/?worker=none").text) == {"sent", "free"}
 
 
 SPELLINGS = ["山田", "やまだ", "ﾔﾏﾀﾞ ﾀﾛｳ", "太郎"]

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
@@ -19,7 +19,7 @@ from portal.core.db import db
 from portal.core.policy import Role
 from portal.disclosures.services import withdraw_consent
 from portal.referrals import conversation
-from portal.referrals.models import FollowUpKind, ReferralNews
+from portal.referrals.models import FollowUpKind, ReferralNews, ReferralReading
 from portal.today import queries as today_queries
 from tests.browsers import Browser
 from tests.conftest import CountQueries
@@ -108,7 +108,12 @@ def test_every_count_is_the_count_of_its_list(
 
 
 def news(member: Member) -> str:
-    own = select(func.count()).where(ReferralNews.agency_id == member.agency_id)
+    seen = exists().where(
+        ReferralReading.referral_id == ReferralNews.referral_id,
+        ReferralReading.staff_id == member.staff_id,
+        ReferralReading.at >= ReferralNews.at,
+    )
+    own = select(func.count()).where(ReferralNews.agency_id == member.agency_id, ~seen)
     with db.transaction() as session:
         return str(session.execute(own).scalar_one())
 

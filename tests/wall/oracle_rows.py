@@ -47,6 +47,13 @@ def is_theirs(rights: ReadingRights, row: Row) -> bool:
     return bool(row["staff_id"] == rights.staff is not None)
 
 
+def absence(rights: ReadingRights, row: Row) -> bool:
+    """Of the colleagues of today."""
+    posts = rights.tables["membership"].values()
+    at = {post["agency_id"] for post in posts if post["staff_id"] == row["staff_id"] and not post["ended_at"]}
+    return is_theirs(rights, row) or rights.role is Role.SYSTEM_ADMIN or rights.agency in at - {None}
+
+
 def is_of_agency(rights: ReadingRights, row: Row) -> bool:
     """Of the agency for which the reader does casework."""
     return bool(row["agency_id"] == rights.works is not None)
@@ -248,7 +255,8 @@ ROWS: dict[str, Test] = {
     **dict.fromkeys(("agency", "service", "closure", "staff", "membership", "setting"), everybody),
     **dict.fromkeys(("audit_head", "audit_checkpoint"), everybody),
     **dict.fromkeys(("sign_in_attempt", "audit_detail", "subject_key", "record_salt"), nobody),
-    **dict.fromkeys(("sign_in_session", "form_key", "calendar_link"), is_theirs),
+    **dict.fromkeys(("sign_in_session", "form_key", "calendar_link", "referral_reading"), is_theirs),
+    "absence": absence,
     "invitation": lambda rights, row: (
         rights.role is Role.SYSTEM_ADMIN or administers(rights, row["agency_id"])
     ),

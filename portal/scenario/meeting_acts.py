@@ -337,7 +337,10 @@ ACTS = {
 
 
 def step(play: Play, actor: Actor, action: MeetingAction, given: Given) -> None:
-    schedule_services.perform(actor, action, play.ids[Sort.MEETING, given["meeting"]])
+    """`anyway` is the reason why it is taken although something speaks against it."""
+    meeting_id = play.ids[Sort.MEETING, given["meeting"]]
+    why = given.get("anyway", "")
+    schedule_services.perform(actor, action, meeting_id, text=why, confirmed=bool(why))
 
 
 def begin(play: Play, actor: Actor, given: Given) -> None:
@@ -397,7 +400,7 @@ def record_minutes(play: Play, actor: Actor, given: Given) -> None:
 
 def hold_meeting(play: Play, actor: Actor, given: Given) -> None:
     """A whole meeting on one line: what is not done yet is done, each step by the service of its page."""
-    here = {"meeting": HERE}
+    here = {"meeting": HERE} | {name: given[name] for name in ("anyway",) if name in given}
     play.ids[Sort.MEETING, HERE] = meeting_id = (
         dated(play, actor, given) if "series" in given else play.ids[Sort.MEETING, given["meeting"]]
     )
@@ -465,20 +468,25 @@ OUTCOME = {
 GUEST = {"name": need(text), "from": need(text)}
 RECORD = ABOUT | {"text": may(text), "outcomes": may(several(table(OUTCOME)))}
 CAME = {"attend": need(several(colleague)), "guests": may(several(table(GUEST)))}
-HELD = CAME | {
-    "packets": may(several(colleague)),
-    "approves": may(several(known(Sort.MEETING))),
-    "record": may(several(table(RECORD | {"by": may(colleague)}))),
-}
+ANYWAY = {"anyway": may(text)}
+HELD = (
+    CAME
+    | ANYWAY
+    | {
+        "packets": may(several(colleague)),
+        "approves": may(several(known(Sort.MEETING))),
+        "record": may(several(table(RECORD | {"by": may(colleague)}))),
+    }
+)
 MINUTES_ACTS = {
-    "begin": Act(begin, meeting),
+    "begin": Act(begin, meeting | ANYWAY),
     "attend": Act(
         attend,
         meeting | {"staff": need(several(colleague)), "guests": may(several(table(GUEST)))},
     ),
     "record_minutes": Act(record_minutes, meeting | RECORD),
-    "close_meeting": Act(close_meeting, meeting),
-    "approve_minutes": Act(approve_minutes, meeting),
+    "close_meeting": Act(close_meeting, meeting | ANYWAY),
+    "approve_minutes": Act(approve_minutes, meeting | ANYWAY),
     "hold_meeting": Act(hold_meeting, meeting | HELD, instead=DATED | HELD),
     "finish_action": Act(finish_action, {"promise": need(known(Sort.OUTCOME)), "text": may(text)}),
     "raise_issue": Act(

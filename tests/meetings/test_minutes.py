@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from io import BytesIO
 from typing import Any
 from uuid import UUID
@@ -12,7 +13,10 @@ from flask import Flask
 from pypdf import PdfReader
 from sqlalchemy import select
 
+from portal.audit import services as audit
+from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
+from portal.core import clock
 from portal.core.db import db
 from portal.core.errors import Conflict, NotAllowed, StaleForm
 from portal.core.policy import Role
@@ -23,6 +27,8 @@ from portal.meetings.minutes.models import Addendum, MinutesRevision
 from portal.meetings.minutes.services import Choice
 from portal.meetings.packets import services as packet_services
 from portal.meetings.roster import services as roster_services
+from portal.meetings.roster.models import Attendance
+from portal.meetings.schedule import services as schedule_services
 from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import MeetingAction, MeetingKind, MeetingStatus
 from portal.people.categories import Category
@@ -118,6 +124,7 @@ def test_the_clock_is_on_the_page_with_and_without_script(browser: Any, table: T
 def test_the_steps_from_beginning_to_approval(browser: Any, app: Flask) -> None:
     table = Table(S.ANNOUNCED)
     chair, other = browser(table.chair), browser(table.other)
+    hold_today(table)
     for step, reached in (
         ("begin", S.IN_SESSION),
         ("close", S.MINUTED),
@@ -137,6 +144,90 @@ def test_the_steps_from_beginning_to_approval(browser: Any, app: Flask) -> None:
         assert status_of(table.meeting_id) is reached
         assert chair.post(path, data={"version": version[1]}).status_code == 409, "not twice"
     assert chair.get(f"/meetings/{table.meeting_id}/reopen").status_code == 409
+
+
+def hold_today(table: Table, *, somebody: bool = True) -> None:
+    """The meeting's day is today, and the chair came to it."""
+    roster = name_member(table.chair, table.meeting_id, table.chair)
+    with db.transaction() as session:
+        meeting = session.get_one(Meeting, table.meeting_id)
+        meeting.starts_at = clock.now()
+        session.get_one(Attendance, roster).was_there = somebody
+        audit.record(AuditEvent.MEETING_MOVED, meeting, actor=table.chair.actor)
+        audit.record(AuditEvent.ROSTER_CHANGED, session.get_one(Attendance, roster), actor=table.chair.actor)
+
+
+def press(client: Any, table: Table, step: str, **more: Any) -> Any:
+    """The button of the page on which a step is asked for."""
+    path = f"/meetings/{table.meeting_id}/{step}"
+    version = re.search(r'name="version"[^>]*value="(\d+)"', client.get(path).text)
+    return client.post(path, data={"version": version[1] if version else "1", **more})
+
+
+@pytest.mark.parametrize("days", [7, -1])
+def test_beginning_on_another_day_asks_and_wants_a_reason(browser: Any, app: Flask, days: int) -> None:
+    table = Table(S.ANNOUNCED)
+    with db.transaction() as session:
+        meeting = session.get_one(Meeting, table.meeting_id)
+        meeting.starts_at = clock.now() + timedelta(days=days)
+        audit.record(AuditEvent.MEETING_MOVED, meeting, actor=table.chair.actor)
+    chair = browser(table.chair)
+    fact = "会議の予定の日は、まだ来ていません。" if days > 0 else "会議の予定の日は、もう過ぎています。"
+    asked = press(chair, table, "begin")
+    assert asked.status_code == 400
+    assert fact in asked.text
+    lacking = press(chair, table, "begin", confirmed="1", text=" ")
+    assert lacking.status_code == 400
+    assert "理由を入力してください。" in lacking.text
+    assert press(chair, table, "begin", text="台風のため").status_code == 400, (
+        "a reason alone confirms nothing"
+    )
+    assert status_of(table.meeting_id) is S.ANNOUNCED
+    assert press(chair, table, "begin", confirmed="1", text="台風のため").status_code == 302
+    assert status_of(table.meeting_id) is S.IN_SESSION
+
+
+@pytest.mark.parametrize(("step", "before"), [("close", S.IN_SESSION), ("approve", S.MINUTED)])
+def test_a_meeting_that_nobody_attended_asks(
+    browser: Any, app: Flask, step: str, before: MeetingStatus
+) -> None:
+    table = Table(before)
+    chair = browser(table.chair)
+    asked = press(chair, table, step)
+    assert asked.status_code == 400
+    assert "出席した人が、一人も記録されていません。" in asked.text
+    assert status_of(table.meeting_id) is before
+    assert press(chair, table, step, confirmed="1").status_code == 302
+    table = Table(before)
+    hold_today(table)
+    assert "出席した人が、一人も" not in browser(table.chair).get(f"/meetings/{table.meeting_id}/{step}").text
+
+
+@pytest.mark.parametrize("kind", ["statutory", "coordination"])
+@pytest.mark.parametrize(
+    ("step", "before", "instead"),
+    [
+        ("begin", S.ANNOUNCED, "先に会議の日時を変えてください。"),
+        ("close", S.IN_SESSION, "先に「名簿・出欠」で記録してください。"),
+        ("approve", S.MINUTED, "先に「名簿・出欠」で記録してください。"),
+    ],
+)
+def test_a_council_refuses_and_says_what_to_do(
+    browser: Any, app: Flask, kind: str, step: str, before: MeetingStatus, instead: str
+) -> None:
+    chair = make_member(make_agency(), Role.COORDINATOR)
+    meeting_id = make_meeting(chair, kind=kind, status=before)
+    path = f"/meetings/{meeting_id}/{step}"
+    page = browser(chair).get(path)
+    assert instead in page.text
+    assert '<form method="post"' not in page.text.split("<main")[1].split("</main>")[0]
+    version = {"version": db.read().get_one(Meeting, meeting_id).version}
+    db.end()
+    refused = browser(chair).post(path, data={**version, "confirmed": "1", "text": "理由"})
+    assert refused.status_code == 409
+    assert status_of(meeting_id) is before
+    with pytest.raises(Conflict):
+        schedule_services.perform(chair.actor, MeetingAction(step), meeting_id, text="理由", confirmed=True)
 
 
 @pytest.mark.parametrize("status", [S.ANNOUNCED, S.MINUTED])

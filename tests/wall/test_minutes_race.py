@@ -12,9 +12,9 @@ from portal.core.policy import Role
 from portal.meetings.agenda.models import AgendaItem
 from portal.meetings.minutes.models import MinutesRevision
 from portal.meetings.minutes.services import write
-from portal.meetings.schedule import services as meetings
 from portal.meetings.states import MeetingAction
 from tests.factories import make_member
+from tests.meeting_factories import take_step
 from tests.wall.test_meeting_races import make_table
 from tests.wall.test_races import TRIES, together
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.both_databases
 
 def test_of_two_writers_of_the_same_minutes_neither_loses_a_word(app: Flask) -> None:
     a, _b, meeting_id, item_id, _consent_id = make_table()
-    meetings.perform(a.actor, MeetingAction.BEGIN, meeting_id)
+    take_step(a, meeting_id, MeetingAction.BEGIN)
     colleague = make_member(a.agency_id, Role.COORDINATOR)
     for turn in range(TRIES // 4):
         version = db.read().get_one(AgendaItem, item_id).version

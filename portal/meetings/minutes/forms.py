@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask_babel import lazy_gettext
+from wtforms import BooleanField
 
 from portal.web.base_form import BaseForm, VersionField
 from portal.web.fields import CleanString, CleanText, MaxLength, Required
@@ -22,9 +23,14 @@ class SettleForm(BaseForm):
 
 
 class StepForm(BaseForm):
-    """Confirms a step of the meeting; `version` is that of the meeting that the form showed."""
+    """Confirms a step of the meeting; `version` is that of the meeting that the form showed.
+
+    The other two are asked where something speaks against the step; the services say what.
+    """
 
     version = VersionField()
+    text = CleanString(lazy_gettext("理由"), [MaxLength(300)])
+    confirmed = BooleanField(lazy_gettext("上のことを確かめたうえで進めます"))
 
 
 class ConfirmForm(BaseForm):

@@ -36,6 +36,7 @@ from portal.meetings.minutes.services import Choice
 from portal.meetings.outcomes import queries as outcome_queries
 from portal.meetings.outcomes.forms import OutcomeForm
 from portal.meetings.packets import services as packet_services
+from portal.meetings.schedule import doubts
 from portal.meetings.schedule import services as schedule_services
 from portal.meetings.states import FLOW, MeetingAction, MeetingStatus
 from portal.referrals.forms import uuid_or_none
@@ -188,7 +189,14 @@ def step(meeting_id: UUID, action: MeetingAction) -> ResponseReturnValue:
     form = StepForm(version=meeting.version)
     if form.validate_on_submit():
         with refusals(form):
-            schedule_services.perform(actor, action, meeting_id, version=form.version.number)
+            schedule_services.perform(
+                actor,
+                action,
+                meeting_id,
+                text=form.text.data or "",
+                version=form.version.number,
+                confirmed=form.confirmed.data,
+            )
             flash(gettext(DONE[action]), "success")
             there = ".minutes" if action is A.APPROVE and not meeting.needs_confidentiality else ".session"
             return redirect(url_for(there, meeting_id=meeting_id))
@@ -196,12 +204,15 @@ def step(meeting_id: UUID, action: MeetingAction) -> ResponseReturnValue:
         meeting = load_at_table(actor, meeting_id)
         form.version.data = str(meeting.version)
     attendance = queries.load_attendance(db.read(), actor, meeting_id, clock.now())
+    doubt = doubts.about(db.read(), meeting, action)
     page = render_template(
         "meetings/session_step.html",
         meeting=meeting,
         form=form,
         action=action,
         came=[one for one in attendance if one.was_there],
+        doubt=doubt,
+        is_refused=doubt is not None and doubts.is_refused(meeting, doubt),
         A=A,
     )
     return page, form.status

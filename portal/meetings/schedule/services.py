@@ -24,7 +24,7 @@ from portal.disclosures import services as disclosures
 from portal.disclosures.models import Basis, Disclosure
 from portal.meetings.agenda.models import AgendaItem
 from portal.meetings.roster.models import Attendance
-from portal.meetings.schedule import queries, rules
+from portal.meetings.schedule import doubts, queries, rules
 from portal.meetings.schedule import slots as schedule_slots
 from portal.meetings.schedule.models import Meeting, MeetingMember, MeetingSeries, SeriesMember
 from portal.meetings.schedule.slots import fill, held_series, starting
@@ -45,16 +45,24 @@ def locked(session: Session, actor: Actor, meeting_id: UUID) -> Meeting:
 
 
 def perform(
-    actor: Actor, action: MeetingAction, meeting_id: UUID, *, text: str = "", version: int | None = None
+    actor: Actor,
+    action: MeetingAction,
+    meeting_id: UUID,
+    *,
+    text: str = "",
+    version: int | None = None,
+    confirmed: bool = False,
 ) -> None:
-    """Take one step of the flow; `text` is the reason of a cancellation.
+    """Take one step of the flow; `text` is the reason of a cancellation, or of beginning on another day.
+
+    `confirmed`: the actor was told what speaks against the step (`doubts`) and takes it all the same.
 
     Raises:
         NoResultFound: no meeting to which this actor's agency is invited.
         NotAllowed: not the convener's coordinator.
         IllegalStep: somebody was faster, or it is too early.
         StaleForm: the agenda changed since the form that expected `version` was shown.
-        Invalid: a cancellation without a reason.
+        Conflict, Invalid: see `doubts.settle`; or a cancellation without a reason.
     """
     step = FLOW[action]
     with db.transaction() as session:
@@ -64,6 +72,7 @@ def perform(
         meeting.advance(version)
         if "text" in step.needs and not text:
             raise Invalid(N_("理由を入力してください。"), field="text")
+        doubts.settle(session, meeting, action, confirmed=confirmed, why=text)
         before = meeting.status
         meeting.status = step.target
         note_time(meeting, action, text)

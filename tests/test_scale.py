@@ -52,10 +52,12 @@ NOT_SEEDED = {"sign_in_session", "sign_in_attempt", "invitation", "known_device"
 }
 # Nor do its agencies meet: whoever measures meetings convenes them.
 UNMET = {
-    *("meeting_series", "meeting_series_member", "meeting", "meeting_member", "attendance", "calendar_link"),
+    *("meeting_series", "meeting_series_member", "meeting_series_regular"),
+    *("meeting", "meeting_member", "attendance", "calendar_link"),
     *(
         "agenda_item",
         "agenda_item_category",
+        "agenda_item_reason",
         "minutes_revision",
         "meeting_outcome",
         "addendum",

@@ -30,6 +30,7 @@ from portal.meetings.roster.models import Attendance
 from portal.meetings.schedule import services as schedule_services
 from portal.meetings.schedule import slots
 from portal.meetings.schedule.models import Meeting
+from portal.meetings.schedule.queries import members_of
 from portal.meetings.schedule.rules import DAYS
 from portal.meetings.schedule.services import MeetingFacts, SeriesFacts
 from portal.meetings.states import (
@@ -398,13 +399,33 @@ def record_minutes(play: Play, actor: Actor, given: Given) -> None:
         play.name(Sort.OUTCOME, outcome, outcome_id)
 
 
+def move_to_today(play: Play, actor: Actor, meeting_id: UUID) -> None:
+    """A meeting held on another day than its series has it was moved to that day first."""
+    one = play.session.get_one(Meeting, meeting_id)
+    if clock.japan_date(one.starts_at) == clock.today():
+        return
+    members = play.session.scalars(members_of(meeting_id)).all()
+    facts = MeetingFacts(
+        kind=one.kind,
+        name=one.name,
+        starts_at=clock.now(),
+        minutes=one.minutes,
+        members=frozenset(members),
+        place=one.place,
+        link=one.link,
+        presenter_agency_id=one.presenter_agency_id,
+    )
+    schedule_services.move(actor, meeting_id, facts, version=None)
+
+
 def hold_meeting(play: Play, actor: Actor, given: Given) -> None:
     """A whole meeting on one line: what is not done yet is done, each step by the service of its page."""
-    here = {"meeting": HERE} | {name: given[name] for name in ("anyway",) if name in given}
+    here = {"meeting": HERE}
     play.ids[Sort.MEETING, HERE] = meeting_id = (
         dated(play, actor, given) if "series" in given else play.ids[Sort.MEETING, given["meeting"]]
     )
     play.name(Sort.MEETING, given, meeting_id)
+    move_to_today(play, actor, meeting_id)
     status = select(Meeting.status).where(Meeting.id == meeting_id)
     if play.session.scalars(status).one() is MeetingStatus.DRAFT:
         announce(play, actor, here)
@@ -469,15 +490,11 @@ GUEST = {"name": need(text), "from": need(text)}
 RECORD = ABOUT | {"text": may(text), "outcomes": may(several(table(OUTCOME)))}
 CAME = {"attend": need(several(colleague)), "guests": may(several(table(GUEST)))}
 ANYWAY = {"anyway": may(text)}
-HELD = (
-    CAME
-    | ANYWAY
-    | {
-        "packets": may(several(colleague)),
-        "approves": may(several(known(Sort.MEETING))),
-        "record": may(several(table(RECORD | {"by": may(colleague)}))),
-    }
-)
+HELD = CAME | {
+    "packets": may(several(colleague)),
+    "approves": may(several(known(Sort.MEETING))),
+    "record": may(several(table(RECORD | {"by": may(colleague)}))),
+}
 MINUTES_ACTS = {
     "begin": Act(begin, meeting | ANYWAY),
     "attend": Act(

@@ -71,6 +71,7 @@ SHOWN: Mapping[str, str] = {
         "ended_on version"
     ),
     "meeting_series_member": "series_id agency_id",
+    "meeting_series_regular": "series_id staff_id agency_id",
     "meeting": (
         "id created_at series_id slot convener_id kind starts_at minutes presenter_agency_id status "
         "announced_at begun_at closed_at approved_at calendar_sequence is_moved version"
@@ -86,6 +87,7 @@ SHOWN: Mapping[str, str] = {
         "is_touched removed_at postponed_at version"
     ),
     "agenda_item_category": "item_id category",
+    "agenda_item_reason": "item_id source subject_id reason_on reason_count",
     "minutes_revision": "id created_at item_id staff_id text based_on is_refused",
     "meeting_outcome": (
         "id created_at item_id kind owner_agency_id owner_staff_id due_on referral_id referral_step "

@@ -85,6 +85,12 @@ AGENDA_ITEM = Rule(
     ),
 )
 OF_ITEM = Rule("EXISTS (SELECT 1 FROM wall.agenda_item i WHERE i.id = t.item_id)")
+# A further reason is known to whoever brought the item, of its referral to both sides, of a promise to its readers.
+ITEM_REASON = Rule(
+    f"""EXISTS (SELECT 1 FROM wall.agenda_item i WHERE i.id = t.item_id AND (i.brought_by_id = @agency
+ OR t.subject_id = i.referral_id AND {referral_party("i", living=False)}
+ OR t.source = 'action' AND EXISTS (SELECT 1 FROM wall.meeting_outcome o WHERE o.id = t.subject_id)))"""
+)
 MINUTES_REVISION = Rule(reads_item("t.item_id"), barrier=True)
 OWED = "(t.owner_agency_id = @agency AND EXISTS (SELECT 1 FROM wall.agenda_item i WHERE i.id = t.item_id))"
 MEETING_OUTCOME = Rule(

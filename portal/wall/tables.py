@@ -83,6 +83,7 @@ RULES: Mapping[str, Rule] = {
     # Meetings.
     "meeting_series": meetings.SERIES,
     "meeting_series_member": meetings.OF_SERIES,
+    "meeting_series_regular": meetings.OF_SERIES,
     "meeting": meetings.MEETING,
     "meeting_member": meetings.OF_MEETING,
     "attendance": meetings.ATTENDANCE,
@@ -91,6 +92,7 @@ RULES: Mapping[str, Rule] = {
     "agenda_item_category": meetings.OF_ITEM,
     "minutes_revision": meetings.MINUTES_REVISION,
     "meeting_outcome": meetings.MEETING_OUTCOME,
+    "agenda_item_reason": meetings.ITEM_REASON,
     "addendum": meetings.ADDENDUM,
     "local_issue": meetings.LOCAL_ISSUE,
     # Activities are for the agencies that held them; who came is for the agency that recorded it.

@@ -16,13 +16,14 @@ from portal.core import clock
 from portal.core.db import db
 from portal.core.errors import Conflict, Invalid, NotAllowed, StaleForm
 from portal.core.policy import Role
+from portal.meetings.roster.models import Attendance
 from portal.meetings.schedule import rules, services, slots
 from portal.meetings.schedule.models import Meeting, MeetingMember, MeetingSeries
 from portal.meetings.schedule.rules import Frequency, Rule
 from portal.meetings.schedule.services import MeetingFacts, SeriesFacts, move
 from portal.meetings.states import ClosedDay, MeetingAction, MeetingKind, MeetingStatus
 from tests.browsers import Browser
-from tests.factories import Member, make_agency, make_member
+from tests.factories import Member, id_of, make_agency, make_member
 
 Visit = Callable[..., Browser]
 A, S = MeetingAction, MeetingStatus
@@ -184,6 +185,42 @@ def test_six_coming_meetings_exist_at_once_and_after_each_step(convener: Member,
     services.perform(convener.actor, A.BEGIN, second.id)
     assert len(days_of(series_id)) == 6
     assert date(2026, 10, 6) not in days_of(series_id)  # a cancelled date is not made again
+
+
+def roster_of(meeting_id: UUID) -> set[UUID | None]:
+    found = set(db.read.scalars(select(Attendance.staff_id).where(Attendance.meeting_id == meeting_id)))
+    db.end()
+    return found
+
+
+@pytest.mark.both_databases
+def test_regular_members_are_on_each_roster_from_the_series(browser: Any, app: Flask, at: Any) -> None:
+    at("2026-10-01T09:00")
+    convener = make_member(role=Role.COORDINATOR)
+    other, stranger = make_member(name="常連 花子"), make_member()
+    colleague = make_member(other.agency_id, name="常連 次郎")
+    series_id = services.define(convener.actor, facts(convener, members=frozenset({id_of(other)})))
+    first, second = (one.id for one in meetings_of(series_id)[:2])
+    services.perform(convener.actor, A.ANNOUNCE, first)
+    path, client = f"/meetings/series/{series_id}/regulars", browser(other)
+    assert str(convener.staff_id) not in client.get(path).text, "each agency names its own"
+    chosen = {"staff": [str(other.staff_id), str(colleague.staff_id)]}
+    assert client.post(path, data=chosen).status_code == 302
+    assert client.post(path, data={"staff": [str(convener.staff_id)]}).status_code != 302
+    assert browser(stranger).get(path).status_code == 404
+    assert colleague.actor.name in browser(convener).get(f"/meetings/series/{series_id}").text
+    for meeting_id in (first, second):
+        assert roster_of(meeting_id) == {other.staff_id, colleague.staff_id}
+    services.perform(convener.actor, A.CANCEL, second, text="台風のため")
+    newest = meetings_of(series_id)[-1].id
+    assert roster_of(newest) == {other.staff_id, colleague.staff_id}, "a new meeting begins with them"
+    assert client.post(path, data={"staff": [str(other.staff_id)]}).status_code == 302
+    assert roster_of(newest) == {other.staff_id}
+    assert roster_of(first) == {other.staff_id, colleague.staff_id}, "it was announced with them"
+    services.change(convener.actor, series_id, facts(convener), version=None)
+    assert "いつも出席する職員" in browser(convener).get(f"/meetings/series/{series_id}").text
+    assert other.actor.name not in browser(convener).get(f"/meetings/series/{series_id}").text
+    assert roster_of(newest) == set()
 
 
 def test_dates_by_the_conveners_calendar(app: Flask, at: Any) -> None:

@@ -223,6 +223,22 @@ def meeting_outcome(rights: ReadingRights, row: Row) -> bool:
     return is_auditor(rights) or owes or canary_meetings.of_item(rights, row)
 
 
+def item_reason(rights: ReadingRights, row: Row) -> bool:
+    """Who brought the item; of its referral its two sides; of a promise who may read that."""
+    item = rights.tables["agenda_item"][row["item_id"]]
+    if not agenda_item(rights, item):
+        return False
+    if row["source"] == "action":
+        promise = rights.tables["meeting_outcome"].get(row["subject_id"])
+        if promise and meeting_outcome(rights, promise):
+            return True
+    sides = {item["brought_by_id"]}
+    if row["subject_id"] == item["referral_id"]:
+        asked = rights.tables["referral"][item["referral_id"]]
+        sides |= {asked["from_agency_id"], asked["to_agency_id"] if asked["sent_at"] else None}
+    return rights.works is not None and rights.works in sides
+
+
 def local_issue(rights: ReadingRights, row: Row) -> bool:
     """Without persons: for who raised it, and for all who have it on an agenda that is out."""
     if row["agency_id"] == rights.works is not None:
@@ -282,12 +298,15 @@ ROWS: dict[str, Test] = {
         (is_auditor(rights) or is_of_agency(rights, row)) and of_referral(rights, row)
     ),
     "meeting_series": either(is_auditor, canary_meetings.series),
-    "meeting_series_member": of_parent("meeting_series", "series_id"),
+    **dict.fromkeys(
+        ("meeting_series_member", "meeting_series_regular"), of_parent("meeting_series", "series_id")
+    ),
     "meeting": meeting,
     "meeting_member": of_parent("meeting", "meeting_id"),
     "attendance": canary_meetings.meeting,
     "agenda_item": agenda_item,
     "agenda_item_category": of_parent("agenda_item", "item_id"),
+    "agenda_item_reason": item_reason,
     "minutes_revision": canary_meetings.of_item,
     "meeting_outcome": meeting_outcome,
     "addendum": canary_meetings.addendum,

@@ -64,6 +64,18 @@ class AgendaItem(Identified, Versioned, Audited, Base):
         return self.removed_at is None and self.postponed_at is None
 
 
+class ItemReason(Base):
+    """A further reason why an item is on the agenda, beyond its own `source`; drafted anew with the item."""
+
+    __tablename__ = "agenda_item_reason"
+
+    item_id: Mapped[UUID] = mapped_column(ForeignKey("agenda_item.id"), primary_key=True)
+    source: Mapped[Source] = mapped_column(primary_key=True)
+    subject_id: Mapped[UUID] = mapped_column(primary_key=True)
+    reason_on: Mapped[date | None]
+    reason_count: Mapped[int] = mapped_column(default=0)
+
+
 class ItemCategory(Base):
     """A category that a shared item discloses."""
 

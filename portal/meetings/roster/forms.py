@@ -28,6 +28,14 @@ class AttendanceForm(BaseForm):
     )
 
 
+class RegularsForm(BaseForm):
+    staff = SelectMultipleField(
+        lazy_gettext("いつも出席する職員"),
+        widget=ListWidget(prefix_label=False),
+        option_widget=CheckboxInput(),
+    )
+
+
 class OathForm(BaseForm):
     agreed = BooleanField(
         lazy_gettext("上の内容を読み、守秘義務を負うことを確認しました"),

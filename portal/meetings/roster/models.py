@@ -1,4 +1,4 @@
-"""The roster: who is named for a meeting, and who came."""
+"""The roster: who is named for a meeting, who came, and who comes to every meeting of a series."""
 
 from __future__ import annotations
 
@@ -33,3 +33,13 @@ class Attendance(Identified, Audited, Base):
     was_there: Mapped[bool] = mapped_column(default=False)
     secrecy_at: Mapped[datetime | None]
     on_paper: Mapped[bool] = mapped_column(default=False)
+
+
+class RegularMember(Base):
+    """A caseworker whom an agency of the series sends to every meeting: each new roster begins with them."""
+
+    __tablename__ = "meeting_series_regular"
+
+    series_id: Mapped[UUID] = mapped_column(ForeignKey("meeting_series.id"), primary_key=True)
+    staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"), primary_key=True, index=True)
+    agency_id: Mapped[UUID] = mapped_column(ForeignKey("agency.id"))

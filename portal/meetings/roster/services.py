@@ -1,7 +1,8 @@
-"""The roster of a meeting: who is named, who came, and who has acknowledged the duty of secrecy."""
+"""The roster of a meeting: who is named, who came, who comes regularly, and who has acknowledged the duty of secrecy."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from uuid import UUID
 
 from sqlalchemy import select
@@ -11,17 +12,19 @@ from portal.accounts.models import Membership, Staff
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.core import clock
-from portal.core.db import db, new_id
+from portal.core.db import db, keep_only, new_id
 from portal.core.errors import Conflict, Invalid, NotAllowed, NotOffered
 from portal.core.idempotency import claim
 from portal.core.labels import N_
 from portal.core.policy import Actor, Permission, Role, can, require
 from portal.disclosures.models import Basis, Disclosure
 from portal.meetings.agenda.models import AgendaItem
-from portal.meetings.roster.models import Attendance
+from portal.meetings.roster import regulars
+from portal.meetings.roster.models import Attendance, RegularMember
 from portal.meetings.schedule.models import Meeting
 from portal.meetings.schedule.queries import members_of
 from portal.meetings.schedule.services import locked
+from portal.meetings.schedule.slots import coming_of, held_series
 from portal.meetings.states import HELD, MeetingKind, MeetingStatus
 
 ATTENDED = frozenset({MeetingStatus.IN_SESSION, MeetingStatus.MINUTED})
@@ -77,6 +80,52 @@ def name_member(actor: Actor, meeting_id: UUID, staff_id: UUID) -> UUID:
         session.add(row)
         audit.record(AuditEvent.ROSTER_CHANGED, row, actor=actor, meeting=meeting_id, named=staff_id)
         return row.id
+
+
+def set_regulars(actor: Actor, series_id: UUID, staff: Collection[UUID]) -> None:
+    """Say who of the actor's agency comes to every meeting of the series.
+
+    Whoever is new to the list is named for the coming meetings; whoever is not on it any more is struck from those
+    that are not announced yet.
+
+    Raises:
+        NoResultFound: no series whose meetings invite this actor's agency.
+        NotOffered: somebody who does not work for the actor's agency.
+    """
+    require(actor, Permission.MEETING_ATTEND)
+    assert actor.agency_id is not None  # a caseworker has one  # noqa: S101
+    with db.transaction() as session:
+        held_series(session, actor, series_id)
+        if unknown := set(staff) - set(session.scalars(regulars.caseworkers_of(actor.agency_id))):
+            raise NotOffered(
+                N_("自機関の職員から選んでください。"), field="staff", about=("staff", min(unknown))
+            )
+        mine = {"series_id": series_id, "agency_id": actor.agency_id}
+        before = set(session.scalars(select(RegularMember.staff_id).filter_by(**mine)))
+        new, gone = set(staff) - before, before - set(staff)
+        if not new and not gone:
+            return
+        keep_only(session, RegularMember, "staff_id", staff, **mine)
+        session.flush()
+        audit.record(
+            AuditEvent.ROSTER_CHANGED,
+            ("meeting_series", series_id),
+            actor=actor,
+            named=sorted(new),
+            struck=sorted(gone),
+        )
+        coming = session.scalars(coming_of(series_id).with_for_update(of=Meeting)).all()
+        for meeting in coming:
+            regulars.begin_roster(session, actor, meeting, only=new)
+        drafts = [meeting.id for meeting in coming if meeting.status is MeetingStatus.DRAFT]
+        for row in session.scalars(
+            select(Attendance).where(Attendance.meeting_id.in_(drafts), Attendance.staff_id.in_(sorted(gone)))
+        ).all():
+            audit.record(
+                AuditEvent.ROSTER_CHANGED, row, actor=actor, meeting=row.meeting_id, struck=row.staff_id
+            )
+            session.delete(row)
+        session.flush()
 
 
 def name_guest(

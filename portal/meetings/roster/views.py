@@ -22,9 +22,10 @@ from portal.core.policy import Actor, Permission, Role, require
 from portal.meetings.agenda import queries as agenda_queries
 from portal.meetings.agenda.queries import MeetingView
 from portal.meetings.blueprint import bp
-from portal.meetings.roster import services
-from portal.meetings.roster.forms import AttendanceForm, GuestForm, MemberForm, OathForm
+from portal.meetings.roster import regulars, services
+from portal.meetings.roster.forms import AttendanceForm, GuestForm, MemberForm, OathForm, RegularsForm
 from portal.meetings.roster.models import Attendance
+from portal.meetings.schedule import queries as schedule_queries
 from portal.meetings.states import MeetingKind
 from portal.web.base_form import BaseForm
 
@@ -169,6 +170,33 @@ def roster_paper(meeting_id: UUID, attendance_id: UUID) -> ResponseReturnValue:
     services.acknowledge_on_paper(signed_in(), attendance_id)
     flash(gettext("守秘義務の確認（書面）を記録しました。"), "success")
     return redirect(url_for(".roster", meeting_id=meeting_id))
+
+
+@bp.route("/series/<uuid:series_id>/regulars", methods=["GET", "POST"])
+def series_regulars(series_id: UUID) -> ResponseReturnValue:
+    """Who of the reader's own agency comes to every meeting of the series."""
+    actor = signed_in()
+    require(actor, Permission.MEETING_ATTEND)
+    agency_id = actor.agency_id
+    assert agency_id is not None  # a caseworker has one  # noqa: S101
+    series = schedule_queries.series_detail(db.read(), actor, series_id)
+    own = db.read().execute(
+        select(Staff.id, Staff.name)
+        .where(Staff.id.in_(regulars.caseworkers_of(agency_id)))
+        .order_by(Staff.name, Staff.id)
+    )
+    form = RegularsForm()
+    form.staff.choices = [(str(row.id), row.name) for row in own]
+    if form.validate_on_submit():
+        with refusals(form):
+            services.set_regulars(actor, series_id, {UUID(one) for one in form.staff.data or ()})
+            flash(gettext("いつも出席する職員を保存しました。これからの会議の名簿に載ります。"), "success")
+            return redirect(url_for(".series_show", series_id=series_id))
+    if not form.is_submitted():
+        named = schedule_queries.regulars_of(db.read(), series_id)
+        form.staff.data = [str(one.staff_id) for one in named if one.agency_id == agency_id]
+    page = render_template("meetings/series_regulars.html", series=series, form=form)
+    return page, form.status
 
 
 @bp.route("/<uuid:meeting_id>/oath", methods=["GET", "POST"])

@@ -12,10 +12,12 @@ from sqlalchemy import Row, Select, and_, exists, false, func, select, tuple_
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import ColumnElement
 
+from portal.accounts.models import Staff
 from portal.agencies.models import Agency
 from portal.core import clock
 from portal.core.db import among
 from portal.core.policy import Actor, Permission, can
+from portal.meetings.roster.models import RegularMember
 from portal.meetings.schedule.models import Meeting, MeetingMember, MeetingSeries, SeriesMember
 from portal.meetings.states import COMING, MeetingStatus
 from portal.wall import meetings as rules
@@ -175,6 +177,18 @@ def series_members(session: Session, series_id: UUID) -> dict[UUID, str]:
         .order_by(Agency.name)
     )
     return {row.id: row.name for row in session.execute(found)}
+
+
+def regulars_of(session: Session, series_id: UUID) -> Sequence[Row[*tuple[Any, ...]]]:
+    """Who comes to every meeting of the series, agency by agency."""
+    found = (
+        select(RegularMember.staff_id, RegularMember.agency_id, Staff.name, Agency.name.label("agency_name"))
+        .join(Staff, Staff.id == RegularMember.staff_id)
+        .join(Agency, Agency.id == RegularMember.agency_id)
+        .where(RegularMember.series_id == series_id)
+        .order_by(Agency.name, Staff.name, Staff.id)
+    )
+    return session.execute(found).all()
 
 
 def coming_of_series(session: Session, actor: Actor, series_id: UUID) -> Sequence[Row[*tuple[Any, ...]]]:

@@ -23,6 +23,7 @@ from portal.core.policy import Actor, Permission, require
 from portal.disclosures import services as disclosures
 from portal.disclosures.models import Basis, Disclosure
 from portal.meetings.agenda.models import AgendaItem
+from portal.meetings.roster import regulars
 from portal.meetings.roster.models import Attendance
 from portal.meetings.schedule import doubts, queries, rules
 from portal.meetings.schedule import slots as schedule_slots
@@ -413,6 +414,7 @@ def change(actor: Actor, series_id: UUID, facts: SeriesFacts, *, version: int | 
         check_dates(session, series)
         for agency_id in rows.keys() - members:
             session.delete(rows[agency_id])
+        regulars.forget(session, series_id, rows.keys() - members)
         session.add_all(SeriesMember(series_id=series_id, agency_id=one) for one in members - rows.keys())
         audit.record(AuditEvent.SERIES_CHANGED, series, actor=actor, rule=series.rule)
         session.flush()

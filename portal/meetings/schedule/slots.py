@@ -18,6 +18,7 @@ from portal.core.db import db, new_id
 from portal.core.errors import Invalid
 from portal.core.labels import N_
 from portal.core.policy import Actor, Permission, require
+from portal.meetings.roster import regulars
 from portal.meetings.schedule import queries, rules
 from portal.meetings.schedule.models import Meeting, MeetingMember, MeetingSeries, SeriesMember
 from portal.meetings.states import COMING
@@ -94,6 +95,8 @@ def make(session: Session, actor: Actor, series: MeetingSeries, slot: date, day:
     session.flush()
     members = session.scalars(select(SeriesMember.agency_id).where(SeriesMember.series_id == series.id))
     session.add_all(MeetingMember(meeting_id=meeting.id, agency_id=one) for one in members.all())
+    session.flush()
+    regulars.begin_roster(session, actor, meeting)
     audit.record(AuditEvent.MEETING_SCHEDULED, meeting, actor=actor, series=series.id, slot=slot.isoformat())
     return meeting.id
 

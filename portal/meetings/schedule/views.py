@@ -85,7 +85,9 @@ def series_show(series_id: UUID) -> ResponseReturnValue:
         series=series,
         words=rule_words(series),
         members=queries.series_members(db.read(), series_id),
+        regulars=queries.regulars_of(db.read(), series_id),
         rows=queries.coming_of_series(db.read(), actor, series_id),
+        is_over=is_over,
         may_arrange=can(actor, Permission.MEETING_ARRANGE, series) and not is_over,
     )
 

@@ -73,7 +73,7 @@ class Source(Labelled):
     """Which part of the work put an item on the agenda; the words say why it is there."""
 
     HAND = "hand", N_("手入力")
-    MINUTES = "minutes", N_("前回（%(day)s）の議事録が承認されていません")
+    MINUTES = "minutes", N_("%(day)sの議事録が、まだ承認されていません")
     CARRIED = "carried", N_("前回からの持ち越し（%(count)s回目）")
     ACTION = "action", N_("対応事項が残っています（期限%(day)s、%(count)s回目）")
     OVERDUE = "overdue", N_("%(count)s開所日を過ぎて未回答")

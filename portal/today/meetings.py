@@ -170,7 +170,10 @@ def promises_statement() -> Select[*tuple[Any, ...]]:
         outcome_queries.known()
         .where(
             MeetingOutcome.owner_agency_id == predicates.READER.agency_id,
-            MeetingOutcome.due_on <= bindparam("last", type_=Date()),
+            or_(
+                MeetingOutcome.due_on <= bindparam("last", type_=Date()),
+                MeetingOutcome.created_at >= bindparam("lately", type_=UTCDateTime()),
+            ),
             ~is_done(),
         )
         .order_by(MeetingOutcome.due_on, MeetingOutcome.id)
@@ -179,8 +182,10 @@ def promises_statement() -> Select[*tuple[Any, ...]]:
 
 
 def promises(session: Session, actor: Actor, now: datetime) -> list[PromiseView]:
-    """What one's own agency has promised by the end of these days, overdue promises first."""
-    last = clock.japan_date(now) + timedelta(days=DAYS)
-    values = predicates.bound(actor, now, last=last, size=MOST_PROMISES)
+    """What one's own agency has promised lately, or by the end of these days; overdue promises first."""
+    near = timedelta(days=DAYS)
+    values = predicates.bound(
+        actor, now, last=clock.japan_date(now) + near, lately=now - near, size=MOST_PROMISES
+    )
     rows = session.execute(promises_statement(), values).all()
     return outcome_queries.views(session, actor, rows, now)

@@ -42,6 +42,7 @@ from portal.people.categories import Category
 from portal.people.models import Person
 from portal.referrals.models import Referral
 from portal.referrals.states import ReferralKind, ReferralStatus
+from portal.wall import meetings as rules
 from portal.wall import predicates
 
 
@@ -115,6 +116,16 @@ class ReferralGlance:
 
 
 @dataclass(frozen=True, slots=True)
+class FormerMinutes:
+    """The meeting whose minutes an item asks to approve, for whoever sat at its table."""
+
+    id: UUID
+    kind: MeetingKind
+    starts_at: datetime
+    status: MeetingStatus
+
+
+@dataclass(frozen=True, slots=True)
 class ItemView:
     """An agenda item in one reader's eyes.
 
@@ -150,6 +161,7 @@ class ItemView:
     issue_text: str = ""
     outcome_id: UUID | None = None
     promised: str = ""
+    former: FormerMinutes | None = None
     removed_why: str = ""
     postponed_why: str = ""
     stands: bool = True
@@ -237,6 +249,7 @@ def items_statement() -> Select[*tuple[Any, ...]]:
     sight = sights()
     present, readable, named, party = sight.c.present, sight.c.readable, sight.c.named, sight.c.party
     presenter, bringer, sender, recipient = (aliased(Agency) for _ in range(4))
+    former = aliased(Meeting)
     item = AgendaItem
     return (
         select(
@@ -272,6 +285,10 @@ def items_statement() -> Select[*tuple[Any, ...]]:
             shown(party, Referral.number, "referral_number"),
             shown(party, Referral.kind, "referral_kind"),
             shown(party, Referral.status, "referral_status"),
+            shown(present, former.id, "former_id"),
+            shown(present, former.kind, "former_kind"),
+            shown(present, former.starts_at, "former_starts_at"),
+            shown(present, former.status, "former_status"),
             shown(party, sender.name, "from_name"),
             shown(party, recipient.name, "to_name"),
         )
@@ -284,6 +301,14 @@ def items_statement() -> Select[*tuple[Any, ...]]:
         .outerjoin(recipient, recipient.id == Referral.to_agency_id)
         .outerjoin(LocalIssue, LocalIssue.id == item.issue_id)
         .outerjoin(MeetingOutcome, MeetingOutcome.id == item.outcome_id)
+        .outerjoin(
+            former,
+            and_(
+                item.source == Source.MINUTES,
+                former.id == item.subject_id,
+                predicates.for_caseworker(rules.AT_TABLE.format("m.id"), predicates.READER, m=former),
+            ),
+        )
         .where(
             present,
             or_(and_(item.removed_at.is_(None), item.postponed_at.is_(None)), bindparam("with_fallen")),
@@ -417,6 +442,9 @@ def view_of(
             row.from_name,
             row.to_name,
         )
+    former = None
+    if row.former_id:
+        former = FormerMinutes(row.former_id, row.former_kind, row.former_starts_at, row.former_status)
     return ItemView(
         is_hidden=False,
         **always,
@@ -439,6 +467,7 @@ def view_of(
         issue_text=row.issue_text or "",
         outcome_id=row.outcome_id,
         promised=row.promised or "",
+        former=former,
         removed_why=row.removed_why or "",
         postponed_why=row.postponed_why or "",
         minutes_text=row.minutes_text or "",

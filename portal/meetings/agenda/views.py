@@ -46,10 +46,18 @@ def name_of(item: ItemView) -> str:
     if item.is_hidden or item.kind is None:
         return str(gettext("非公開の議題"))
     kind = str(gettext(item.kind.word))
-    about = item.title or item.promised or item.issue_text
+    about = item.title or item.promised or item.issue_text or former_of(item)
     if item.label:
         about = f"{item.label}　{about}".strip()
     return f"{kind}：{about}" if about else kind
+
+
+def former_of(item: ItemView) -> str:
+    """The meeting whose minutes the item is about: two that wait for approval are told apart."""
+    if item.former is None:
+        return era_short(item.reason_on) if item.source is Source.MINUTES else ""
+    day = era_short(item.former.starts_at)
+    return str(gettext("%(meeting)s（%(day)s）", meeting=gettext(item.former.kind.word), day=day))
 
 
 # The page of one meeting: its facts for everyone at the table, its agenda for who arranges it.

@@ -49,7 +49,7 @@ class OutcomeForm(BaseForm):
         agencies: Sequence[tuple[UUID, str]] = (),
     ) -> None:
         """Fill the lists; `staff` are id, name and agency. What has nothing to offer stays an empty list."""
-        self.owner.choices = listed(gettext("なし（情報共有・決定事項）"), members.items())
+        self.owner.choices = listed(gettext("選んでください"), members.items())
         self.staff.choices = [
             SelectChoice("", gettext("機関で決める")),
             *(SelectChoice(str(key), name, optgroup=agency) for key, name, agency in staff),

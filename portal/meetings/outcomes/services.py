@@ -27,14 +27,15 @@ from portal.meetings.outcomes import queries
 from portal.meetings.outcomes.models import MeetingOutcome
 from portal.meetings.schedule.models import Meeting
 from portal.meetings.schedule.queries import members_of
-from portal.meetings.schedule.services import locked
-from portal.meetings.states import MeetingStatus, OutcomeKind
+from portal.meetings.schedule.services import locked, perform
+from portal.meetings.states import MeetingAction, MeetingStatus, OutcomeKind, Source
 from portal.referrals.models import Referral
 from portal.referrals.states import FLOW, ReferralAction, ReferralStatus
 from portal.wall import predicates
 
 # Until the minutes are approved, mistakes are corrected in place.
 CHANGEABLE = frozenset({MeetingStatus.IN_SESSION, MeetingStatus.MINUTED})
+APPROVED = "この議事録を承認した。"  # stands in the minutes, in whose language it is written
 # Steps that nobody promises: they undo a mistake.
 NEVER_PROMISED = frozenset({ReferralAction.CORRECT})
 
@@ -101,6 +102,25 @@ def note(actor: Actor, item_id: UUID, facts: OutcomeFacts, *, idempotency_key: s
             AuditEvent.OUTCOME_NOTED, outcome, actor=actor, person_id=item.person_id, values=plain(values)
         )
     return made
+
+
+def approve_former(actor: Actor, item_id: UUID, *, confirmed: bool = False) -> None:
+    """Approve the minutes that an item of the running meeting asks to approve; the item says that it was decided.
+
+    Raises:
+        NoResultFound, NotAllowed: not an item on which this actor writes.
+        Conflict: not in session, or the item asks for something else.
+        IllegalStep, Invalid: see `schedule.services.perform`.
+    """
+    with db.transaction() as session:
+        meeting, item = held(session, actor, item_id)
+        require_hand(actor, meeting, item)
+        if meeting.status is not MeetingStatus.IN_SESSION or not item.stands:
+            raise Conflict(N_("決定や対応事項は、会議を開いている間に記録します。"))
+        if item.source is not Source.MINUTES or item.subject_id is None:
+            raise Conflict(N_("この議題には、承認する議事録がありません。"))
+        perform(actor, MeetingAction.APPROVE, item.subject_id, confirmed=confirmed)
+        note(actor, item_id, OutcomeFacts(OutcomeKind.DECISION, APPROVED))
 
 
 def plain(values: dict[str, Any]) -> dict[str, Any]:

@@ -22,12 +22,13 @@ from portal.meetings.agenda.views import name_of
 from portal.meetings.blueprint import bp
 from portal.meetings.minutes import queries as minutes_queries
 from portal.meetings.minutes.forms import ConfirmForm
-from portal.meetings.minutes.views import back_to_item, find, may_write
+from portal.meetings.minutes.views import back_to_item, find, load_at_table, may_write
 from portal.meetings.outcomes import queries, services
 from portal.meetings.outcomes.forms import OutcomeForm, PromiseDoneForm
 from portal.meetings.outcomes.queries import OutcomeView, PromiseView, Show
 from portal.meetings.outcomes.services import CHANGEABLE, steps_to_come
-from portal.meetings.states import MeetingStatus
+from portal.meetings.schedule import doubts
+from portal.meetings.states import MeetingAction, MeetingStatus
 from portal.people.categories import Category
 from portal.web.pagination import after, page_of, page_size
 
@@ -69,6 +70,18 @@ def outcome_new(meeting_id: UUID, item_id: UUID) -> ResponseReturnValue:
     elif meeting.status is not MeetingStatus.IN_SESSION or not item.stands:
         raise Conflict(N_("決定や対応事項は、会議を開いている間に記録します。"))
     return outcome_page(meeting, item, form, None)
+
+
+@bp.post("/<uuid:meeting_id>/items/<uuid:item_id>/approve")
+def item_approve(meeting_id: UUID, item_id: UUID) -> ResponseReturnValue:
+    """Approve the minutes that the item is about; where something speaks against it, their own page asks."""
+    actor = signed_in()
+    _meeting, item = find(actor, meeting_id, item_id)
+    if item.former and doubts.about(db.read(), load_at_table(actor, item.former.id), MeetingAction.APPROVE):
+        return redirect(url_for(".approve", meeting_id=item.former.id))
+    services.approve_former(actor, item_id)
+    flash(gettext("議事録を承認しました。訂正は追記で行います。"), "success")
+    return back_to_item(meeting_id, item_id)
 
 
 @bp.route("/outcomes/<uuid:outcome_id>", methods=["GET", "POST"])

@@ -66,6 +66,7 @@ class ItemKind(Labelled):
     CONSENT = "consent", N_("同意の確認")
     ACTION = "action", N_("対応事項の確認")
     CASE = "case", N_("事例")
+    ACTIVITIES = "activities", N_("活動の報告")
     INFORMATION = "information", N_("情報共有・その他")
 
 
@@ -86,6 +87,7 @@ class Source(Labelled):
     AFTERWARDS = "afterwards", N_("会議の前に支援を始めています（%(day)s開始）")
     ENDED = "ended", N_("前回以後に支援が終わりました（%(day)s）")
     LOCAL_ISSUE = "local_issue", N_("地域課題が記録されています")
+    ACTIVITIES = "activities", N_("前回以後の活動が記録されています")
 
 
 class OutcomeKind(Labelled):

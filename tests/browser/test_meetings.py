@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
+from uuid import UUID
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 from sqlalchemy import select
 
+from portal.audit import services as audit
+from portal.audit.events import AuditEvent
 from portal.core import clock
 from portal.core.db import db
+from portal.meetings.agenda.drafting import refresh
+from portal.meetings.agenda.models import AgendaItem
+from portal.meetings.agenda.services import remove_item
+from portal.meetings.roster.services import set_attendance
 from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import MeetingStatus
 from tests.browser import axe
 from tests.browser.conftest import DESKTOP, PHONE, Visit
 from tests.browser.steps import follow, main
 from tests.browser.table import Table, hold_one, make_table
+from tests.meeting_factories import name_member
 
 MOST_TABS = 400
 
@@ -98,7 +106,8 @@ def test_ten_cases_are_announced_in_five_actions_at_most(visit: Visit, table: Ta
     assert keys.actions <= 5
     assert status(table) is MeetingStatus.ANNOUNCED
     items = agenda(page)
-    assert items[:2] == ["前回議事録の承認", "対応事項の確認：空いている部屋を調べて知らせる"]
+    assert items[0].startswith("前回議事録の承認：週次打合せ（")
+    assert items[1:2] == ["対応事項の確認：空いている部屋を調べて知らせる"]
     assert len([item for item in items if item.startswith("つなぎの確認")]) == len(table.people) == 10
 
     theirs = visit(table.partner)
@@ -170,6 +179,9 @@ def test_a_meeting_is_run_by_keyboard(visit: Visit, table: Table, width: int) ->
 
     keys.follow("会議を進める")
     keys.follow("会議を始める")
+    axe.check(page)
+    keys.type("理由", "台風の予報のため一日早める")
+    keys.tick("上のことを確かめたうえで進めます")
     keys.press("会議を始める")
     expect(main(page)).to_contain_text("会議を始めました。")
     axe.check(page)
@@ -183,8 +195,6 @@ def test_a_meeting_is_run_by_keyboard(visit: Visit, table: Table, width: int) ->
     keys.press("出欠を保存する")
     expect(main(page)).to_contain_text("出欠を記録しました。")
     axe.check(page)
-    keys.follow("週次打合せ")
-    keys.follow("会議を進める")
 
     item = main(page).locator(".packet-item").filter(has_text="想定 一郎")
     keys.go_to(item.get_by_role("textbox", name="議事録"))
@@ -228,3 +238,103 @@ def test_a_meeting_is_run_by_keyboard(visit: Visit, table: Table, width: int) ->
     others = visit(table.third)
     others.goto(f"/meetings/{table.meeting}/minutes")
     expect(main(others)).not_to_contain_text("見学")
+
+
+# The most that a coordinator presses in a week, from the list of meetings to the approved minutes.
+MOST_CLICKS = 20
+
+
+@dataclass
+class Hand:
+    """A hand with a mouse, which counts what it presses; typing and going on by Tab is not pressing."""
+
+    page: Page
+    clicks: int = 0
+
+    def click(self, target: Locator) -> None:
+        self.clicks += 1
+        target.click()
+        self.page.wait_for_load_state()
+
+    def follow(self, name: str | re.Pattern[str]) -> None:
+        self.click(main(self.page).get_by_role("link", name=name).first)
+
+    def press(self, name: str | re.Pattern[str], inside: Locator | None = None) -> None:
+        self.click((inside or main(self.page)).get_by_role("button", name=name).first)
+
+    def promise(self, item: Locator, text: str, owner: str, due: date) -> None:
+        """The fields of a promise are there once 対応事項 is chosen."""
+        self.click(item.locator("summary").filter(has_text="決定・対応事項を加える"))
+        expect(item.get_by_label("担当する機関")).to_be_hidden()
+        expect(item.get_by_label("期限")).to_be_hidden()
+        self.click(item.get_by_text("対応事項", exact=True))
+        item.get_by_role("textbox", name="内容").fill(text)
+        self.clicks += 1
+        item.get_by_label("担当する機関").select_option(label=owner)
+        item.get_by_label("期限").fill(due.isoformat())
+        self.press(re.compile("^加える"), item)
+        expect(main(self.page).locator(".task-list").filter(has_text=text)).to_be_visible()
+
+
+def make_week(table: Table) -> tuple[UUID, UUID]:
+    """Today's meeting of the series with five items, and last week's, whose minutes wait for approval."""
+    with db.transaction() as session:
+        meeting = session.get_one(Meeting, table.meeting)
+        meeting.starts_at = clock.now()
+        audit.record(AuditEvent.MEETING_MOVED, meeting, actor=table.coordinator.actor)
+    former = hold_one(table)
+    take_attendance(table, former)
+    for member in (table.coordinator, table.partner):
+        name_member(table.coordinator, table.meeting, member)
+    refresh(table.coordinator.actor, table.meeting)
+    for item in list(db.read.scalars(select(AgendaItem).where(AgendaItem.meeting_id == table.meeting)))[5:]:
+        remove_item(table.coordinator.actor, item.id, "この回は五件にする")
+    db.end()
+    return table.meeting, former
+
+
+def take_attendance(table: Table, meeting: UUID) -> None:
+    came = name_member(table.coordinator, meeting, table.coordinator)
+    set_attendance(table.coordinator.actor, meeting, {came})
+
+
+def test_a_week_of_a_coordinator_takes_twenty_clicks(visit: Visit, table: Table) -> None:
+    """From the list to the approved minutes: five items written, two promises made, the former minutes approved."""
+    meeting, former = make_week(table)
+    page = visit(table.coordinator)
+    page.goto("/meetings/")
+    hand = Hand(page)
+    hand.follow("週次打合せ")
+    hand.follow("見える範囲を確かめて開催を通知する")
+    hand.click(main(page).get_by_role("checkbox", name="だれに何が見えるかを確認しました"))
+    hand.press("この内容で通知する")
+    hand.follow("会議を始める")
+    hand.press("すべて選ぶ")
+    hand.press("会議を始める")
+    expect(main(page)).to_contain_text("会議を始めました。")
+    hand.press("この議事録を承認する")
+    items = main(page).locator(".packet-item")
+    expect(items).to_have_count(5)
+    for n in range(5):
+        items.nth(n).get_by_role("textbox", name="議事録").fill(f"{n + 1}番目の議題で話したこと。")
+        expect(items.nth(n).locator("[data-autosave-state]")).to_contain_text("保存しました")
+    due = clock.today() + timedelta(days=30)
+    hand.promise(items.nth(3), "見学の日を決める", table.partner.actor.agency_name, due)
+    hand.promise(items.nth(4), "本人に電話する", table.partner.actor.agency_name, due)
+
+    theirs = visit(table.partner)
+    theirs.goto("/")
+    for text in ("見学の日を決める", "本人に電話する"):
+        expect(main(theirs)).to_contain_text(text)  # while the meeting is still going on
+
+    hand.follow("会議を終える")
+    hand.press("会議を終える")
+    hand.follow("議事録を承認する")
+    hand.press("議事録を承認する")
+    expect(main(page)).to_contain_text("議事録を承認しました。")
+    for n in range(5):
+        expect(main(page)).to_contain_text(f"{n + 1}番目の議題で話したこと。")
+    assert hand.clicks <= MOST_CLICKS
+    for one in (meeting, former):
+        assert db.read.scalar(select(Meeting.status).where(Meeting.id == one)) is MeetingStatus.APPROVED
+    db.end()

@@ -14,11 +14,13 @@ from portal.core.db import db
 from portal.core.policy import Role
 from portal.meetings.agenda import services as agenda_services
 from portal.meetings.agenda.drafting import refresh
-from portal.meetings.agenda.models import AgendaItem
+from portal.meetings.agenda.models import AgendaItem, ItemReason
 from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import ItemKind, MeetingKind, MeetingStatus, Source
 from portal.referrals import conversation
-from portal.referrals.models import FollowUpKind
+from portal.referrals.models import FollowUpKind, Referral
+from portal.referrals.states import ReferralAction
+from tests.activity_factories import make_activity
 from tests.factories import Member, make_case, make_consent, make_member, make_person, make_referral, step
 from tests.meeting_factories import make_issue, make_item, make_meeting, make_outcome, make_series, take_step
 
@@ -187,6 +189,104 @@ def test_minutes_promises_and_postponed_items_come_back(
     assert again[Source.ACTION].reason_count == 2
 
 
+@pytest.mark.both_databases
+def test_one_referral_has_one_item_with_all_its_reasons(
+    browser: Any, convener: Member, partner: Member, at: Travel
+) -> None:
+    third = make_member()
+    at("2026-04-01T09:00")
+    referral = make_referral(convener, partner)
+    person = person_of(referral)
+    make_consent(convener, person, [third])
+    series = make_series(convener, [partner, third])
+    first = make_meeting(convener, [partner, third], series_id=series, starts_at=clock.now())
+    about = {"person_id": person, "referral_id": referral, "categories": ["basic"]}
+    spoken = make_item(convener, first, **about)
+    for text in ("電話をかける", "書類を送る"):
+        make_outcome(partner, spoken, kind="action", text=text)
+    take_step(convener, first, "announce")
+    browser(third).get(f"/meetings/{first}/packet")
+    for action in ("begin", "close"):
+        take_step(convener, first, action)
+    at("2026-04-15T09:00")
+    second = make_meeting(convener, [partner, third], series_id=series, starts_at=clock.now())
+
+    refresh(convener.actor, second)
+    refresh(convener.actor, second)
+
+    items = [item for item in agenda(second) if item.referral_id]
+    assert [item.source for item in items] == [Source.ACTION]
+    further = db.read.execute(select(ItemReason.source).where(ItemReason.item_id == items[0].id)).scalars()
+    assert sorted(further) == sorted([Source.ACTION, Source.OVERDUE])
+    db.end()
+    take_step(convener, second, "announce")
+    for reader, sees in ((convener, True), (partner, True), (third, False)):
+        browser(reader).get(f"/meetings/{second}/packet")
+        page = browser(reader).get(f"/meetings/{second}/session").text
+        assert ("開所日を過ぎて未回答" in page) is sees, "that nobody answered is between the two"
+        assert page.count("電話をかける") == page.count("書類を送る")
+        assert "電話をかける" in page
+    step(partner, referral, ReferralAction.ACCEPT)
+    assert refresh(convener.actor, second) is None
+    assert not db.read.execute(select(ItemReason.source).where(ItemReason.source == Source.OVERDUE)).all()
+    db.end()
+
+
+def test_matters_of_one_person_join_unless_another_agency_brings_them(
+    convener: Member, partner: Member
+) -> None:
+    person = make_person(convener)
+    make_consent(convener, person, [partner], until=clock.today() + timedelta(days=20))
+    make_referral(convener, partner, person_id=person)
+    case = make_case(partner, person)
+    cases.set_goal(partner.actor, case, Domain.DAILY, "朝に起きる", review_on=clock.today())
+    council = make_meeting(convener, [partner], kind=MeetingKind.COORDINATION)
+    found = drafted(convener, council)
+    assert set(found) == {Source.NEW_REFERRAL, Source.GOALS}
+    joined = select(ItemReason.source).where(ItemReason.item_id == found[Source.NEW_REFERRAL].id)
+    assert list(db.read.scalars(joined)) == [Source.LAPSING]
+    db.end()
+
+
+@pytest.mark.both_databases
+def test_two_coming_dates_do_not_carry_the_same(convener: Member, partner: Member) -> None:
+    make_referral(convener, partner)
+    series = make_series(convener, [partner])
+    near, far = (
+        make_meeting(convener, [partner], series_id=series, starts_at=clock.now() + timedelta(days=days))
+        for days in (1, 8)
+    )
+    assert set(drafted(convener, far)) == {Source.NEW_REFERRAL}, "nothing stands on the nearer one yet"
+    assert set(drafted(convener, near)) == {Source.NEW_REFERRAL}
+    assert drafted(convener, far) == {}
+    agenda_services.postpone_item(convener.actor, agenda(near)[0].id, "次回にする")
+    assert set(drafted(convener, far)) == {Source.NEW_REFERRAL}
+
+
+def test_activities_since_last_time_are_reported_by_their_agency(
+    browser: Any, convener: Member, partner: Member
+) -> None:
+    third = make_member()
+    meeting = make_meeting(convener, [partner])
+    for held in (1, 2):
+        make_activity(partner, held_on=clock.today() - timedelta(days=held), title="秘密のカフェ")
+    make_activity(convener, held_on=clock.today() - timedelta(days=60))
+    make_activity(convener, not_held_why="台風のため")
+    make_activity(third)
+    found = drafted(convener, meeting)
+    assert set(found) == {Source.ACTIVITIES}
+    assert found[Source.ACTIVITIES].brought_by_id == partner.agency_id
+    page = browser(convener).get(f"/meetings/{meeting}").text
+    assert f"活動の報告：{partner.actor.agency_name}" in page
+    assert "秘密のカフェ" not in page
+
+
+def person_of(referral: Any) -> Any:
+    found = db.read.scalars(select(Referral.person_id).where(Referral.id == referral)).one()
+    db.end()
+    return found
+
+
 def test_the_council_looks_at_plans_ends_and_what_began_before_it(convener: Member, partner: Member) -> None:
     begun = make_referral(convener, partner, status="in_progress")
     done = make_referral(convener, partner, status="completed")
@@ -196,7 +296,8 @@ def test_the_council_looks_at_plans_ends_and_what_began_before_it(convener: Memb
             partner.actor, case, Domain.DAILY, "朝に起きる", review_on=clock.today() + timedelta(days=days)
         )
     council = make_meeting(convener, [partner], kind=MeetingKind.COORDINATION)
-    weekly = make_meeting(convener, [partner])
+    elsewhere = make_member(role=Role.COORDINATOR)
+    weekly = make_meeting(elsewhere, [convener, partner])
 
     found = drafted(convener, council)
 
@@ -207,7 +308,7 @@ def test_the_council_looks_at_plans_ends_and_what_began_before_it(convener: Memb
         case,
         clock.today() + timedelta(days=3),
     )
-    assert set(drafted(convener, weekly)) == {Source.NEW_REFERRAL}
+    assert set(drafted(elsewhere, weekly)) == {Source.NEW_REFERRAL}
 
 
 @pytest.mark.parametrize("kind", [MeetingKind.STATUTORY, MeetingKind.CASE_STUDY])

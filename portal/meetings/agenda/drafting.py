@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from portal.agencies.models import Agency
@@ -19,8 +19,8 @@ from portal.core import clock
 from portal.core.db import among, db, keep_only, new_id
 from portal.core.policy import Actor, Permission, require
 from portal.disclosures import services as disclosures
-from portal.meetings.agenda.models import AgendaItem, ItemCategory
-from portal.meetings.agenda.sources import SOURCES, everything
+from portal.meetings.agenda.models import AgendaItem, ItemCategory, ItemReason
+from portal.meetings.agenda.sources import SOURCES, everything, standing_elsewhere
 from portal.meetings.schedule import queries, services
 from portal.meetings.schedule.models import Meeting
 from portal.meetings.schedule.queries import members_of
@@ -55,6 +55,8 @@ class Setting:
         return {
             "meeting_id": self.meeting_id,
             "series_id": self.series_id,
+            "convener_id": self.convener_id,
+            "from_today": clock.start_of_day(today),
             "members": list(self.members),
             "late_day": self.late_day,
             "starts_at": self.starts_at,
@@ -111,6 +113,7 @@ def of(session: Session, meeting: Meeting, now: datetime) -> Setting:
 
 # Between two positions, so that an item can be put in between without moving all that follow.
 GAP = 1000
+TASKS = frozenset({ItemKind.PLAN_CHECK, ItemKind.END_EVALUATION, ItemKind.REPORT_AFTERWARDS})
 USUAL_MINUTES = {ItemKind.CASE: 15}
 MINUTES_EACH = 5
 RANK = {source: rank for rank, source in enumerate(SOURCES)}
@@ -118,12 +121,17 @@ RANK = {source: rank for rank, source in enumerate(SOURCES)}
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What the work puts on the agenda: why, which agency brings it, and whom or what it is about."""
+    """What the work puts on the agenda: why, which agency brings it, and whom or what it is about.
+
+    `holder_id` is the agency whose words the item will be: of a promise, who brought the item it was made on.
+    `further` are more reasons for the same matter.
+    """
 
     source: Source
     kind: ItemKind
     subject_id: UUID
     brought_by_id: UUID
+    holder_id: UUID
     person_id: UUID | None
     referral_id: UUID | None
     issue_id: UUID | None
@@ -131,18 +139,44 @@ class Found:
     copied_id: UUID | None
     reason_on: date | None
     reason_count: int
+    further: tuple[Found, ...] = ()
+
+    @property
+    def reasons(self) -> tuple[Found, ...]:
+        return (self, *self.further)
+
+    @property
+    def item_kind(self) -> ItemKind:
+        """A task of the council comes before what else is said of the person."""
+        return next((one.kind for one in self.reasons if one.kind in TASKS), self.kind)
+
+    def with_reason(self, one: Found) -> Found:
+        """With one more reason; both sides of a referral may have noted the same."""
+        same = any(each.source is one.source and each.subject_id == one.subject_id for each in self.reasons)
+        return self if same else replace(self, further=(*self.further, one))
+
+    def joins(self, one: Found) -> bool:
+        """Whether this is a further reason for the matter of `one`: of the same referral, or of the same person.
+
+        A matter of another agency, or of another referral, tells its readers something else and stands apart.
+        """
+        if self.referral_id and self.referral_id == one.referral_id:
+            return True
+        same_person = self.person_id is not None and self.person_id == one.person_id
+        return same_person and self.referral_id is None and self.holder_id == one.holder_id
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The changes that bring the agenda in step with the work."""
+    """The changes that bring the agenda in step with the work; `reasons` are the further ones of items that stay."""
 
     new: Sequence[Found]
     changed: Sequence[tuple[AgendaItem, dict[str, Any]]]
+    reasons: Sequence[tuple[AgendaItem, Sequence[Found]]]
     stale: Sequence[AgendaItem]
 
     def __bool__(self) -> bool:
-        return bool(self.new or self.changed or self.stale)
+        return bool(self.new or self.changed or self.reasons or self.stale)
 
 
 def usual_minutes(kind: ItemKind) -> int:
@@ -171,6 +205,10 @@ def refresh(actor: Actor, meeting_id: UUID) -> None:
             audit.record(
                 AuditEvent.ITEM_DRAFTED, item, actor=actor, person_id=item.person_id, changes=changes
             )
+        for item, further in todo.reasons:
+            write_reasons(session, item, further)
+            item.advance(None)
+            audit.record(AuditEvent.ITEM_DRAFTED, item, actor=actor, person_id=item.person_id)
         for found in todo.new:
             put_on(session, actor, meeting, found)
         meeting.advance(None)
@@ -186,19 +224,75 @@ def refresh(actor: Actor, meeting_id: UUID) -> None:
 
 def plan(session: Session, meeting: Meeting) -> Plan:
     place = of(session, meeting, clock.now())
-    wanted = {found.subject_id: found for found in gather(session, place)}
+    wanted = gather(session, place)
     items = session.scalars(select(AgendaItem).where(AgendaItem.meeting_id == meeting.id)).all()
     by_hand = {i.referral_id for i in items if i.source is Source.HAND and i.referral_id and i.stands}
-    present = {item.subject_id: item for item in items if item.source is not Source.HAND and item.subject_id}
-    changed = [
-        (item, values)
-        for subject_id, item in present.items()
-        if (found := wanted.get(subject_id)) and (values := differing(item, found))
-    ]
+    present: dict[UUID | None, AgendaItem] = {
+        item.subject_id: item for item in items if item.source is not Source.HAND and item.subject_id
+    }
+    pairs = [(one, match(one, present)) for one in wanted]
+    matched = [pair for _one, pair in pairs if pair]
+    kept = {item.id for item, _found in matched}
+    standing = reasons_of(session, meeting.id)
     return Plan(
-        new=[f for f in wanted.values() if f.subject_id not in present and f.referral_id not in by_hand],
-        changed=changed,
-        stale=[i for subject_id, i in present.items() if subject_id not in wanted and not i.is_touched],
+        new=[one for one, pair in pairs if pair is None and one.referral_id not in by_hand],
+        changed=[(item, values) for item, found in matched if (values := differing(item, found))],
+        reasons=[
+            (item, found.further)
+            for item, found in matched
+            if {reason_key(one) for one in found.further} != standing.get(item.id, set())
+        ],
+        stale=[item for item in present.values() if item.id not in kept and not item.is_touched],
+    )
+
+
+def match(found: Found, present: dict[UUID | None, AgendaItem]) -> tuple[AgendaItem, Found] | None:
+    """The item of this matter: the one of its first reason, else one that somebody touched for another reason.
+
+    That one keeps its own reason first.
+    """
+    if item := present.get(found.subject_id):
+        return item, found
+    for one in found.further:
+        item = present.get(one.subject_id)
+        if item is not None and item.is_touched:
+            others = tuple(replace(each, further=()) for each in found.reasons if each is not one)
+            return item, replace(one, further=others)
+    return None
+
+
+Reason = tuple[Source, UUID, date | None, int]
+
+
+def reason_key(found: Found) -> Reason:
+    return found.source, found.subject_id, found.reason_on, found.reason_count
+
+
+def reasons_of(session: Session, meeting_id: UUID) -> dict[UUID, set[Reason]]:
+    """The further reasons that stand on this agenda, by item."""
+    rows = (
+        select(ItemReason)
+        .join(AgendaItem, AgendaItem.id == ItemReason.item_id)
+        .where(AgendaItem.meeting_id == meeting_id)
+    )
+    standing: dict[UUID, set[Reason]] = {}
+    for row in session.scalars(rows):
+        reason = (row.source, row.subject_id, row.reason_on, row.reason_count)
+        standing.setdefault(row.item_id, set()).add(reason)
+    return standing
+
+
+def write_reasons(session: Session, item: AgendaItem, further: Sequence[Found]) -> None:
+    session.execute(delete(ItemReason).where(ItemReason.item_id == item.id))
+    session.add_all(
+        ItemReason(
+            item_id=item.id,
+            source=one.source,
+            subject_id=one.subject_id,
+            reason_on=one.reason_on,
+            reason_count=one.reason_count,
+        )
+        for one in further
     )
 
 
@@ -211,7 +305,7 @@ def differing(item: AgendaItem, found: Found) -> dict[str, Any]:
     }
     if not item.is_touched and found.copied_id is None:
         values |= {
-            "kind": found.kind,
+            "kind": found.item_kind,
             "brought_by_id": found.brought_by_id,
             "presenter_agency_id": found.brought_by_id,
         }
@@ -219,20 +313,28 @@ def differing(item: AgendaItem, found: Found) -> dict[str, Any]:
 
 
 def gather(session: Session, place: Setting) -> list[Found]:
-    """Everything that belongs on the agenda, in its order, each matter once."""
-    values = place.values()
+    """Everything that belongs on the agenda, in its order, each matter once with all its reasons."""
     claimed: set[UUID] = set()
+    elsewhere = set(session.scalars(standing_elsewhere(), place.values()))
+    rows = [
+        row
+        for row in session.execute(everything(place.kind), place.values())
+        if not {row.subject_id, row.referral_id} & elsewhere
+    ]
     found: list[Found] = []
-    for row in session.execute(everything(place.kind), values):
-        keys = keys_of(row)
-        if not keys & claimed:
-            claimed |= keys
-            found.append(found_of(row))
-    return with_days_waited(session, place, found)
+    reasons = with_days_waited(session, place, [found_of(row) for row in rows])
+    for one, keys in zip(reasons, map(keys_of, rows), strict=True):
+        at = next((i for i, other in enumerate(found) if one.joins(other)), None)
+        if at is not None:
+            found[at] = found[at].with_reason(one)
+        elif not keys & claimed:
+            found.append(one)
+        claimed |= keys
+    return found
 
 
 def keys_of(row: Any) -> set[UUID]:
-    """The matters that one item covers. A promise about a referral stands beside the referral's own item."""
+    """The matters that one item covers."""
     keys = {row.subject_id}
     if row.source is Source.CARRIED:
         keys |= {row.former_subject_id, row.referral_id, row.issue_id} - {None}
@@ -248,6 +350,7 @@ def found_of(row: Any) -> Found:
         kind=SOURCES[source][0],
         subject_id=row.subject_id,
         brought_by_id=row.brought_by_id,
+        holder_id=(row.person_id and row.former_brought_by_id) or row.brought_by_id,
         person_id=row.person_id,
         referral_id=row.referral_id,
         issue_id=row.issue_id,
@@ -269,16 +372,13 @@ def with_days_waited(session: Session, place: Setting, found: Sequence[Found]) -
     recipients = session.scalars(select(Agency).where(Agency.id.in_(set(asked.values())))).all()
     days = opening_days_by_agency(session, recipients)
     return [
-        waited(one, days[asked[one.subject_id]].business_days_between(one.reason_on, place.late_day))
+        replace(
+            one, reason_count=days[asked[one.subject_id]].business_days_between(one.reason_on, place.late_day)
+        )
         if one.source is Source.OVERDUE and one.reason_on
         else one
         for one in found
     ]
-
-
-def waited(found: Found, days: int) -> Found:
-    values = {name: getattr(found, name) for name in Found.__slots__}
-    return Found(**values | {"reason_count": days})
 
 
 def take_off(session: Session, actor: Actor, item: AgendaItem) -> None:
@@ -286,6 +386,7 @@ def take_off(session: Session, actor: Actor, item: AgendaItem) -> None:
     disclosures.end(actor, item.id)
     audit.record(AuditEvent.ITEM_DRAFTED, item, actor=actor, person_id=item.person_id, gone=item.source)
     keep_only(session, ItemCategory, "category", (), item_id=item.id)
+    write_reasons(session, item, ())
     session.flush()  # no relationship tells the session which of the two goes first
     session.delete(item)
 
@@ -294,7 +395,7 @@ def put_on(session: Session, actor: Actor, meeting: Meeting, found: Found) -> No
     item = AgendaItem(
         id=new_id(),
         meeting_id=meeting.id,
-        kind=found.kind,
+        kind=found.item_kind,
         source=found.source,
         subject_id=found.subject_id,
         person_id=found.person_id,
@@ -305,7 +406,7 @@ def put_on(session: Session, actor: Actor, meeting: Meeting, found: Found) -> No
         presenter_agency_id=found.brought_by_id,
         reason_on=found.reason_on,
         reason_count=found.reason_count,
-        minutes=usual_minutes(found.kind),
+        minutes=usual_minutes(found.item_kind),
         position=place_for(session, meeting.id, found.source),
     )
     former = session.get(AgendaItem, found.copied_id) if found.copied_id else None
@@ -313,6 +414,7 @@ def put_on(session: Session, actor: Actor, meeting: Meeting, found: Found) -> No
         take_over(item, former)
     session.add(item)
     session.flush()
+    write_reasons(session, item, found.further)
     if former:
         copy_categories(session, former.id, item.id)
     audit.record(

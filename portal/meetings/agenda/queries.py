@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session, aliased
 
 from portal.agencies.models import Agency
 from portal.consents.models import Consent, ConsentCategory, ConsentRecipient
+from portal.core import clock
 from portal.core.db import among, db
 from portal.core.policy import Actor, Permission, can
 from portal.disclosures import person_header
@@ -22,6 +23,7 @@ from portal.disclosures.models import Basis
 from portal.disclosures.person_header import PersonSummary
 from portal.disclosures.queries import consents_visible_to
 from portal.meetings import item_visibility
+from portal.meetings.agenda import reasons
 from portal.meetings.agenda.models import AgendaItem, ItemCategory
 from portal.meetings.issues.models import LocalIssue
 from portal.meetings.outcomes.models import MeetingOutcome
@@ -76,6 +78,10 @@ class MeetingView:
     @property
     def basis(self) -> Basis:
         return BASIS_OF[self.kind]
+
+    @property
+    def is_today(self) -> bool:
+        return clock.japan_date(self.starts_at) == clock.today()
 
     @property
     def ends_at(self) -> datetime:
@@ -161,6 +167,7 @@ class ItemView:
     issue_text: str = ""
     outcome_id: UUID | None = None
     promised: str = ""
+    further: Sequence[tuple[Source, date | None, int]] = ()
     former: FormerMinutes | None = None
     removed_why: str = ""
     postponed_why: str = ""
@@ -177,7 +184,7 @@ class ItemView:
         return self.person_summary.id if self.person_summary else None
 
 
-# A meeting and its agenda as one reader may see them, in five statements however long the agenda is.
+# A meeting and its agenda as one reader may see them, in six statements however long the agenda is.
 
 
 @cache
@@ -394,7 +401,7 @@ def load_items(
     told: dict[UUID, list[Category]] = {}
     for item_id, category in session.execute(categories_statement(), values):
         told.setdefault(item_id, []).append(category)
-    return views(rows, actor, people, told)
+    return views(rows, actor, people, told, reasons.load(session, values))
 
 
 def views(
@@ -402,13 +409,15 @@ def views(
     actor: Actor,
     people: dict[UUID, PersonSummary],
     told: dict[UUID, list[Category]],
+    further: dict[UUID, list[Any]],
 ) -> list[ItemView]:
     found: list[ItemView] = []
     number = 0
     for row in rows:
         stands = row.removed_at is None and row.postponed_at is None
         number += stands
-        found.append(view_of(row, actor, people, told, number=number if stands else 0))
+        why = further.get(row.id, ())
+        found.append(view_of(row, actor, people, told, why, number=number if stands else 0))
     return found
 
 
@@ -417,6 +426,7 @@ def view_of(
     actor: Actor,
     people: dict[UUID, PersonSummary],
     told: dict[UUID, list[Category]],
+    further: Sequence[Any],
     *,
     number: int,
 ) -> ItemView:
@@ -466,7 +476,8 @@ def view_of(
         issue_id=row.issue_id,
         issue_text=row.issue_text or "",
         outcome_id=row.outcome_id,
-        promised=row.promised or "",
+        further=[(one.source, one.reason_on, one.reason_count) for one in further],
+        promised="\n".join(filter(None, [row.promised, *(one.promised for one in further)])),
         former=former,
         removed_why=row.removed_why or "",
         postponed_why=row.postponed_why or "",

@@ -35,7 +35,7 @@ from portal.referrals.drafts import require_nameless
 from portal.referrals.models import Referral
 
 # Kinds that are only drafted; nobody types them.
-BY_THEMSELVES = frozenset({ItemKind.MINUTES, ItemKind.ACTION})
+BY_THEMSELVES = frozenset({ItemKind.MINUTES, ItemKind.ACTION, ItemKind.ACTIVITIES})
 LONGEST = 480
 ANONYMOUS_STAYS = N_("匿名の依頼の議題は、ほかの機関に共有できません。")
 BASIC_FIRST = N_("共有するときは、基本情報を含めてください。")

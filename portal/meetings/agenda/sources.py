@@ -7,21 +7,38 @@ from functools import cache
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Date, Integer, Select, Uuid, bindparam, exists, func, literal, null, select, union_all
+from sqlalchemy import (
+    CompoundSelect,
+    Date,
+    Integer,
+    Select,
+    Uuid,
+    and_,
+    bindparam,
+    exists,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    union_all,
+)
 from sqlalchemy.orm import aliased
 from sqlalchemy.types import TypeEngine
 
+from portal.activities.models import Activity
 from portal.cases.models import Case, CaseGoal
 from portal.consents.models import Consent, ConsentRecipient
 from portal.consents.queries import stands
 from portal.core.db import UTCDateTime, among
 from portal.core.policy import Actor, Role
-from portal.meetings.agenda.models import AgendaItem
+from portal.meetings.agenda.models import AgendaItem, ItemReason
 from portal.meetings.issues.models import LocalIssue
 from portal.meetings.outcomes import queries as outcome_queries
 from portal.meetings.outcomes.models import MeetingOutcome
 from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import (
+    COMING,
     HELD,
     IssueStatus,
     ItemKind,
@@ -210,6 +227,7 @@ def carried() -> Columns:
             ),
             AgendaItem.source.label("former_source"),
             AgendaItem.subject_id.label("former_subject_id"),
+            AgendaItem.brought_by_id.label("former_brought_by_id"),
         )
         .where(
             AgendaItem.meeting_id == bindparam("previous_id", type_=Uuid()),
@@ -249,7 +267,8 @@ def actions() -> Columns:
                 copied_id=AgendaItem.id,
                 reason_on=MeetingOutcome.due_on,
                 reason_count=times + 1,
-            )
+            ),
+            AgendaItem.brought_by_id.label("former_brought_by_id"),
         )
         .select_from(MeetingOutcome)
         .join(AgendaItem, AgendaItem.id == MeetingOutcome.item_id)
@@ -336,6 +355,23 @@ def local_issues() -> Columns:
     )
 
 
+@cache
+def activities() -> Columns:
+    """The agencies that held activities since the last meeting: one report of each, and no figures."""
+    return (
+        select(*found(subject_id=Activity.agency_id, brought_by_id=Activity.agency_id))
+        .where(
+            Activity.agency_id.in_(MEMBERS),
+            Activity.held_on >= bindparam("since_day", type_=Date()),
+            Activity.held_on <= bindparam("today", type_=Date()),
+            Activity.not_held_why == "",
+            Activity.struck_at.is_(None),
+        )
+        .group_by(Activity.agency_id)
+        .order_by(Activity.agency_id)
+    )
+
+
 # In the order of precedence, which is that of the agenda: of one referral, the first that names it wins.
 SOURCES: dict[Source, tuple[ItemKind, Callable[[], Columns]]] = {
     Source.MINUTES: (ItemKind.MINUTES, minutes),
@@ -351,9 +387,14 @@ SOURCES: dict[Source, tuple[ItemKind, Callable[[], Columns]]] = {
     Source.LAPSING: (ItemKind.CONSENT, lapsing),
     Source.GOALS: (ItemKind.PLAN_CHECK, goals),
     Source.LOCAL_ISSUE: (ItemKind.LOCAL_ISSUE, local_issues),
+    Source.ACTIVITIES: (ItemKind.ACTIVITIES, activities),
 }
-# Only for `carried`: what the item of the earlier meeting was drafted from.
-FORMER: dict[str, TypeEngine[Any]] = {"former_source": AgendaItem.source.type, "former_subject_id": Uuid()}
+# Only of what comes back: what the item of the earlier meeting was drafted from, and who brought it.
+FORMER: dict[str, TypeEngine[Any]] = {
+    "former_source": AgendaItem.source.type,
+    "former_subject_id": Uuid(),
+    "former_brought_by_id": Uuid(),
+}
 ALWAYS = frozenset({Source.MINUTES, Source.CARRIED, Source.ACTION})
 COUNCIL_ONLY = frozenset({Source.GOALS, Source.AFTERWARDS, Source.ENDED})
 EVERYTHING = frozenset(SOURCES)
@@ -364,6 +405,38 @@ SOURCES_OF = {
     MeetingKind.CASE_STUDY: ALWAYS,
     MeetingKind.OTHER: EVERYTHING - COUNCIL_ONLY,
 }
+
+
+@cache
+def standing_elsewhere() -> CompoundSelect[Any]:
+    """Subjects that stand on another coming agenda of the convener: no matter is drafted for two dates.
+
+    The earlier date goes first. A later one keeps what its guests were told of, or somebody arranged there.
+    """
+    mine, item = bindparam("meeting_id", type_=Uuid()), AgendaItem
+    goes_first = or_(
+        Meeting.starts_at < STARTS,
+        and_(item.source != Source.HAND, or_(item.is_touched, ~among(Meeting.status, [MeetingStatus.DRAFT]))),
+    )
+    there = (
+        select(item)
+        .join(Meeting, Meeting.id == item.meeting_id)
+        .where(
+            Meeting.convener_id == bindparam("convener_id", type_=Uuid()),
+            Meeting.id != mine,
+            among(Meeting.status, [*COMING, MeetingStatus.IN_SESSION]),
+            Meeting.starts_at >= bindparam("from_today", type_=UTCDateTime()),
+            item.removed_at.is_(None),
+            item.postponed_at.is_(None),
+            goes_first,
+        )
+    )
+    ids = there.with_only_columns(item.id)
+    return union_all(
+        there.with_only_columns(item.subject_id).where(item.subject_id.is_not(None)),
+        there.with_only_columns(item.referral_id).where(item.referral_id.is_not(None)),
+        select(ItemReason.subject_id).where(ItemReason.item_id.in_(ids)),
+    )
 
 
 @cache

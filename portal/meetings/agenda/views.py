@@ -34,11 +34,20 @@ from portal.web.addresses import asked
 from portal.web.formats import era_short
 
 
-def reason_of(item: ItemView) -> str:
-    """Why the item is on the agenda; empty for items typed by hand, and where the reader may not see it."""
+def reasons_of(item: ItemView) -> list[str]:
+    """Why the item is on the agenda, as far as the reader may see it; nothing for items typed by hand."""
     if item.source is None or item.source is Source.HAND:
-        return ""
-    return str(gettext(item.source.word, day=era_short(item.reason_on), count=item.reason_count))
+        return []
+    first = (item.source, item.reason_on, item.reason_count)
+    return [
+        str(gettext(source.word, day=era_short(day), count=count))
+        for source, day, count in (first, *item.further)
+    ]
+
+
+def reason_of(item: ItemView) -> str:
+    """All its reasons in one line."""
+    return str(gettext("、")).join(reasons_of(item))
 
 
 def name_of(item: ItemView) -> str:
@@ -47,6 +56,8 @@ def name_of(item: ItemView) -> str:
         return str(gettext("非公開の議題"))
     kind = str(gettext(item.kind.word))
     about = item.title or item.promised or item.issue_text or former_of(item)
+    if item.source is Source.ACTIVITIES:
+        about = about or item.brought_by_name
     if item.label:
         about = f"{item.label}　{about}".strip()
     return f"{kind}：{about}" if about else kind

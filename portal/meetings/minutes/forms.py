@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from flask_babel import lazy_gettext
-from wtforms import BooleanField
+from wtforms import BooleanField, SelectMultipleField
+from wtforms.widgets import CheckboxInput, ListWidget
 
 from portal.web.base_form import BaseForm, VersionField
 from portal.web.fields import CleanString, CleanText, MaxLength, Required
@@ -25,12 +26,19 @@ class SettleForm(BaseForm):
 class StepForm(BaseForm):
     """Confirms a step of the meeting; `version` is that of the meeting that the form showed.
 
-    The other two are asked where something speaks against the step; the services say what.
+    `text` and `confirmed` are asked where something speaks against the step; the services say what. Who is here is
+    asked at the beginning.
     """
 
     version = VersionField()
     text = CleanString(lazy_gettext("理由"), [MaxLength(300)])
     confirmed = BooleanField(lazy_gettext("上のことを確かめたうえで進めます"))
+    present = SelectMultipleField(
+        lazy_gettext("出席した方"),
+        choices=(),
+        widget=ListWidget(prefix_label=False),
+        option_widget=CheckboxInput(),
+    )
 
 
 class ConfirmForm(BaseForm):

@@ -46,6 +46,9 @@ class AddendumView:
 
 @dataclass(frozen=True, slots=True)
 class Attendee:
+    """Somebody on the roster; `id` is their entry there."""
+
+    id: UUID
     name: str
     agency_name: str
     is_guest: bool
@@ -114,6 +117,7 @@ def load_addenda(session: Session, actor: Actor, meeting_id: UUID, now: datetime
 def attendance_statement() -> Select[*tuple[Any, ...]]:
     return (
         select(
+            Attendance.id,
             Staff.name,
             Attendance.guest_name,
             Attendance.guest_from,
@@ -132,6 +136,7 @@ def load_attendance(session: Session, actor: Actor, meeting_id: UUID, now: datet
     rows = session.execute(attendance_statement(), predicates.bound(actor, now, meeting_id=meeting_id))
     return [
         Attendee(
+            id=row.id,
             name=row.name or row.guest_name,
             agency_name=row.agency_name or row.guest_from,
             is_guest=row.name is None,

@@ -36,8 +36,8 @@ from portal.meetings.minutes.services import Choice
 from portal.meetings.outcomes import queries as outcome_queries
 from portal.meetings.outcomes.forms import OutcomeForm
 from portal.meetings.packets import services as packet_services
+from portal.meetings.roster import services as roster_services
 from portal.meetings.schedule import doubts
-from portal.meetings.schedule import services as schedule_services
 from portal.meetings.states import FLOW, MeetingAction, MeetingStatus
 from portal.referrals.forms import uuid_or_none
 from portal.web.addresses import asking
@@ -187,12 +187,15 @@ def step(meeting_id: UUID, action: MeetingAction) -> ResponseReturnValue:
     require(actor, Permission.MEETING_ARRANGE, meeting)
     FLOW.check(action, meeting.status)
     form = StepForm(version=meeting.version)
+    attendance = queries.load_attendance(db.read(), actor, meeting_id, clock.now())
+    form.present.choices = [(str(one.id), f"{one.name}（{one.agency_name}）") for one in attendance]
     if form.validate_on_submit():
         with refusals(form):
-            schedule_services.perform(
+            roster_services.proceed(
                 actor,
                 action,
                 meeting_id,
+                present={UUID(one) for one in form.present.data or ()},
                 text=form.text.data or "",
                 version=form.version.number,
                 confirmed=form.confirmed.data,
@@ -203,7 +206,6 @@ def step(meeting_id: UUID, action: MeetingAction) -> ResponseReturnValue:
         db.end()
         meeting = load_at_table(actor, meeting_id)
         form.version.data = str(meeting.version)
-    attendance = queries.load_attendance(db.read(), actor, meeting_id, clock.now())
     doubt = doubts.about(db.read(), meeting, action)
     page = render_template(
         "meetings/session_step.html",

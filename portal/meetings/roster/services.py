@@ -23,9 +23,9 @@ from portal.meetings.roster import regulars
 from portal.meetings.roster.models import Attendance, RegularMember
 from portal.meetings.schedule.models import Meeting
 from portal.meetings.schedule.queries import members_of
-from portal.meetings.schedule.services import locked
+from portal.meetings.schedule.services import locked, perform
 from portal.meetings.schedule.slots import coming_of, held_series
-from portal.meetings.states import HELD, MeetingKind, MeetingStatus
+from portal.meetings.states import HELD, MeetingAction, MeetingKind, MeetingStatus
 
 ATTENDED = frozenset({MeetingStatus.IN_SESSION, MeetingStatus.MINUTED})
 
@@ -230,6 +230,28 @@ def set_attendance(actor: Actor, meeting_id: UUID, present: set[UUID]) -> None:
                 audit.record(
                     AuditEvent.ROSTER_CHANGED, row, actor=actor, meeting=meeting_id, was_there=row.was_there
                 )
+
+
+def proceed(
+    actor: Actor,
+    action: MeetingAction,
+    meeting_id: UUID,
+    *,
+    present: set[UUID],
+    text: str = "",
+    version: int | None = None,
+    confirmed: bool = False,
+) -> None:
+    """Take a step of the meeting; at its beginning `present`, of those on the roster, are there.
+
+    Raises:
+        NoResultFound, NotAllowed, IllegalStep, StaleForm, Conflict, Invalid: see `schedule.services.perform`.
+    """
+    perform(actor, action, meeting_id, text=text, version=version, confirmed=confirmed)
+    if action is MeetingAction.BEGIN and present:
+        set_attendance(
+            actor, meeting_id, present
+        )  # apart, as the dates of the series are filled: see `perform`
 
 
 def check_secrecy(meeting: Meeting) -> None:

@@ -136,6 +136,7 @@ def roster(meeting_id: UUID) -> ResponseReturnValue:
             else:
                 services.set_attendance(actor, meeting_id, {UUID(one) for one in came.present.data or ()})
                 flash(gettext("出欠を記録しました。"), "success")
+                return redirect(url_for(".session", meeting_id=meeting_id))
             return redirect(url_for(".roster", meeting_id=meeting_id))
         db.end()
         meeting = agenda_queries.load_meeting(db.read(), actor, meeting_id, clock.now())

@@ -1,9 +1,14 @@
-"""The wall on SQLite: the file is attached under an unguessable name, and views stand for its tables."""
+"""The wall on SQLite: the file is attached under an unguessable name, and views stand for its tables.
+
+Each EXISTS of a rule is a function of the connection, as on PostgreSQL (docs/decisions/028): SQLite would otherwise
+compile it once for each column that asks it. A function remembers its answers until the reading ends.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from hashlib import sha256
 from secrets import token_hex
 from typing import Any
 
@@ -12,10 +17,14 @@ from sqlalchemy import Engine, event
 
 from portal.core import clock
 from portal.wall import rules
+from portal.wall.functions import PREFIX, ROW, replaced
 from portal.wall.reader import NOBODY, VALUES, Reader
 from portal.wall.text import columns_of, tables_in, text_of
 
-ROUND = re.compile(r"\b(main|temp|attach|detach|pragma\w*|sqlite_\w+|load_extension)\b", re.IGNORECASE)
+ROUND = re.compile(
+    rf"\b(main|temp|attach|detach|pragma\w*|sqlite_\w+|load_extension|{PREFIX}\w*)\b", re.IGNORECASE
+)
+MOST_ANSWERS = 10_000  # of one reading; a statement that asks of more people asks some of them again
 HARMLESS = {sqlite.SQLITE_SELECT, sqlite.SQLITE_TRANSACTION, sqlite.SQLITE_RECURSIVE}
 DANGEROUS = {"load_extension", "fts3_tokenizer"}
 EXCLUDED_NOW = (
@@ -29,21 +38,68 @@ def goes_round(statement: str) -> bool:
 
 
 class Watch:
-    """Who reads on one connection, fixed when its transaction begins."""
+    """Who reads on one connection, fixed when its transaction begins, and what the rules have answered since."""
 
     def __init__(self) -> None:
         self.values: dict[str, Any] = {}
         self.excluded: frozenset[str] = frozenset()
+        self.answers: dict[tuple[Any, ...], int] = {}
+        self.is_asking = False
         self.fix(NOBODY)
 
     def fix(self, reader: Reader) -> None:
         now = clock.now()
+        self.answers.clear()
         self.values = {name: value(reader, now) for name, value in VALUES.items()}
 
     def open_for(self, reader: Reader, connection: Any) -> None:
         """Set the reader and query the exclusions once for all that follows."""
         self.fix(reader)
         self.excluded = frozenset(person for (person,) in connection.execute(EXCLUDED_NOW))
+
+
+class Functions:
+    """The functions that the views of one connection ask, each made once however many columns ask it."""
+
+    def __init__(self, connection: Any, watch: Watch) -> None:
+        self.connection = connection
+        self.watch = watch
+        self.made: set[str] = set()
+
+    def outlined(self, sql: str) -> str:
+        """The text of a view with a function call for each EXISTS."""
+
+        def call(inner: str) -> str:
+            columns = sorted(set(ROW.findall(inner)))
+            body = f"SELECT EXISTS ({ROW.sub(lambda found: f'?{columns.index(found[1]) + 1}', inner)})"
+            name = f"{PREFIX}{sha256(body.encode()).hexdigest()[:16]}"
+            if name not in self.made:
+                self.made.add(name)
+                ask = self.asking(name, body)
+                self.connection.create_function(name, len(columns), ask, deterministic=True)
+            return f"{name}({', '.join(f't.{column}' for column in columns)})"
+
+        return replaced(sql, call)
+
+    def asking(self, name: str, body: str) -> Callable[..., int]:
+        """The function that answers one EXISTS; within a reading nothing changes, so the same question has one answer."""
+        execute, watch = self.connection.execute, self.watch
+
+        def ask(*given: Any) -> int:
+            question = (name, *given)
+            found = watch.answers.get(question)
+            if found is None:
+                was_asking, watch.is_asking = watch.is_asking, True
+                try:
+                    ((found,),) = execute(body, given)
+                finally:
+                    watch.is_asking = was_asking
+                if len(watch.answers) >= MOST_ANSWERS:
+                    watch.answers.clear()
+                watch.answers[question] = found
+            return int(found)
+
+        return ask
 
 
 def install_views(engine: Engine, who: Callable[[], Reader]) -> None:
@@ -68,12 +124,13 @@ def install_views(engine: Engine, who: Callable[[], Reader]) -> None:
         connection.create_function("reader_unhindered", 0, lambda: not watch.excluded, deterministic=True)
         connection.execute("PRAGMA query_only=OFF")
         reads = {}
+        functions = Functions(connection, watch)
         for name, columns in columns_of().items():
             sql = text_of(name, columns, base=f"{base}.", wall="temp.", value="reader_{}({})".format)
-            connection.execute(f"CREATE TEMP VIEW {name} AS {sql}")
+            connection.execute(f"CREATE TEMP VIEW {name} AS {functions.outlined(sql)}")
             reads[name] = tables_in(sql, base)
         connection.execute("PRAGMA query_only=ON")
-        connection.set_authorizer(authorizer(base, reads))
+        connection.set_authorizer(authorizer(base, reads, watch))
 
     @event.listens_for(engine, "begin")
     def begin(connection: Any) -> None:
@@ -85,18 +142,23 @@ def install_views(engine: Engine, who: Callable[[], Reader]) -> None:
             record.info["watch"].fix(NOBODY)
 
 
-def authorizer(base: str, reads: dict[str, frozenset[str]]) -> Callable[..., int]:
-    """Allow reading a column only through a view that is made of it, and no statement other than SELECT."""
+def authorizer(base: str, reads: dict[str, frozenset[str]], watch: Watch) -> Callable[..., int]:
+    """Allow reading a column only through a view that is made of it, and no statement other than SELECT.
 
+    The body of a rule's function reads the tables themselves; only a view may call such a function.
+    """
+
+    # Called for every column while a statement is compiled: thousands of times for a page.
     def may(action: int, what: str | None, which: str | None, database: str | None, view: str | None) -> int:
         if action == sqlite.SQLITE_READ:
             # A count of rows names no column and no view: but no question can name `base` itself.
-            through = (
+            through = watch.is_asking or (
                 not which or (view in reads and what in reads[view]) if database == base else what in reads
             )
             return int(sqlite.SQLITE_OK if through else sqlite.SQLITE_DENY)
         if action == sqlite.SQLITE_FUNCTION:
-            return int(sqlite.SQLITE_DENY if which in DANGEROUS else sqlite.SQLITE_OK)
+            is_rule = (which or "").lower().startswith(PREFIX) and view not in reads
+            return int(sqlite.SQLITE_DENY if is_rule or which in DANGEROUS else sqlite.SQLITE_OK)
         return int(sqlite.SQLITE_OK if action in HARMLESS else sqlite.SQLITE_DENY)
 
     return may

@@ -209,6 +209,8 @@ ROUND_SQLITE: dict[str, Escape] = {
     "DROP VIEW": lambda s, t: str(driver(s).execute("DROP VIEW person")),
     "CREATE TEMP VIEW": lambda s, t: str(driver(s).execute("CREATE TEMP VIEW x AS SELECT 1")),
     "load_extension": lambda s, t: str(driver(s).execute("SELECT load_extension('x')").fetchall()),
+    "a function of the views": lambda s, t: plain(s, question(s)),
+    "the same through the driver": lambda s, t: str(driver(s).execute(question(s)).fetchall()),
 }
 ROUND_POSTGRESQL: dict[str, Escape] = {
     "the table's own schema": lambda s, t: plain(s, "SELECT family FROM public.person"),
@@ -236,6 +238,13 @@ def a_referral(town: Town) -> Referral:
     return Referral(
         person_id=town.person, from_agency_id=town.home.agency_id, to_agency_id=town.told.agency_id
     )
+
+
+def question(session: Session) -> str:
+    """One that a rule has answered on this connection, asked by its name."""
+    plain(session, "SELECT family FROM person")
+    name, *given = next(iter(session.connection().info["watch"].answers))
+    return f"SELECT {name}({', '.join(repr(one) for one in given)})"
 
 
 def a_function() -> str:

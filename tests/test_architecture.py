@@ -42,7 +42,7 @@ ORDER = [
         "disclosures",
         "emergency",
     ),
-    *("cases", "referrals", "meetings", "activities", "evaluations", "inspections", "retention"),
+    *("cases", "referrals", "activities", "meetings", "evaluations", "inspections", "retention"),
     *("statistics", "today", "auditing"),
     *("scenario", "seed", "cli", "__init__"),
 ]

@@ -21,6 +21,7 @@ ORDER = [
         "core.clock",
         "core.database_file",
         "core.db",
+        "core.ordering",
     ),
     *(
         "core.heartbeat",
@@ -182,6 +183,7 @@ def test_one_noun_is_one_module() -> None:
         "staff_views",
         "family_views",
         "draft_views",
+        "list_views",
         "clock_views",
         "anomaly_views",
         "monthly_views",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, exists, select, true, tuple_
+from sqlalchemy import Row, Select, bindparam, exists, select, true, tuple_
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql import ColumnElement
 
@@ -31,6 +33,19 @@ def does_casework(staff_id: Any, agency_id: Any) -> ColumnElement[bool]:
         member.id == post.staff_id,
         member.disabled_at.is_(None),
     )
+
+
+@cache
+def working_in() -> Select[UUID, str]:
+    agency_id = bindparam("agency_id", type_=Membership.agency_id.type)
+    return (
+        select(Staff.id, Staff.name).where(does_casework(Staff.id, agency_id)).order_by(Staff.name, Staff.id)
+    )
+
+
+def caseworkers(session: Session, agency_id: UUID | None) -> Sequence[Row[UUID, str]]:
+    """The ids and names of those who do this agency's casework now, by name."""
+    return session.execute(working_in(), {"agency_id": agency_id}).all()
 
 
 def roles_to_give(actor: Actor) -> tuple[Role, ...]:

@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cache
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Row, Select, select
 from sqlalchemy.orm import Session
 
 from portal.agencies.calendar import NeverOpen, OpeningDays, holidays, is_yearend
@@ -20,6 +21,16 @@ from portal.core.labels import N_
 def listing(*, active_only: bool = False) -> Select[Agency]:
     statement = select(Agency).order_by(Agency.name, Agency.id)
     return statement.where(Agency.is_active) if active_only else statement
+
+
+@cache
+def naming() -> Select[UUID, str]:
+    return listing().with_only_columns(Agency.id, Agency.name)
+
+
+def others(session: Session, agency_id: UUID | None) -> list[Row[UUID, str]]:
+    """The ids and names of all agencies but this one, those that have left the network too."""
+    return [one for one in session.execute(naming()) if one.id != agency_id]
 
 
 def services_of(agency_id: UUID, *, active_only: bool = False) -> Select[Service]:

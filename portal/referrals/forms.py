@@ -20,9 +20,10 @@ from portal.disclosures.models import Basis
 from portal.people.categories import Category
 from portal.referrals.drafts import Offer, Recipient
 from portal.referrals.models import FollowUpKind
+from portal.referrals.queries import Box
 from portal.referrals.services import Answer
-from portal.referrals.states import FLOW, ReferralAction, ReferralKind, Refusal
-from portal.web.base_form import BaseForm
+from portal.referrals.states import FLOW, ReferralAction, ReferralKind, ReferralStatus, Refusal
+from portal.web.base_form import AddressForm, BaseForm
 from portal.web.fields import (
     CleanString,
     CleanText,
@@ -81,6 +82,52 @@ class ManyOf(SelectMultipleField):
 
 class SearchForm(BaseForm):
     q = CleanString(lazy_gettext("番号・氏名・ふりがな"), [MaxLength(200)])
+
+
+# Whose work is listed (`worker=`): one's own, that of nobody, or that of the colleague with this id.
+MINE, NOBODYS = "me", "none"
+
+
+class FilterForm(AddressForm):
+    """The filters of the list, beside its tabs."""
+
+    box = SelectField(lazy_gettext("受けた・送った"), default="", validate_choice=False)
+    agency = SelectField(lazy_gettext("相手の機関"), default="", validate_choice=False)
+    worker = SelectField(lazy_gettext("担当"), default="", validate_choice=False)
+    kind = SelectField(lazy_gettext("種類"), default="", validate_choice=False)
+    state = SelectField(lazy_gettext("状態"), default="", validate_choice=False, name="status")
+    since = EraDateField(lazy_gettext("日付（から）"))
+    until = EraDateField(lazy_gettext("日付（まで）"))
+
+    def __init__(self, asked: Any, others: Iterable[Any], colleagues: Iterable[Any]) -> None:
+        """`others` are the agencies of the other side, `colleagues` those who work on this one."""
+        super().__init__(formdata=asked)
+        everything = SelectChoice("", gettext("すべて"))
+        self.box.choices = [
+            everything,
+            SelectChoice(Box.IN.value, gettext("受けたもの")),
+            SelectChoice(Box.OUT.value, gettext("送ったもの")),
+        ]
+        self.agency.choices = [everything, *(SelectChoice(str(one.id), one.name) for one in others)]
+        self.worker.choices = [
+            everything,
+            SelectChoice(MINE, gettext("自分")),
+            SelectChoice(NOBODYS, gettext("未定")),
+            *(SelectChoice(str(one.id), one.name) for one in colleagues),
+        ]
+        self.kind.choices = [everything, *choices_of(ReferralKind)]
+        self.state.choices = [everything, *choices_of(ReferralStatus)]
+        self.settle()
+
+    def asked(self) -> dict[str, Any]:
+        """The values as `queries.Filter` takes them; the states, of which an address may name several, stay out."""
+        return {
+            "box": Box(self.box.data) if self.box.data else Box.ALL,
+            "agency_id": uuid_or_none(self.agency.data),
+            "kind": ReferralKind(self.kind.data) if self.kind.data else None,
+            "since": self.since.data,
+            "until": self.until.data,
+        }
 
 
 class ProposalForm(BaseForm):

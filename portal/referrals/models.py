@@ -35,6 +35,9 @@ class Referral(Identified, Versioned, Audited, Base):
         CheckConstraint("sent_at IS NOT NULL OR status IN ('draft', 'entered_in_error')", name="sent"),
         Index(None, "to_agency_id", "listed_at", "id"),
         Index(None, "from_agency_id", "listed_at", "id"),
+        Index(None, "to_agency_id", "number", "id"),
+        Index(None, "from_agency_id", "number", "id"),
+        Index(None, "from_agency_id", "to_agency_id", "listed_at", "id"),
         Index(None, "to_agency_id", "status", "listed_at", "id"),
         Index(None, "from_agency_id", "status", "listed_at", "id"),
         # A year's results are counted by when they came about.

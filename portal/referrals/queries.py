@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    Date,
     Integer,
     Row,
     Select,
@@ -40,6 +41,7 @@ from portal.consents import queries as consents
 from portal.core import clock
 from portal.core.db import UTCDateTime, among, db
 from portal.core.errors import Lack
+from portal.core.ordering import Key, Sort, behind, in_order, place
 from portal.core.policy import Actor, Permission, can
 from portal.core.text import LIKE_ESCAPE, like_pattern
 from portal.disclosures import queries as disclosure_queries
@@ -50,7 +52,8 @@ from portal.people.categories import Category
 from portal.people.models import Person
 from portal.people.names import search_key
 from portal.referrals.models import FollowUp, Referral, ReferralGoal, ReferralNews, ReferralReading
-from portal.referrals.states import OPEN, ReferralStatus
+from portal.referrals.states import ENDED, OPEN, ReferralKind
+from portal.referrals.states import ReferralStatus as S
 from portal.wall import predicates
 
 # What nobody opened for so long has lists of its own: deadlines, stops, and what was refused.
@@ -63,6 +66,26 @@ class Box(StrEnum):
     ALL = "all"
 
 
+class Stage(StrEnum):
+    """Whether a list shows what is still worked on, drafts included, what has ended, or both."""
+
+    OPEN = "open"
+    ENDED = "ended"
+    ALL = "all"
+
+
+class Column(StrEnum):
+    """What a list may be sorted by: only what both sides of a referral see of it, so that no order tells a name."""
+
+    AT = "at"
+    NUMBER = "number"
+    STATUS = "status"
+    BY = "by"
+
+
+NEWEST = Sort(Column.AT, is_descending=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
     """The filter of a list. `q` finds a number, or a name among those whose name the reader may see.
@@ -72,7 +95,12 @@ class Filter:
     """
 
     box: Box = Box.ALL
-    statuses: frozenset[ReferralStatus] = frozenset()
+    stage: Stage = Stage.ALL
+    statuses: frozenset[S] = frozenset()
+    kind: ReferralKind | None = None
+    agency_id: UUID | None = None  # the other side's
+    since: date | None = None
+    until: date | None = None
     overdue: bool = False
     unopened: bool = False
     unanswered: bool = False
@@ -88,7 +116,11 @@ class Filter:
         """The filter without its values: filters of one shape share one statement."""
         return replace(
             self,
-            statuses=frozenset({ReferralStatus.DRAFT} if self.statuses else ()),
+            statuses=frozenset({S.DRAFT} if self.statuses else ()),
+            kind=ReferralKind.REFERRAL if self.kind else None,
+            agency_id=UUID(int=0) if self.agency_id else None,
+            since=date.min if self.since else None,
+            until=date.min if self.until else None,
             q="q" if self.q else "",
             person_id=UUID(int=0) if self.person_id else None,
             worker_id=UUID(int=0) if self.worker_id else None,
@@ -98,6 +130,10 @@ class Filter:
         """The parameters of the statement of this shape."""
         return {
             "statuses": sorted(self.statuses),
+            "kind": self.kind,
+            "other_agency": self.agency_id,
+            "since": self.since and clock.start_of_day(self.since),
+            "before": self.until and clock.end_of_day(self.until),
             "numbers": sorted(spellings(self.q)),
             # A query without a name, e.g. only punctuation, matches nothing rather than everything.
             "pattern": like_pattern(search_key(self.q)) if search_key(self.q) else "",
@@ -132,9 +168,26 @@ def goals_of(referral_id: UUID) -> Select[ReferralGoal]:
     return select(ReferralGoal).where(ReferralGoal.referral_id == referral_id).order_by(ReferralGoal.id)
 
 
+def chosen(shape: Filter, box: Box) -> list[ColumnElement[bool]]:
+    """The filters by what stands on the referral itself."""
+    tests: list[ColumnElement[bool]] = []
+    if shape.stage is not Stage.ALL:
+        tests.append(among(Referral.status, ENDED if shape.stage is Stage.ENDED else frozenset(S) - ENDED))
+    if shape.kind:
+        tests.append(Referral.kind == bindparam("kind", type_=Referral.kind.type))
+    if shape.agency_id:
+        other = Referral.from_agency_id if box is Box.IN else Referral.to_agency_id
+        tests.append(other == bindparam("other_agency", type_=other.type))
+    if shape.since:
+        tests.append(Referral.listed_at >= bindparam("since", type_=Referral.listed_at.type))
+    if shape.until:
+        tests.append(Referral.listed_at < bindparam("before", type_=Referral.listed_at.type))
+    return tests
+
+
 def narrowed(shape: Filter, box: Box) -> list[ColumnElement[bool]]:
     reader, now = predicates.READER, predicates.NOW
-    tests: list[ColumnElement[bool]] = []
+    tests = chosen(shape, box)
     if shape.statuses:
         tests.append(Referral.status.in_(bindparam("statuses", expanding=True)))
     if shape.overdue or shape.unopened or shape.unanswered:
@@ -218,22 +271,39 @@ def side(box: Box) -> list[ColumnElement[bool]]:
     return [Referral.to_agency_id == predicates.READER.agency_id, Referral.sent_at.is_not(None), free]
 
 
-def keys(shape: Filter, *, is_first: bool) -> Select[Any]:
-    """The keys of one page, newest first: each side is read by its own index and never sorted as a whole."""
-    order = (Referral.listed_at.desc(), Referral.id.desc())
+# Behind every deadline: where nothing is awaited, there is none to sort by.
+NEVER = date(9999, 12, 31)
+
+
+def sort_key(column: Column) -> Any:
+    """What is compared when a list is sorted by this column."""
+    match column:
+        case Column.NUMBER:
+            return Referral.number
+        case Column.STATUS:
+            rank = {one: place for place, one in enumerate(S)}
+            return case(rank, value=Referral.status)
+        case Column.BY:
+            return case((Referral.status == S.REQUESTED, Referral.respond_by), else_=literal(NEVER, Date()))
+        case Column.AT:
+            return Referral.listed_at
+
+
+def keys(shape: Filter, sort: Sort, *, is_first: bool) -> Select[Any]:
+    """The keys of one page in their order: each side is read by its own index and never sorted as a whole.
+
+    By state or deadline, which no index holds, each side is.
+    """
+    key = sort_key(Column(sort.column))
     size = bindparam("size", type_=Integer())
     parts = []
     for box in (Box.IN, Box.OUT) if shape.box is Box.ALL else (shape.box,):
-        part = select(Referral.listed_at, Referral.id).where(*side(box), *narrowed(shape, box))
+        part = select(key.label("key"), Referral.id).where(*side(box), *narrowed(shape, box))
         if not is_first:
-            last = tuple_(
-                bindparam("after_at", type_=Referral.listed_at.type),
-                bindparam("after_id", type_=Referral.id.type),
-            )
-            part = part.where(tuple_(Referral.listed_at, Referral.id) < last)
-        parts.append(select(part.order_by(*order).limit(size).subquery()))
+            part = part.where(behind(key, Referral.id, sort))
+        parts.append(select(part.order_by(*in_order(key, Referral.id, sort)).limit(size).subquery()))
     both = union_all(*parts).subquery()
-    return select(both).order_by(both.c.listed_at.desc(), both.c.id.desc()).limit(size)
+    return select(both).order_by(*in_order(both.c.key, both.c.id, sort)).limit(size)
 
 
 def is_stopped(now: datetime) -> ColumnElement[bool]:
@@ -247,22 +317,22 @@ def is_stopped(now: datetime) -> ColumnElement[bool]:
 
 def is_awaited(now: datetime) -> ColumnElement[bool]:
     """The recipient is still asked to open and to answer it."""
-    return and_(Referral.status == ReferralStatus.REQUESTED, ~is_stopped(now))
+    return and_(Referral.status == S.REQUESTED, ~is_stopped(now))
 
 
-@cache
-def listing(shape: Filter, *, is_first: bool = True) -> Select[*tuple[Any, ...]]:
+@lru_cache(maxsize=500)
+def listing(shape: Filter, sort: Sort = NEWEST, *, is_first: bool = True) -> Select[*tuple[Any, ...]]:
     """The rows of one page with all that the list shows; the name only where the wall allows it.
 
-    Built once for each shape; `rows` runs it.
+    Built once for each shape and order in use; `rows` runs it.
     """
     reader, now = predicates.READER, predicates.NOW
-    page = keys(shape, is_first=is_first).subquery()
+    page = keys(shape, sort, is_first=is_first).subquery()
     sender, recipient, worker = aliased(Agency), aliased(Agency), aliased(Staff)
     named = and_(predicates.sees(reader, Category.BASIC, now, Person), may_name(reader))
     # Evaluated once per row: the limit, which drops nothing, keeps the planner from repeating it per column.
     shown = (
-        select(page.c.id, page.c.listed_at, Referral.person_id, named.label("is_named"))
+        select(page.c.id, page.c.key, Referral.person_id, named.label("is_named"))
         .join_from(page, Referral, Referral.id == page.c.id)
         .outerjoin(Person, Person.id == Referral.person_id)
         .limit(bindparam("size", type_=Integer()))
@@ -290,13 +360,14 @@ def listing(shape: Filter, *, is_first: bool = True) -> Select[*tuple[Any, ...]]
             case((by_pseudonym, Person.pseudonym), else_=null()).label("pseudonym"),
             is_stopped(now).label("is_stopped"),
             worker.name.label("worker_name"),
+            shown.c.key.label("sort_key"),
         )
         .join(shown, shown.c.id == Referral.id)
         .outerjoin(Person, Person.id == Referral.person_id)
         .join(sender, sender.id == Referral.from_agency_id)
         .join(recipient, recipient.id == Referral.to_agency_id)
         .outerjoin(worker, worker.id == own_worker(reader))
-        .order_by(shown.c.listed_at.desc(), shown.c.id.desc())
+        .order_by(*in_order(shown.c.key, shown.c.id, sort))
     )
 
 
@@ -311,19 +382,18 @@ def rows(
     wanted: Filter,
     now: datetime,
     *,
-    after: tuple[datetime, UUID] | None = None,
+    sort: Sort = NEWEST,
+    after: Key | None = None,
     size: int = 25,
 ) -> Sequence[Row[*tuple[Any, ...]]]:
-    """The rows of one page of a list, newest first, beginning behind the key `after`."""
-    values = values_for(actor, now, wanted, size=size)
-    if after:
-        values |= {"after_at": after[0], "after_id": after[1]}
-    return session.execute(listing(wanted.shape(), is_first=after is None), values).all()
+    """The rows of one page of a list, beginning behind the key `after`; the last column is what they are sorted by."""
+    values = values_for(actor, now, wanted, **place(after), size=size)
+    return session.execute(listing(wanted.shape(), sort, is_first=after is None), values).all()
 
 
-@cache
+@lru_cache(maxsize=500)
 def counting(shape: Filter) -> Select[int]:
-    return select(func.count()).select_from(keys(shape, is_first=True).subquery())
+    return select(func.count()).select_from(keys(shape, NEWEST, is_first=True).subquery())
 
 
 def count(session: Session, actor: Actor, wanted: Filter, now: datetime, *, most: int = 100) -> int:
@@ -348,8 +418,8 @@ def is_unattended(actor: Actor) -> ColumnElement[bool]:
     sequel = aliased(Referral)
     return and_(
         Referral.from_agency_id == actor.agency_id,
-        among(Referral.status, [ReferralStatus.REJECTED, ReferralStatus.FAILED]),
-        ~exists().where(sequel.part_of_id == Referral.id, sequel.status != ReferralStatus.ENTERED_IN_ERROR),
+        among(Referral.status, [S.REJECTED, S.FAILED]),
+        ~exists().where(sequel.part_of_id == Referral.id, sequel.status != S.ENTERED_IN_ERROR),
         ~exists().where(FollowUp.referral_id == Referral.id, FollowUp.agency_id == actor.agency_id),
     )
 

@@ -22,6 +22,7 @@ from portal.consents.models import Consent, Withdrawal
 from portal.core import clock
 from portal.core.db import among, db
 from portal.core.labels import N_, Labelled
+from portal.core.ordering import Key, Sort
 from portal.core.policy import Actor
 from portal.disclosures import people
 from portal.disclosures.models import Basis, Disclosure
@@ -390,10 +391,10 @@ def show(actor: Actor, referral_id: UUID, *, channel: str = "portal") -> tuple[R
 
 
 def page(
-    actor: Actor, wanted: Filter, *, after: tuple[datetime, UUID] | None = None, size: int = 25
+    actor: Actor, wanted: Filter, *, sort: Sort, after: Key | None = None, size: int = 25
 ) -> Sequence[Row[*tuple[Any, ...]]]:
     """The rows of a list, one more than `size` when there are more; names only within the wall; logged."""
-    rows = queries.rows(db.read(), actor, wanted, clock.now(), after=after, size=size + 1)
+    rows = queries.rows(db.read(), actor, wanted, clock.now(), sort=sort, after=after, size=size + 1)
     audit.record_reading(
         AuditEvent.REFERRALS_LISTED,
         ("referral", None),

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from flask import abort, flash, get_template_attribute, redirect, render_template, request, url_for
+from flask import abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from markupsafe import Markup
@@ -19,9 +19,7 @@ from portal.core.db import db
 from portal.core.errors import Conflict, NoBasis
 from portal.core.labels import N_
 from portal.core.policy import Actor, Permission, can, require
-from portal.disclosures.models import Basis
 from portal.disclosures.people import Withheld
-from portal.disclosures.person_header import label_of
 from portal.meetings.issues import services as issue_services
 from portal.referrals import conversation, drafts, preview, queries, reading, services
 from portal.referrals.blueprint import bp
@@ -29,16 +27,13 @@ from portal.referrals.forms import (
     ConfirmStopForm,
     FollowUpForm,
     MessageForm,
-    SearchForm,
     StepForm,
     WorkerForm,
     uuid_or_none,
 )
 from portal.referrals.models import FollowUp, FollowUpKind, TimelineEvent
-from portal.referrals.queries import Box, Filter
 from portal.referrals.reading import Line, ReferralView
 from portal.referrals.states import ENDED, ReferralAction, ReferralKind, ReferralStatus
-from portal.web.formats import era_short
 from portal.web.pagination import after, page_of, page_size
 from portal.web.printer import pdf_response, render_pdf
 
@@ -195,106 +190,6 @@ def worker(referral_id: UUID) -> ResponseReturnValue:
     view = look(actor, referral_id)
     form.version.data = str(view.version)
     return show_page(actor, view, worker=form)
-
-
-# Referral pages: the list. The other pages hang themselves on the same blueprint, by noun.
-
-# Switches in the address, and the filters they set.
-SWITCHES = {
-    "new": "unopened",
-    "unanswered": "unanswered",
-    "overdue": "overdue",
-    "news": "news",
-    "stopped": "stopped",
-    "unattended": "unattended",
-}
-# Whose work is listed (`worker=`): one's own, that of nobody, or that of the colleague with this id.
-MINE, NOBODYS = "me", "none"
-# The tabs of what needs action: their words, and the filters that their addresses add to the box.
-TABS: tuple[tuple[str, dict[str, Any]], ...] = (
-    (N_("すべて"), {}),
-    (N_("新着"), {"box": "in", "new": "1"}),
-    (N_("未回答"), {"box": "in", "unanswered": "1"}),
-    (N_("期限超過"), {"overdue": "1"}),
-    (N_("回答・連絡あり"), {"news": "1"}),
-    (N_("利用停止の報告"), {"stopped": "1"}),
-    (N_("断られた後の対応"), {"unattended": "1"}),
-)
-BOXES = ((N_("受けた・送った"), Box.ALL), (N_("受けたもの"), Box.IN), (N_("送ったもの"), Box.OUT))
-
-
-def wanted(actor: Actor, q: str) -> Filter:
-    """The filter in the address; values without meaning are left out rather than refused."""
-    known = {status.value for status in ReferralStatus}
-    switches: dict[str, Any] = {name: request.args.get(switch) == "1" for switch, name in SWITCHES.items()}
-    box, worker = request.args.get("box", ""), request.args.get("worker", "")
-    return Filter(
-        box=Box(box) if box in set(Box) else Box.ALL,
-        statuses=frozenset(ReferralStatus(s) for s in request.args.getlist("status") if s in known),
-        q=q,
-        worker_id=actor.staff_id if worker == MINE else uuid_or_none(worker),
-        unassigned=worker == NOBODYS,
-        **switches,
-    )
-
-
-def tabs() -> list[dict[str, Any]]:
-    here: dict[str, Any] = {k: v for k, v in request.args.to_dict().items() if k != "after"}
-    return [
-        {"url": url_for(".index", **asked), "label": gettext(word), "current": asked == here}
-        for word, asked in TABS
-    ]
-
-
-def boxes(shown: Filter) -> list[dict[str, Any]]:
-    kept: dict[str, Any] = {
-        k: v for k, v in request.args.to_dict(flat=False).items() if k not in {"after", "box"}
-    }
-    return [
-        {
-            "url": url_for(".index", **(kept if box is Box.ALL else {**kept, "box": box.value})),
-            "label": gettext(word),
-            "current": shown.box is box,
-        }
-        for word, box in BOXES
-    ]
-
-
-def who(row: Any, agency_id: object) -> str:
-    """The name where this reader may see it, else why there is none."""
-    name = label_of(row)
-    if row.basis is Basis.ANONYMOUS:
-        return str(gettext("%(name)s（匿名で依頼）", name=name) if name else gettext("匿名"))
-    return name or str(gettext("氏名非表示"))
-
-
-@bp.route("/", methods=["GET", "POST"])
-def index() -> ResponseReturnValue:
-    """The list. Searching is a POST, as names are kept out of addresses."""
-    actor = signed_in()
-    require(actor, Permission.CASEWORK)
-    form = SearchForm()
-    q = form.q.data if form.validate_on_submit() else ""
-    shown = wanted(actor, q or "")
-    page = page_of(reading.page(actor, shown, after=after(), size=page_size()), lambda r: (r.listed_at, r.id))
-    rows = [(row, who(row, actor.agency_id), row.from_agency_id == actor.agency_id) for row in page.rows]
-    tag = get_template_attribute("macros/ui.html", "tag")
-    days = {day for row in page.rows for day in (row.listed_at, row.respond_by) if day}
-    return render_template(
-        "referrals/index.html",
-        # Each word of the page is translated once, not once for each row.
-        tags={status: tag(status) for status in {row.status for row in page.rows}},
-        kinds={kind: gettext(kind.word) for kind in {row.kind for row in page.rows}},
-        days={day: era_short(day) for day in days},
-        form=form,
-        shown=shown,
-        page=page,
-        rows=rows,
-        tabs=tabs(),
-        boxes=boxes(shown),
-        today=clock.today(),
-        printed_at=clock.now(),
-    )
 
 
 # The steps of a referral after it was sent: one form each, which asks for what the step needs.

@@ -138,3 +138,34 @@ class BaseForm(FlaskForm):
             shown.errors = [*shown.errors, message]
         else:
             self.form_problem = message
+
+
+class AddressForm(BaseForm):
+    """The filters of a list, which stand in its address: they change nothing, so nothing is sent once or signed.
+
+    A value that is not offered filters nothing.
+    """
+
+    class Meta(BaseForm.Meta):
+        csrf = False
+
+    idempotency_key = None  # type: ignore[assignment]
+    notes_unoffered = False
+
+    @property
+    def names(self) -> set[str]:
+        return {one.name for one in self}
+
+    @property
+    def is_used(self) -> bool:
+        return any(one.data or one.errors for one in self)
+
+    def settle(self) -> None:
+        """Take back what is not offered or not understood; what was typed stays, with the word what is wrong."""
+        self.validate()
+        for one in self:
+            if isinstance(one, SelectField):
+                offered = {str(value) for value, *_rest in one.iter_choices()}
+                one.data = one.data if one.data in offered else ""
+            elif one.errors:
+                one.data = None

@@ -13,7 +13,7 @@ from portal.activities.queries import Filter, Show
 from portal.activities.series.services import SeriesFacts
 from portal.consents.forms import Ticks
 from portal.core import clock
-from portal.web.base_form import BaseForm, VersionField
+from portal.web.base_form import AddressForm, BaseForm, VersionField
 from portal.web.fields import CleanString, EraDateField, Required
 from portal.web.language import in_english
 
@@ -59,13 +59,9 @@ class EndForm(BaseForm):
     last_day = EraDateField(lazy_gettext("最後の日"), [Required(lazy_gettext("日付を入力してください。"))])
 
 
-class FilterForm(BaseForm):
-    """Codes in the address; it changes nothing."""
+class FilterForm(AddressForm):
+    """Which activities the list shows."""
 
-    class Meta:
-        csrf = False
-
-    idempotency_key = None  # type: ignore[assignment]
     kind = SelectField(lazy_gettext("種類"), default="", validate_choice=False)
     area = SelectField(lazy_gettext("評価の項目"), default="", validate_choice=False)
     year = SelectField(lazy_gettext("年度"), default="", validate_choice=False)
@@ -85,9 +81,7 @@ class FilterForm(BaseForm):
             (Show.NOT_HELD.value, gettext("開催しなかった")),
             (Show.STRUCK.value, gettext("取り消した")),
         ]
-        for one in (self.kind, self.area, self.year, self.show):
-            if one.data not in {str(value) for value, *_rest in one.iter_choices()}:
-                one.data = ""
+        self.settle()
 
     def wanted(self) -> Filter:
         return Filter(

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Integer, Row, Select, and_, bindparam, false, func, literal, select, tuple_
+from sqlalchemy import Date, Integer, Row, Select, and_, bindparam, false, func, literal, select, tuple_
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql import ColumnElement
 
@@ -17,6 +17,7 @@ from portal.accounts.models import Membership, Staff
 from portal.agencies.models import Agency
 from portal.cases.models import Case, CaseGoal, CaseMilestone, ProgressNote
 from portal.core import clock
+from portal.core.ordering import Key, Sort, behind, in_order, place
 from portal.core.policy import Actor, Permission, Role, can
 from portal.disclosures.person_header import label_columns
 from portal.people.categories import Category
@@ -84,9 +85,6 @@ def is_carried_over(opened_on: date, closed_on: date | None, today: date) -> boo
 def columns() -> Select[*tuple[Any, ...]]:
     """The reader's cases as lists show them, with the name where the wall allows it."""
     worker = aliased(Staff)
-    last_note = (
-        select(func.max(ProgressNote.held_on)).where(ProgressNote.case_id == Case.id).scalar_subquery()
-    )
     return (
         select(
             Case.id,
@@ -97,7 +95,7 @@ def columns() -> Select[*tuple[Any, ...]]:
             Case.outcome,
             worker.name.label("worker_name"),
             predicates.is_staff_excluded(Case.worker_id, Case.person_id).label("worker_is_excluded"),
-            last_note.label("last_note_on"),
+            last_note_on().label("last_note_on"),
             *label_columns(predicates.sees(predicates.READER, Category.BASIC, predicates.NOW, Person)),
         )
         .outerjoin(Person, Person.id == Case.person_id)
@@ -107,21 +105,36 @@ def columns() -> Select[*tuple[Any, ...]]:
     )
 
 
+# The orders of the list. Not by name: one that the reader may not see would stand in the place it has among the others.
+NEWEST, BY_NUMBER, BY_NOTE = Sort("opened", is_descending=True), Sort("number"), Sort("note")
+
+
+def last_note_on() -> Any:
+    """The day of the latest note on the case; NULL when there is none."""
+    return select(func.max(ProgressNote.held_on)).where(ProgressNote.case_id == Case.id).scalar_subquery()
+
+
+def sort_key(sort: Sort) -> Any:
+    """What is compared; where nothing has been noted yet, that is the longest ago."""
+    if sort.column == BY_NOTE.column:
+        return func.coalesce(last_note_on(), literal(date.min, Date()), type_=Date())
+    return Case.number if sort.column == BY_NUMBER.column else Case.opened_on
+
+
 @cache
-def paging(show: Show, *, is_first: bool) -> Select[*tuple[Any, ...]]:
+def paging(show: Show, sort: Sort, *, is_first: bool) -> Select[*tuple[Any, ...]]:
     """The statement for one page of a tab, built once: keys first, so that only shown rows are looked up."""
     closed = Case.closed_on.is_not(None) if show is Show.CLOSED else Case.closed_on.is_(None)
-    keys = select(Case.id).where(visible_to(predicates.READER), closed)
+    key = sort_key(sort)
+    keys = select(Case.id, key.label("key")).where(visible_to(predicates.READER), closed)
     if show is Show.MINE:
         keys = keys.where(Case.worker_id == predicates.READER.staff_id)
     if not is_first:
-        last = tuple_(
-            bindparam("after_day", type_=Case.opened_on.type), bindparam("after_id", type_=Case.id.type)
-        )
-        keys = keys.where(tuple_(Case.opened_on, Case.id) < last)
+        keys = keys.where(behind(key, Case.id, sort))
     size = bindparam("size", type_=Integer())
-    chosen = keys.order_by(Case.opened_on.desc(), Case.id.desc()).limit(size).subquery()
-    return columns().join(chosen, chosen.c.id == Case.id)
+    chosen = keys.order_by(*in_order(key, Case.id, sort)).limit(size).subquery()
+    shown = columns().add_columns(chosen.c.key.label("sort_key")).join(chosen, chosen.c.id == Case.id)
+    return shown.order_by(None).order_by(*in_order(chosen.c.key, chosen.c.id, sort))
 
 
 def page(
@@ -130,14 +143,13 @@ def page(
     show: Show,
     now: datetime,
     *,
-    after: tuple[date, UUID] | None = None,
+    sort: Sort = NEWEST,
+    after: Key | None = None,
     size: int = 25,
 ) -> Sequence[Row[*tuple[Any, ...]]]:
-    """One page of a tab, the latest opened first, after the key `after`."""
-    values = predicates.bound(actor, now, reader_staff=actor.staff_id, size=size)
-    if after:
-        values |= {"after_day": after[0], "after_id": after[1]}
-    return session.execute(paging(show, is_first=after is None), values).all()
+    """One page of a tab, after the key `after`; the last column is what it is sorted by."""
+    values = predicates.bound(actor, now, reader_staff=actor.staff_id, size=size, **place(after))
+    return session.execute(paging(show, sort, is_first=after is None), values).all()
 
 
 @cache

@@ -37,9 +37,21 @@ from portal.disclosures.person_header import label_of
 from portal.people.categories import Category
 from portal.people.forms import differences
 from portal.web.base_form import BaseForm
-from portal.web.pagination import After, after, page_of, page_size
+from portal.web.pagination import (
+    After,
+    address,
+    after,
+    heads,
+    page_of,
+    page_size,
+    sort_of,
+    sorted_after,
+)
 
 bp = Blueprint("cases", __name__, url_prefix="/cases")
+
+
+SORTS = (queries.NEWEST, queries.BY_NUMBER, queries.BY_NOTE)
 
 
 def day_and_id() -> tuple[Any, UUID] | None:
@@ -74,8 +86,12 @@ def index() -> ResponseReturnValue:
     require(actor, Permission.CASEWORK)
     chosen = request.args.get("show", "")
     show = Show(chosen) if chosen in set(Show) else Show.OPEN
-    rows = queries.page(db.read(), actor, show, now, after=day_and_id(), size=page_size() + 1)
-    page = page_of(rows, lambda row: place(row.opened_on, row.id))
+    sort = sort_of(SORTS)
+    rows = queries.page(
+        db.read(), actor, show, now, sort=sort, after=sorted_after(sort), size=page_size() + 1
+    )
+    page = page_of(rows, lambda row: (row.sort_key, row.id), sort=sort)
+    words = {"number": gettext("番号"), "opened": gettext("開始日"), "note": gettext("最後の経過")}
     audit.record_reading(
         AuditEvent.CASES_LISTED, actor=actor, categories=[Category.BASIC], count=len(page.rows)
     )
@@ -83,6 +99,8 @@ def index() -> ResponseReturnValue:
         "cases/index.html",
         page=page,
         show=show,
+        heads=heads(words, sort, SORTS),
+        url_of=lambda tab: address(show=tab),
         label_of=label_of,
         is_carried_over=lambda row: queries.is_carried_over(row.opened_on, row.closed_on, clock.today()),
     )

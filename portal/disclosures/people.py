@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from portal.agencies.models import Agency
 from portal.core import clock
 from portal.core.labels import N_, Labelled
+from portal.core.ordering import Key, Sort, behind, in_order, place
 from portal.core.policy import Actor
 from portal.core.text import LONGEST_QUERY
 from portal.disclosures.models import Basis, Disclosure, DisclosureCategory
@@ -237,12 +238,16 @@ class Wanted(Enum):
     NUMBERED = auto()
 
 
+# The orders of the list. Everybody on it has a name that its reader may see now, so that they may be sorted by it.
+NEWEST, BY_NAME = Sort("new", is_descending=True), Sort("name")
+
+
 @dataclass(frozen=True, slots=True)
 class PersonRow:
-    """One line of the list. `number` is empty outside the home."""
+    """One line of the list. `number` is empty outside the home; `sort_key` is what the list is sorted by."""
 
     id: UUID
-    created_at: datetime
+    sort_key: datetime | str
     label: str
     kana: str
     number: str
@@ -265,21 +270,28 @@ class RelativeRow:
 
 
 def page(
-    session: Session, actor: Actor, now: datetime, *, q: str = "", after: UUID | None = None, size: int = 25
+    session: Session,
+    actor: Actor,
+    now: datetime,
+    *,
+    q: str = "",
+    sort: Sort = NEWEST,
+    after: Key | None = None,
+    size: int = 25,
 ) -> list[PersonRow]:
-    """People whose basic information this reader may see now, the latest registered first, in one statement.
+    """People whose basic information this reader may see now, in one statement.
 
     `q` is any spelling of a name or a part of it, or a whole number of the reader's own agency.
     """
     key = search_key(q[:LONGEST_QUERY])
     values = predicates.bound(
-        actor, now, after=after, size=size, pattern=like_pattern(key), numbers=spellings(q)
+        actor, now, **place(after), size=size, pattern=like_pattern(key), numbers=spellings(q)
     )
     wanted = Wanted.ALL if not q else Wanted.NAMED if key else Wanted.NUMBERED
     return [
         PersonRow(
             id=row.id,
-            created_at=row.created_at,
+            sort_key=row.sort_key,
             label=label_of(row),
             kana=f"{row.family_kana} {row.given_kana}".strip(),
             number=row.number,
@@ -288,19 +300,27 @@ def page(
             home_agency_name=row.home_agency_name,
             contact_prohibited=row.contact_prohibited,
         )
-        for row in session.execute(listing(wanted, is_first=after is None), values)
+        for row in session.execute(listing(wanted, sort, is_first=after is None), values)
     ]
 
 
+def name_key() -> Any:
+    """What people are sorted by: the furigana as far as it is known, else the name, or the pseudonym."""
+    kana, name = Person.family_kana + " " + Person.given_kana, Person.family + " " + Person.given
+    return case((~Person.is_identified, Person.pseudonym), (Person.family_kana != "", kana), else_=name)
+
+
 @cache
-def listing(wanted: Wanted, *, is_first: bool) -> Select[*tuple[Any, ...]]:
-    """The statement for one page, built once for each kind of search; `page` runs it."""
-    ids = keys(wanted, is_first=is_first).subquery()
+def listing(wanted: Wanted, sort: Sort, *, is_first: bool) -> Select[*tuple[Any, ...]]:
+    """The statement for one page, built once for each kind of search and order; `page` runs it."""
+    ids = keys(wanted, sort, is_first=is_first).subquery()
     home = Person.home_agency_id == predicates.READER.agency_id
+    key = Person.created_at if sort.column == NEWEST.column else ids.c.key
+    place_of_row = Person.id if sort.column == NEWEST.column else ids.c.key
     return (
         select(
             Person.id,
-            Person.created_at,
+            key.label("sort_key"),
             Person.family,
             Person.given,
             Person.pseudonym,
@@ -314,15 +334,15 @@ def listing(wanted: Wanted, *, is_first: bool) -> Select[*tuple[Any, ...]]:
         )
         .join(ids, ids.c.id == Person.id)
         .join(Agency, Agency.id == Person.home_agency_id)
-        .order_by(Person.id.desc())
+        .order_by(*in_order(place_of_row, Person.id, sort))
     )
 
 
-def keys(wanted: Wanted, *, is_first: bool) -> Select[*tuple[Any, ...]]:
+def keys(wanted: Wanted, sort: Sort, *, is_first: bool) -> Select[*tuple[Any, ...]]:
     """The ids of one page.
 
     Two walks, each down an index of its own from the newest: the people at home, and the disclosures to this
-    agency. Nothing begins with all people, and no OR joins the two.
+    agency. Nothing begins with all people, and no OR joins the two. Sorted by name, each walk is sorted as a whole.
     """
     at_home = Person.home_agency_id == predicates.READER.agency_id
     own: Any = select(Person.id).where(at_home, ~predicates.is_excluded(predicates.READER, Person.id))
@@ -330,20 +350,31 @@ def keys(wanted: Wanted, *, is_first: bool) -> Select[*tuple[Any, ...]]:
         predicates.tells(Disclosure, predicates.READER, Category.BASIC, predicates.NOW),
         ~predicates.is_excluded(predicates.READER, Disclosure.person_id),
     )
-    walks = [(own, Person.id), (told.distinct(), Disclosure.person_id)]
+    told_person = told.join(Person, Person.id == Disclosure.person_id)
+    is_by_name = sort.column == BY_NAME.column
+    walks = [(own, Person.id), (told_person if is_by_name else told, Disclosure.person_id)]
     if wanted is not Wanted.ALL:
         numbered = own.where(Person.number.in_(bindparam("numbers", expanding=True)))
         named = Person.search_key.like(bindparam("pattern"), escape=LIKE_ESCAPE)
-        found = told.join(Person, Person.id == Disclosure.person_id).where(named).distinct()
-        by_name = [(own.where(named), Person.id), (found, Disclosure.person_id)]
+        by_name = [(own.where(named), Person.id), (told_person.where(named), Disclosure.person_id)]
         walks = [*(by_name if wanted is Wanted.NAMED else ()), (numbered, Person.id)]
     size = bindparam("size", type_=Integer())
     parts = []
-    for walk, column in walks:
-        part = walk if is_first else walk.where(column < bindparam("after", type_=Person.id.type))
-        parts.append(select(part.order_by(column.desc()).limit(size).subquery()))
+    for walk, row_id in walks:
+        # By the newest, the id says it all: ids are given out in the order of time.
+        key = name_key() if is_by_name else row_id
+        part = walk.add_columns(key.label("key"))
+        part = part if row_id is Person.id else part.distinct()
+        if not is_first:
+            part = part.where(behind(key, row_id, sort) if is_by_name else earlier(row_id, sort))
+        parts.append(select(part.order_by(*in_order(key, row_id, sort)).limit(size).subquery()))
     both = union(*parts).subquery()
-    return select(both.c.id).order_by(both.c.id.desc()).limit(size)
+    return select(both.c.id, both.c.key).order_by(*in_order(both.c.key, both.c.id, sort)).limit(size)
+
+
+def earlier(row_id: Any, sort: Sort) -> Any:
+    last = bindparam("after_id", type_=Person.id.type)
+    return row_id < last if sort.is_descending else row_id > last
 
 
 def spellings(number: str) -> list[str]:

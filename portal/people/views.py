@@ -10,7 +10,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from portal.accounts.gate import refusals, signed_in
+from portal.accounts.gate import live_session, refusals, signed_in
 from portal.activities import queries as activity_queries
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
@@ -42,27 +42,40 @@ from portal.people.forms import (
 from portal.people.queries import OwnPerson
 from portal.referrals import queries as referrals
 from portal.referrals.queries import Filter
-from portal.web.pagination import after, page_of, page_size
+from portal.web.pagination import address, heads, page_of, page_size, sort_of, sorted_after
+from portal.web.stored_searches import asked_search, store
 
 bp = Blueprint("people", __name__, url_prefix="/people")
+
+SORTS = (people.NEWEST, people.BY_NAME)
 bp.register_blueprint(family_views.bp)
 
 
 @bp.route("/", methods=["GET", "POST"])
 def index() -> ResponseReturnValue:
-    """The list; what is searched for comes by POST, so that no name ever stands in an address."""
-    actor, form, now = signed_in(), SearchForm(), clock.now()
+    """The list. What is searched for is sent by POST and stored: no name stands in an address."""
+    actor, form, now, owner = signed_in(), SearchForm(), clock.now(), live_session().id
     require(actor, Permission.CASEWORK)
-    q = (form.q.data or "") if form.is_submitted() else ""
+    if form.validate_on_submit():
+        return redirect(address(s=store(form.q.data, owner) if form.q.data else None), 303)
+    search, sort = asked_search(owner), sort_of(SORTS)
     rows: list[people.PersonRow] = []
-    if not form.is_submitted() or form.validate():
-        cursor = after()
-        rows = people.page(db.read(), actor, now, q=q, after=cursor and cursor[1], size=page_size() + 1)
-    page = page_of(rows, lambda row: (row.created_at, row.id))
+    if not form.is_submitted() and not search.is_gone:
+        form.q.data = search.q
+        begin = sorted_after(sort)
+        rows = people.page(db.read(), actor, now, q=search.q, sort=sort, after=begin, size=page_size() + 1)
+    page = page_of(rows, lambda row: (row.sort_key, row.id), sort=sort)
     ids = [row.id for row in page.rows]
     supported = set(db.read().scalars(case_queries.people_in_open_cases(actor, ids)))
     note_list(actor, len(ids))
-    return render_template("people/index.html", page=page, form=form, q=q, supported=supported)
+    return render_template(
+        "people/index.html",
+        page=page,
+        form=form,
+        search=search,
+        supported=supported,
+        heads=heads({"name": gettext("氏名"), "new": gettext("登録順")}, sort, SORTS),
+    )
 
 
 def note_list(actor: Actor, count: int, ground: str | None = None) -> None:

@@ -144,7 +144,7 @@ def index() -> ResponseReturnValue:
         words=words,
         heads=heads(words, sort, SORTS),
         tabs=tabs(shown),
-        is_narrowed=bool(request.args.keys() - {"after", "sort", "rows"}),
+        is_narrowed=bool(request.args.keys() - {"after", "sort", "rows", "show"}),
         today=clock.today(),
         printed_at=clock.now(),
     )

@@ -100,7 +100,11 @@ def referral_with_20_events(visitor: Visitor, engine: Engine, here: World) -> It
 def name_search(visitor: Visitor, _engine: Engine, _here: World) -> Iterator[bytes]:
     fields = visitor.hidden("/people/")
     names = ("山田", "やまだ", "ﾔﾏﾀﾞ", "髙橋", "さとう", "花子", "タロウ")
-    return cycle([visitor.post("/people/", fields | {"q": name}) for name in names])
+    stored = [visitor.ask(visitor.post("/people/", fields | {"q": name}))[1] for name in names]
+    found = [re.search(r"/people/\?s=[\w-]+", body) for body in stored]
+    if not all(found):
+        raise Wrong("a search was not stored")
+    return cycle([visitor.get(one[0]) for one in found if one])
 
 
 SENDABLE = """

@@ -426,7 +426,7 @@ def test_the_list_has_its_tabs_and_pages(
         seen = []
         while url:
             page = visit.get(url).text
-            seen += re.findall(r'href="/cases/([0-9a-f-]{36})"', page)
+            seen += dict.fromkeys(re.findall(r'href="/cases/([0-9a-f-]{36})"', page))
             following = re.search(r'rel="next"\s+href="([^"]+)"', page)
             url = following[1].replace("&amp;", "&") if following else None
         return seen
@@ -434,7 +434,14 @@ def test_the_list_has_its_tabs_and_pages(
     assert listed("/cases/") == [str(one) for one in (mine, made[4], made[2], made[3], made[1])]
     assert listed("/cases/?show=mine") == [str(mine)]
     assert listed("/cases/?show=closed") == [str(made[0])]
-    assert listed("/cases/?show=nonsense") == listed("/cases/")
+    assert listed("/cases/?show=nonsense&sort=family") == listed("/cases/")
+    numbered = [str(one) for one in (*made[1:], mine)]
+    assert listed("/cases/?sort=number") == numbered
+    assert listed("/cases/?sort=-number") == numbered[::-1]
+    make_note(member, made[2], held_on=clock.today() - timedelta(days=1))
+    make_note(member, made[1], held_on=clock.today())
+    assert listed("/cases/?sort=-note")[:2] == [str(made[1]), str(made[2])]
+    assert listed("/cases/?sort=note")[-2:] == [str(made[2]), str(made[1])]
     assert "就職" in visit.get("/cases/?show=closed").text
 
 

@@ -174,8 +174,8 @@ def test_it_beats_the_home_the_basis_and_the_case(office: Office, browser: SignI
         "/exclusions/",
     ):
         assert "相反子" not in client.get(path).get_data(as_text=True), path
-    found = client.post("/people/", data={"q": "相反子"}).get_data(as_text=True)
-    nobody = client.post("/people/", data={"q": "不在子"}).get_data(as_text=True)
+    found = client.post("/people/", data={"q": "相反子"}, follow_redirects=True).get_data(as_text=True)
+    nobody = client.post("/people/", data={"q": "不在子"}, follow_redirects=True).get_data(as_text=True)
     assert blurred(found.replace("相反子", "不在子")) == blurred(nobody)
     with pytest.raises(NoResultFound):
         cases.write_note(

@@ -311,7 +311,7 @@ def test_a_pseudonym_becomes_a_name_when_the_person_agrees(browser: Visit) -> No
     person = stored(person_id)
     assert (person.label, person.pseudonym, person.birth) == ("山田 太郎", "", date(1986, 5, 1))
     assert (person.sex, person.household) == ("男", "母と2人暮らし")
-    assert "山田 太郎" in visit.post("/people/", data={"q": "やまだ"}).text
+    assert "山田 太郎" in visit.post("/people/", data={"q": "やまだ"}, follow_redirects=True).text
     assert visit.get(path).status_code == 403
 
 

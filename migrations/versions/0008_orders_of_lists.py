@@ -1,7 +1,7 @@
 """orders of lists
 
-Revision ID: 0007
-Revises: 0006
+Revision ID: 0008
+Revises: 0007
 Create Date: 2026-11-30 21:50:00.000000
 
 """
@@ -9,8 +9,8 @@ Create Date: 2026-11-30 21:50:00.000000
 from alembic import op
 
 # revision identifiers, used by Alembic.
-revision = '0007'
-down_revision = '0006'
+revision = '0008'
+down_revision = '0007'
 branch_labels = None
 depends_on = None
 

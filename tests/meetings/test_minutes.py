@@ -32,7 +32,8 @@ from portal.meetings.schedule import services as schedule_services
 from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import MeetingAction, MeetingKind, MeetingStatus
 from portal.people.categories import Category
-from tests.factories import Member, make_agency, make_consent, make_member, make_person
+from portal.referrals.conversation import send_message
+from tests.factories import Member, make_agency, make_consent, make_member, make_person, make_referral
 from tests.meeting_factories import make_item, make_meeting, name_member, take_step
 
 A, S = MeetingAction, MeetingStatus
@@ -540,3 +541,37 @@ def test_as_many_questions_for_ten_items_as_for_one(browser: Any, count_queries:
         for _ in range(9):
             make_item(table.chair, table.meeting_id)
     assert counts[:2] == counts[2:]
+
+
+@pytest.mark.both_databases
+def test_the_page_of_an_item_shows_its_background_to_those_who_may_see_it(browser: Any, app: Flask) -> None:
+    chair, partner, third = make_member(make_agency(), Role.COORDINATOR), make_member(), make_member()
+    person = make_person(chair, family="見本", given="花子", birth=clock.today() - timedelta(days=34 * 366))
+    make_consent(chair, person, [third])
+    referral = make_referral(chair, partner, person_id=person, need="週に一度の見学をお願いします。")
+    send_message(partner.actor, referral, "来月なら席があります。")
+    about = {"person_id": person, "referral_id": referral, "categories": [Category.BASIC]}
+    former = make_meeting(chair, [partner, third], starts_at=clock.now() - timedelta(days=7))
+    spoken = make_item(chair, former, **about, minutes_text="前回は本人の希望を確かめた。")
+    now = make_meeting(chair, [partner, third], starts_at=clock.now())
+    item = make_item(chair, now, **about)
+    for meeting in (former, now):
+        take_step(chair, meeting, A.ANNOUNCE)
+    browser(third).get(f"/meetings/{now}/packet")
+    for meeting in (former, now):
+        take_step(chair, meeting, A.BEGIN)
+    path = f"/meetings/{now}/items/{item}/minutes"
+    for reader in (chair, partner):
+        page = browser(reader).get(path).text
+        for shown in ("34歳", "週に一度の見学", "来月なら席が", "前回は本人の希望"):
+            assert shown in page
+        read = select(AuditEntry.event).where(
+            AuditEntry.staff_id == reader.staff_id, AuditEntry.object_id == referral
+        )
+        assert AuditEvent.REFERRAL_READ in set(db.read.scalars(read))
+        db.end()
+    page = browser(third).get(path).text
+    assert "見本" in page
+    for hidden in ("週に一度の見学", "来月なら席が", "前回は本人の希望"):
+        assert hidden not in page, "told of the person, and not of the referral nor of the meeting before"
+    assert item_of(spoken).minutes_text

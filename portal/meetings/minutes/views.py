@@ -21,7 +21,7 @@ from portal.meetings.agenda import queries as agenda_queries
 from portal.meetings.agenda.queries import ItemView, MeetingView
 from portal.meetings.agenda.views import name_of, reason_of
 from portal.meetings.blueprint import bp
-from portal.meetings.minutes import queries, services, text
+from portal.meetings.minutes import background, queries, services, text
 from portal.meetings.minutes.forms import (
     AddendumForm,
     ConfirmForm,
@@ -260,6 +260,7 @@ def item_page(meeting: MeetingView, item: ItemView, form: MinutesForm) -> Respon
         may_settle=meeting.status is S.IN_SESSION and item.stands,
         settle=SettleForm(formdata=None, data={"version": item.version}),
         revisions=queries.load_revisions(db.read(), actor, item.id, now),
+        background=background.show(actor, meeting, item),
         name=name_of(item),
         S=S,
     )

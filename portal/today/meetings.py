@@ -29,6 +29,7 @@ from portal.people.categories import Category
 from portal.wall import predicates
 
 DAYS = 14
+NEW_FOR = timedelta(days=5)  # a new promise stands there, however far off its day is
 MOST_MEETINGS = 10
 MOST_PROMISES = 20
 
@@ -183,9 +184,7 @@ def promises_statement() -> Select[*tuple[Any, ...]]:
 
 def promises(session: Session, actor: Actor, now: datetime) -> list[PromiseView]:
     """What one's own agency has promised lately, or by the end of these days; overdue promises first."""
-    near = timedelta(days=DAYS)
-    values = predicates.bound(
-        actor, now, last=clock.japan_date(now) + near, lately=now - near, size=MOST_PROMISES
-    )
+    last = clock.japan_date(now) + timedelta(days=DAYS)
+    values = predicates.bound(actor, now, last=last, lately=now - NEW_FOR, size=MOST_PROMISES)
     rows = session.execute(promises_statement(), values).all()
     return outcome_queries.views(session, actor, rows, now)

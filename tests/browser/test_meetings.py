@@ -179,6 +179,7 @@ def test_a_meeting_is_run_by_keyboard(visit: Visit, table: Table, width: int) ->
 
     keys.follow("会議を進める")
     keys.follow("会議を始める")
+    expect(page.get_by_role("heading", level=1)).to_have_text("会議を始める")
     axe.check(page)
     keys.type("理由", "台風の予報のため一日早める")
     keys.tick("上のことを確かめたうえで進めます")

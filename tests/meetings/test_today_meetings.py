@@ -95,6 +95,7 @@ def test_what_one_owes_stands_there_in_ones_own_open_days(
             convener, item_id, kind="action", owner_agency_id=partner.agency_id, due_on=due, text=text
         )
     make_outcome(convener, item_id, kind="action", text="こちらの対応事項")
+    assert "名簿を作る" in words_of(browser(partner).get("/")), "at once, while the meeting goes on"
     at("2026-04-13T10:00")
     page = words_of(browser(partner).get("/"))
     found = coming(page)

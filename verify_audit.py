@@ -219,8 +219,8 @@ BOUND: dict[str, dict[str, str]] = {
     "agenda_item": typed(
         id="brought_by_id id issue_id meeting_id outcome_id person_id presenter_agency_id referral_id shared_by_id "
         "subject_id",
-        time="created_at postponed_at removed_at",
-        int="minutes position reason_count version",
+        time="created_at postponed_at removed_at revised_at waiting_since",
+        int="minutes number position reason_count revision version",
         bool="is_touched shared",
         text="kind minutes_text postponed_why reason_on removed_why source text title",
     ),

@@ -16,6 +16,7 @@ from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.core import clock
 from portal.core.db import db
+from portal.meetings.agenda import numbers
 from portal.meetings.agenda.models import AgendaItem, ItemCategory
 from portal.meetings.issues.models import LocalIssue
 from portal.meetings.outcomes.models import MeetingOutcome
@@ -134,6 +135,7 @@ def make_item(
         session.flush()
         session.add_all(ItemCategory(item_id=item.id, category=Category(one)) for one in categories)
         audit.record(AuditEvent.ITEM_ADDED, item, actor=member.actor, person_id=item.person_id)
+        numbers.give(session, member.actor, session.get_one(Meeting, meeting_id))
     return item.id
 
 

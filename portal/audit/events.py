@@ -77,6 +77,7 @@ class AuditEvent(Labelled):
     ITEM_ADDED = "item:added", N_("議題を追加")
     ITEM_CHANGED = "item:changed", N_("議題を変更")
     ITEM_SHARED = "item:shared", N_("議題の共有範囲を変更")
+    PACKET_PREVIEWED = "packet:previewed", N_("会議資料の下書きを閲覧")
     PACKET_OPENED = "packet:opened", N_("会議資料を閲覧")
     MINUTES_WRITTEN = "minutes:written", N_("議事録を記録")
     MINUTES_READ = "minutes:read", N_("議事録を閲覧")

@@ -68,6 +68,11 @@ def readable(reader: Actor, now: datetime) -> ColumnElement[bool]:
     return asked(f"{rules.ENTERS} AND {rules.grounds('t', living=True)}", reader, now, m=Meeting)
 
 
+def may_name(reader: Actor) -> ColumnElement[bool]:
+    """The item is not discussed anonymously, or is the reader's own."""
+    return asked(rules.names("t"), reader, m=Meeting)
+
+
 def named(reader: Actor, now: datetime, person: Any) -> ColumnElement[bool]:
     """The name of its person may stand beside it. `person` is joined to the item.
 
@@ -75,6 +80,6 @@ def named(reader: Actor, now: datetime, person: Any) -> ColumnElement[bool]:
     """
     return and_(
         present(reader, now),
-        asked(rules.names("t"), reader, m=Meeting),
+        may_name(reader),
         predicates.sees(reader, Category.BASIC, now, person),
     )

@@ -84,7 +84,7 @@ SHOWN: Mapping[str, str] = {
     "agenda_item": (
         "id created_at meeting_id kind source subject_id person_id referral_id issue_id outcome_id "
         "brought_by_id shared shared_by_id reason_on reason_count presenter_agency_id minutes position "
-        "is_touched removed_at postponed_at version"
+        "number waiting_since revision revised_at is_touched removed_at postponed_at version"
     ),
     "agenda_item_category": "item_id category",
     "agenda_item_reason": "item_id source subject_id reason_on reason_count",

@@ -35,7 +35,7 @@ def cells(reader: Member, meeting_id: UUID) -> dict[tuple[UUID, UUID], matrix.Ce
 
 
 def opened(reader: Member, meeting_id: UUID) -> set[UUID]:
-    _, items = packet_services.open_packet(reader.actor, meeting_id)
+    items = packet_services.open_packet(reader.actor, meeting_id).items
     db.end()
     return {item.id for item in items}
 

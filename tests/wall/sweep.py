@@ -95,7 +95,8 @@ def arguments(rule: Rule, tables: Tables) -> Iterator[dict[str, Any]]:
         if len(ids) == 2:
             parent, child = found[ids[0]], found[ids[1]]
             row = tables[table_of(ids[1], tables)].get(child)
-            if row and not belongs(row, parent, ids[0]) and (parent, child) not in wrong:
+            is_seat = ids[1] == "agency_id"  # an agency belongs to no meeting, and may sit at any
+            if row and not is_seat and not belongs(row, parent, ids[0]) and (parent, child) not in wrong:
                 continue
         yield found
 

@@ -182,7 +182,7 @@ class Hearing:
                 assert (error.type is NoResultFound) == (not truth.sits_at(works, self.meeting_id)), name
                 due = {}
             else:
-                _meeting, views = packet_services.open_packet(reader.actor, self.meeting_id)
+                views = packet_services.open_packet(reader.actor, self.meeting_id).items
                 wise_after = oracle.read(self.url)
                 asked = (works, me)
                 then = clock.now()

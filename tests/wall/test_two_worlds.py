@@ -16,6 +16,8 @@ from flask import Flask
 
 from portal.core import clock
 from portal.disclosures import services as disclosures
+from portal.meetings.agenda import numbers
+from portal.meetings.agenda.numbers import LOTS
 from portal.meetings.packets.services import open_packet
 from portal.people import services as people
 from portal.people.categories import Category
@@ -42,6 +44,7 @@ class Ids:
 
     def __init__(self) -> None:
         self.shared, self.hidden, self.is_hidden = 0, 0, False
+        self.lots = {False: 0, True: 0}
 
     def __call__(self) -> UUID:
         if self.is_hidden:
@@ -49,6 +52,12 @@ class Ids:
         else:
             self.shared += 1
         return UUID(int=(0x01A2 << 112) | (self.shared << 64) | (0x8 << 60) | (self.hidden * self.is_hidden))
+
+    def drawn(self, _taken: object) -> int:
+        """The lots of agenda items likewise: drawn from one end, and from the other."""
+        self.lots[self.is_hidden] += 1
+        drawn = self.lots[self.is_hidden]
+        return LOTS[-drawn] if self.is_hidden else LOTS[drawn - 1]
 
     @contextmanager
     def behind_the_wall(self) -> Iterator[None]:
@@ -165,6 +174,7 @@ class Town:
 
     def enter(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sys.modules["portal.core.db"], "uuid7", self.ids)
+        monkeypatch.setattr(numbers, "drawn", self.ids.drawn)
         for module, serial in zip((factories, meeting_factories), self.serials, strict=True):
             monkeypatch.setattr(module, "serial", serial)
 

@@ -1,8 +1,8 @@
-"""Drafting an agenda from the work: remade until the meeting is announced, and kept in step until it begins."""
+"""Drafting an agenda from the work: remade until the meeting is announced; what comes later waits to be taken in."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -24,7 +24,7 @@ from portal.meetings.agenda.sources import SOURCES, everything, standing_elsewhe
 from portal.meetings.schedule import queries, services
 from portal.meetings.schedule.models import Meeting
 from portal.meetings.schedule.queries import members_of
-from portal.meetings.states import HELD, ItemKind, MeetingKind, Source
+from portal.meetings.states import HELD, ItemKind, MeetingKind, MeetingStatus, Source
 from portal.referrals.models import Referral
 
 WINDOW = timedelta(days=14)  # what is new to a meeting without a predecessor
@@ -36,7 +36,7 @@ MOST = 40
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """`since` is when the last meeting of the series was held; `previous_id` is that meeting."""
+    """`since` is when the agenda of the last meeting of the series was frozen; `previous_id` is that meeting."""
 
     meeting_id: UUID
     series_id: UUID | None
@@ -86,7 +86,7 @@ def of(session: Session, meeting: Meeting, now: datetime) -> Setting:
     previous = None
     if meeting.series_id:
         earlier = (
-            select(Meeting.id, Meeting.starts_at)
+            select(Meeting.id, Meeting.starts_at, Meeting.announced_at)
             .where(
                 Meeting.series_id == meeting.series_id,
                 Meeting.starts_at < meeting.starts_at,
@@ -105,7 +105,9 @@ def of(session: Session, meeting: Meeting, now: datetime) -> Setting:
         members=tuple(sorted(session.scalars(members_of(meeting.id)))),
         day=clock.japan_date(meeting.starts_at),
         starts_at=meeting.starts_at,
-        since=previous.starts_at if previous else min(now, meeting.starts_at) - WINDOW,
+        since=min(previous.starts_at, previous.announced_at or previous.starts_at)
+        if previous
+        else min(now, meeting.starts_at) - WINDOW,
         previous_id=previous.id if previous else None,
         now=now,
     )
@@ -186,6 +188,8 @@ def usual_minutes(kind: ItemKind) -> int:
 def refresh(actor: Actor, meeting_id: UUID) -> None:
     """Bring the agenda in step with the work; writes nothing when it is, or once the meeting has begun.
 
+    After the announcement what stands on it stays as it is, and what is new waits for the convener.
+
     Raises:
         NoResultFound: no meeting to which this actor's agency is invited.
     """
@@ -230,10 +234,16 @@ def plan(session: Session, meeting: Meeting) -> Plan:
     present: dict[UUID | None, AgendaItem] = {
         item.subject_id: item for item in items if item.source is not Source.HAND and item.subject_id
     }
-    pairs = [(one, match(one, present)) for one in wanted]
-    matched = [pair for _one, pair in pairs if pair]
-    kept = {item.id for item, _found in matched}
+    is_frozen = meeting.status is not MeetingStatus.DRAFT
+    frozen = {item.id for item in present.values() if is_frozen and item.waiting_since is None}
+    stays = frozen | {item.id for item in present.values() if item.is_touched}
     standing = reasons_of(session, meeting.id)
+    for item in [item for item in present.values() if item.id in frozen]:
+        # What is one of its further reasons is on the frozen agenda already.
+        present |= {subject_id: item for _, subject_id, _, _ in standing.get(item.id, ())}
+    pairs = [(one, match(one, present, stays)) for one in wanted]
+    kept = {pair[0].id for _one, pair in pairs if pair} | stays
+    matched = [pair for _one, pair in pairs if pair and pair[0].id not in frozen]
     return Plan(
         new=[one for one, pair in pairs if pair is None and one.referral_id not in by_hand],
         changed=[(item, values) for item, found in matched if (values := differing(item, found))],
@@ -242,12 +252,14 @@ def plan(session: Session, meeting: Meeting) -> Plan:
             for item, found in matched
             if {reason_key(one) for one in found.further} != standing.get(item.id, set())
         ],
-        stale=[item for item in present.values() if item.id not in kept and not item.is_touched],
+        stale=[item for item in present.values() if item.id not in kept],
     )
 
 
-def match(found: Found, present: dict[UUID | None, AgendaItem]) -> tuple[AgendaItem, Found] | None:
-    """The item of this matter: the one of its first reason, else one that somebody touched for another reason.
+def match(
+    found: Found, present: dict[UUID | None, AgendaItem], stays: Collection[UUID]
+) -> tuple[AgendaItem, Found] | None:
+    """The item of this matter: the one of its first reason, else one that stays and stands for another reason.
 
     That one keeps its own reason first.
     """
@@ -255,7 +267,7 @@ def match(found: Found, present: dict[UUID | None, AgendaItem]) -> tuple[AgendaI
         return item, found
     for one in found.further:
         item = present.get(one.subject_id)
-        if item is not None and item.is_touched:
+        if item is not None and item.id in stays:
             others = tuple(replace(each, further=()) for each in found.reasons if each is not one)
             return item, replace(one, further=others)
     return None
@@ -409,6 +421,8 @@ def put_on(session: Session, actor: Actor, meeting: Meeting, found: Found) -> No
         minutes=usual_minutes(found.item_kind),
         position=place_for(session, meeting.id, found.source),
     )
+    if meeting.status is not MeetingStatus.DRAFT:
+        item.removed_at = item.waiting_since = clock.now()
     former = session.get(AgendaItem, found.copied_id) if found.copied_id else None
     if former:
         take_over(item, former)

@@ -20,6 +20,9 @@ class AgendaItem(Identified, Versioned, Audited, Base):
     `brought_by_id` is the agency whose matter it is. Others at the table learn of a person only when it is
     `shared`: the opening of a packet then discloses the categories of `ItemCategory`, on the basis of the
     meeting's kind. `minutes_text` is what was said; `version` guards it and everything else of the item.
+    `number` is given once the meeting is announced (`numbers`); from then on `revision` counts the changes to
+    the item. What the work brings then is off the agenda (`removed_at`) from `waiting_since` until the convener
+    takes it in.
     """
 
     __tablename__ = "agenda_item"
@@ -51,7 +54,11 @@ class AgendaItem(Identified, Versioned, Audited, Base):
     presenter_agency_id: Mapped[UUID] = mapped_column(ForeignKey("agency.id"))
     minutes: Mapped[int]
     position: Mapped[int]
+    number: Mapped[int | None]
     is_touched: Mapped[bool] = mapped_column(default=False)  # by hand: redrafting leaves it on the agenda
+    waiting_since: Mapped[datetime | None]
+    revision: Mapped[int | None]
+    revised_at: Mapped[datetime | None]
     removed_why: Mapped[str] = mapped_column(default="")
     removed_at: Mapped[datetime | None]
     postponed_why: Mapped[str] = mapped_column(default="")

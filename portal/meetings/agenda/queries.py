@@ -119,6 +119,7 @@ class ReferralGlance:
     status: ReferralStatus
     from_name: str
     to_name: str
+    need: str  # what is asked (お願いしたいこと); empty to a side that may read it no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +138,13 @@ class ItemView:
 
     `is_hidden`: a closed item (非公開の議題), shown to whoever arranges the agenda with its presenter and
     minutes only; everything below `version` is then empty. `is_readable`: its words and minutes may be read.
-    `brief` is the person where the reader may name them. `number` counts what this reader sees.
+    `person_summary` is the person where the reader may name them. `number` is the same for every reader; None
+    before the meeting is announced. `waits`: the work brought it after that, and it is not taken in yet.
+    `revision` counts the changes to it since the announcement.
     """
 
     id: UUID
-    number: int
+    number: int | None
     is_hidden: bool
     presenter_agency_id: UUID
     presenter_name: str
@@ -172,7 +175,15 @@ class ItemView:
     removed_why: str = ""
     postponed_why: str = ""
     stands: bool = True
+    waits: bool = False
+    revision: int = 0
+    revised_at: datetime | None = None
     minutes_text: str = ""
+
+    @property
+    def mark(self) -> str:
+        """The number as it stands before the item; empty while it has none."""
+        return "" if self.number is None else f"{self.number}."
 
     @property
     def label(self) -> str:
@@ -250,6 +261,20 @@ def sights() -> CTE:
     )
 
 
+# Of each item, also of one that is closed to whoever arranges the agenda.
+ALWAYS = (
+    AgendaItem.id,
+    AgendaItem.number,
+    AgendaItem.position,
+    AgendaItem.version,
+    AgendaItem.minutes,
+    AgendaItem.presenter_agency_id,
+    AgendaItem.removed_at,
+    AgendaItem.postponed_at,
+    AgendaItem.waiting_since,
+)
+
+
 @cache
 def items_statement() -> Select[*tuple[Any, ...]]:
     """Every item, without the columns that this reader may not see, which the database leaves out."""
@@ -260,13 +285,7 @@ def items_statement() -> Select[*tuple[Any, ...]]:
     item = AgendaItem
     return (
         select(
-            item.id,
-            item.position,
-            item.version,
-            item.minutes,
-            item.presenter_agency_id,
-            item.removed_at,
-            item.postponed_at,
+            *ALWAYS,
             presenter.name.label("presenter_name"),
             present.label("is_present"),
             readable.label("is_readable"),
@@ -274,6 +293,8 @@ def items_statement() -> Select[*tuple[Any, ...]]:
             shown(present, item.source, "source"),
             shown(present, item.reason_on, "reason_on"),
             shown(present, item.reason_count, "reason_count"),
+            shown(present, item.revision, "revision"),
+            shown(present, item.revised_at, "revised_at"),
             shown(present, item.brought_by_id, "brought_by_id"),
             shown(present, bringer.name, "brought_by_name"),
             shown(present, item.shared, "shared"),
@@ -296,6 +317,7 @@ def items_statement() -> Select[*tuple[Any, ...]]:
             shown(present, former.kind, "former_kind"),
             shown(present, former.starts_at, "former_starts_at"),
             shown(present, former.status, "former_status"),
+            shown(and_(party, readable), Referral.need, "need"),
             shown(party, sender.name, "from_name"),
             shown(party, recipient.name, "to_name"),
         )
@@ -340,17 +362,11 @@ def categories_statement() -> Select[*tuple[Any, ...]]:
 
 @cache
 def closed_statement() -> Select[*tuple[Any, ...]]:
-    """The number and length of items: nothing of what they are about."""
+    """Place, number and length of items: nothing of what they are about."""
     item = AgendaItem
     return (
         select(
-            item.id,
-            item.position,
-            item.version,
-            item.minutes,
-            item.presenter_agency_id,
-            item.removed_at,
-            item.postponed_at,
+            *ALWAYS,
             Agency.name.label("presenter_name"),
             false().label("is_present"),
             null().label("person_id"),
@@ -401,24 +417,8 @@ def load_items(
     told: dict[UUID, list[Category]] = {}
     for item_id, category in session.execute(categories_statement(), values):
         told.setdefault(item_id, []).append(category)
-    return views(rows, actor, people, told, reasons.load(session, values))
-
-
-def views(
-    rows: Sequence[Row[*tuple[Any, ...]]],
-    actor: Actor,
-    people: dict[UUID, PersonSummary],
-    told: dict[UUID, list[Category]],
-    further: dict[UUID, list[Any]],
-) -> list[ItemView]:
-    found: list[ItemView] = []
-    number = 0
-    for row in rows:
-        stands = row.removed_at is None and row.postponed_at is None
-        number += stands
-        why = further.get(row.id, ())
-        found.append(view_of(row, actor, people, told, why, number=number if stands else 0))
-    return found
+    further = reasons.load(session, values)
+    return [view_of(row, actor, people, told, further.get(row.id, ())) for row in rows]
 
 
 def view_of(
@@ -427,18 +427,17 @@ def view_of(
     people: dict[UUID, PersonSummary],
     told: dict[UUID, list[Category]],
     further: Sequence[Any],
-    *,
-    number: int,
 ) -> ItemView:
     always = {
         "id": row.id,
-        "number": number,
+        "number": row.number,
         "presenter_agency_id": row.presenter_agency_id,
         "presenter_name": row.presenter_name,
         "minutes": row.minutes,
         "position": row.position,
         "version": row.version,
         "stands": row.removed_at is None and row.postponed_at is None,
+        "waits": row.waiting_since is not None,
     }
     if not row.is_present:
         return ItemView(is_hidden=True, **always)
@@ -451,6 +450,7 @@ def view_of(
             row.referral_status,
             row.from_name,
             row.to_name,
+            row.need or "",
         )
     former = None
     if row.former_id:
@@ -462,6 +462,8 @@ def view_of(
         source=row.source,
         reason_on=row.reason_on,
         reason_count=row.reason_count,
+        revision=row.revision or 0,
+        revised_at=row.revised_at,
         is_readable=row.is_readable,
         is_own=row.brought_by_id == actor.agency_id,
         brought_by_id=row.brought_by_id,
@@ -485,7 +487,23 @@ def view_of(
     )
 
 
-# What the page of a meeting says about its agenda as a whole: time taken, and the share of reports afterwards.
+# What the page of a meeting says about its agenda as a whole: revisions, time taken, the share of reports afterwards.
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """How often what this reader sees of the agenda has changed since the announcement, and when last (改訂)."""
+
+    count: int
+    at: datetime
+
+
+def revision_of(items: Sequence[ItemView]) -> Revision | None:
+    """None while nothing has changed. Other readers count other changes: none tells of a closed item."""
+    changes = [(item.revision, item.revised_at) for item in items if item.revised_at]
+    if not changes:
+        return None
+    return Revision(sum(count for count, _ in changes), max(at for _, at in changes))
 
 
 @dataclass(frozen=True, slots=True)

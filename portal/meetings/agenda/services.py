@@ -21,14 +21,14 @@ from portal.core.policy import Actor, Permission, can, require
 from portal.disclosures import services as disclosures
 from portal.disclosures.models import Basis
 from portal.meetings import item_visibility
-from portal.meetings.agenda import queries
+from portal.meetings.agenda import numbers, queries
 from portal.meetings.agenda.drafting import GAP
 from portal.meetings.agenda.models import AgendaItem, ItemCategory
 from portal.meetings.issues.models import LocalIssue
 from portal.meetings.schedule import queries as schedule_queries
 from portal.meetings.schedule import services
 from portal.meetings.schedule.models import Meeting
-from portal.meetings.states import ItemKind, MeetingKind, Source
+from portal.meetings.states import ItemKind, MeetingKind, MeetingStatus, Source
 from portal.people.categories import Category
 from portal.referrals import queries as referrals
 from portal.referrals.drafts import require_nameless
@@ -184,7 +184,7 @@ def held(session: Session, actor: Actor, item_id: UUID) -> tuple[Meeting, Agenda
 
     Raises:
         NoResultFound: none that the actor may know of; whoever arranges the agenda knows of closed items.
-        Conflict: the meeting has begun.
+        Conflict: the meeting has begun, and this is no item that waits for whoever arranges the agenda.
     """
     meeting_id = session.scalars(select(AgendaItem.meeting_id).where(AgendaItem.id == item_id)).one()
     meeting = services.locked(session, actor, meeting_id)
@@ -201,9 +201,14 @@ def held(session: Session, actor: Actor, item_id: UUID) -> tuple[Meeting, Agenda
         .execution_options(populate_existing=True)
     )
     item = session.scalars(statement).one()
-    if not meeting.is_coming:
+    if not (meeting.is_coming or (item.waiting_since is not None and may_add(actor, meeting))):
         raise Conflict(TOO_LATE)
     return meeting, item
+
+
+def may_add(actor: Actor, meeting: Meeting) -> bool:
+    """Before it begins everyone at the table adds items; in session, whoever arranges the agenda."""
+    return meeting.is_coming or (meeting.status is MeetingStatus.IN_SESSION and arranges(actor, meeting))
 
 
 def arranges(actor: Actor, meeting: Meeting) -> bool:
@@ -236,9 +241,12 @@ def changed(
     categories: Collection[Category] = (),
     **values: Any,
 ) -> None:
-    """Set these values by hand, and log what really changed."""
+    """Set these values by hand, and log what really changed. After the announcement it is a revision."""
     item.advance(version)
+    stood = item.stands
     changes = item.apply(**values, is_touched=True)
+    if stood or item.stands:
+        revise(meeting, item)
     meeting.advance(None)
     basis = meeting.basis if item.person_id else None
     audit.record(
@@ -251,6 +259,12 @@ def changed(
         changes=changes,
     )
     note_step(actor, meeting)
+
+
+def revise(meeting: Meeting, item: AgendaItem) -> None:
+    """Count one change since the announcement: packets then say 改訂."""
+    if meeting.status is not MeetingStatus.DRAFT:
+        item.apply(revision=(item.revision or 0) + 1, revised_at=clock.now())
 
 
 def told_by(session: Session, item: AgendaItem) -> frozenset[Category]:
@@ -272,11 +286,11 @@ def facts_of(item: AgendaItem, categories: frozenset[Category]) -> ItemFacts:
 
 
 def add_item(actor: Actor, meeting_id: UUID, facts: ItemFacts, *, idempotency_key: str | None = None) -> UUID:
-    """Put a matter of one's own agency on the agenda; returns the item's id.
+    """Put a matter of one's own agency on the agenda, in session too as its convener; returns the item's id.
 
     Raises:
         NoResultFound: no such meeting, person, referral or issue that this actor may know of.
-        Conflict: the meeting has begun.
+        Conflict: the meeting has begun, or, for its convener, has ended.
         Invalid: a field does not fit the others or the kind of the meeting.
     """
     item_id = new_id()
@@ -285,7 +299,7 @@ def add_item(actor: Actor, meeting_id: UUID, facts: ItemFacts, *, idempotency_ke
         require(actor, Permission.MEETING_ATTEND)
         if earlier := claim(actor, idempotency_key, item_id):
             return earlier
-        if not meeting.is_coming:
+        if not may_add(actor, meeting):
             raise Conflict(TOO_LATE)
         person_id = person_of(session, actor, facts)
         check(session, actor, meeting, facts, person_id)
@@ -309,6 +323,7 @@ def add_item(actor: Actor, meeting_id: UUID, facts: ItemFacts, *, idempotency_ke
             position=last_position(session, meeting.id) + GAP,
             is_touched=True,
         )
+        revise(meeting, item)
         session.add(item)
         session.flush()
         write_categories(session, item, facts.categories if shared else frozenset())
@@ -323,6 +338,7 @@ def add_item(actor: Actor, meeting_id: UUID, facts: ItemFacts, *, idempotency_ke
             title=facts.title,
             text=facts.text,
         )
+        numbers.give(session, actor, meeting)
         note_step(actor, meeting)
     return item_id
 
@@ -439,13 +455,25 @@ def postpone_item(actor: Actor, item_id: UUID, why: str) -> None:
     fall(actor, item_id, why, postpone=True)
 
 
-def restore_item(actor: Actor, item_id: UUID) -> None:
-    """Put an item back where it was."""
+def restore_item(actor: Actor, item_id: UUID) -> bool:
+    """Put an item back where it was, or take in one that waits since the announcement; whether it waited."""
     with db.transaction() as session:
         meeting, item = held(session, actor, item_id)
-        if item.brought_by_id != actor.agency_id:
+        waited = item.waiting_since is not None
+        if item.brought_by_id != actor.agency_id or waited:
             require(actor, Permission.MEETING_ARRANGE, meeting)
-        changed(actor, meeting, item, removed_why="", removed_at=None, postponed_why="", postponed_at=None)
+        changed(
+            actor,
+            meeting,
+            item,
+            removed_why="",
+            removed_at=None,
+            postponed_why="",
+            postponed_at=None,
+            waiting_since=None,
+        )
+        numbers.give(session, actor, meeting)
+    return waited
 
 
 def share_item(actor: Actor, item_id: UUID, categories: Collection[Category]) -> None:

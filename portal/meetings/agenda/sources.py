@@ -8,6 +8,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import (
+    ColumnElement,
     CompoundSelect,
     Date,
     Integer,
@@ -103,6 +104,21 @@ def of_referral(brought_by: Any = Referral.from_agency_id, **columns: Any) -> Co
     )
 
 
+def stood_last_time(*tests: ColumnElement[bool]) -> ColumnElement[bool]:
+    """The referral was taken in at the last meeting of the series, after its agenda had been frozen."""
+    return (
+        exists()
+        .where(
+            AgendaItem.meeting_id == bindparam("previous_id", type_=Uuid()),
+            AgendaItem.referral_id == Referral.id,
+            AgendaItem.removed_at.is_(None),
+            AgendaItem.postponed_at.is_(None),
+            *tests,
+        )
+        .correlate(Referral)
+    )
+
+
 @cache
 def overdue() -> Columns:
     return of_referral(reason_on=Referral.sent_at).where(
@@ -123,7 +139,7 @@ def stopped() -> Columns:
 @cache
 def new_referrals() -> Columns:
     return of_referral(reason_on=Referral.sent_at).where(
-        Referral.sent_at >= SINCE, among(Referral.status, OPEN)
+        Referral.sent_at >= SINCE, among(Referral.status, OPEN), ~stood_last_time()
     )
 
 
@@ -183,7 +199,9 @@ def afterwards() -> Columns:
 @cache
 def ended() -> Columns:
     return of_referral(Referral.to_agency_id, reason_on=Referral.ended_at).where(
-        among(Referral.status, [ReferralStatus.COMPLETED, ReferralStatus.FAILED]), Referral.ended_at >= SINCE
+        among(Referral.status, [ReferralStatus.COMPLETED, ReferralStatus.FAILED]),
+        Referral.ended_at >= SINCE,
+        ~stood_last_time(AgendaItem.source == Source.ENDED),
     )
 
 

@@ -74,16 +74,16 @@ def former_of(item: ItemView) -> str:
 # The page of one meeting: its facts for everyone at the table, its agenda for who arranges it.
 
 
-def agenda_of(actor: Actor, meeting_id: UUID) -> tuple[MeetingView, list[ItemView]]:
+def agenda_of(actor: Actor, meeting_id: UUID, *, redraft: bool = False) -> tuple[MeetingView, list[ItemView]]:
     """The meeting, and of its agenda what this reader works on; the reading is logged.
 
     Whoever arranges it sees all of it, closed items without their person; before they open their packet, the
-    others see what their own agency brings.
+    others see what their own agency brings. `redraft`: for whoever arranges it, first in step with the work.
     """
     meeting = queries.load_meeting(db.read(), actor, meeting_id, clock.now())
     require(actor, Permission.MEETING_ATTEND)
     arranges = meeting.is_arranged_by(actor)
-    if arranges and meeting.is_coming:
+    if redraft and arranges and meeting.is_coming:
         drafting.refresh(actor, meeting_id)
         meeting = queries.load_meeting(db.read(), actor, meeting_id, clock.now())
     items: list[ItemView] = []
@@ -100,14 +100,15 @@ def agenda_of(actor: Actor, meeting_id: UUID) -> tuple[MeetingView, list[ItemVie
 @bp.get("/<uuid:meeting_id>")
 def show(meeting_id: UUID) -> ResponseReturnValue:
     actor = signed_in()
-    meeting, items = agenda_of(actor, meeting_id)
+    meeting, items = agenda_of(actor, meeting_id, redraft=True)
     arranges = meeting.is_arranged_by(actor)
     return render_template(
         "meetings/show.html",
         meeting=meeting,
         arranges=arranges,
         standing=[item for item in items if item.stands],
-        fallen=[item for item in items if not item.stands],
+        fallen=[item for item in items if not item.stands and not item.waits],
+        waiting=[item for item in items if item.waits],
         unshared=[item for item in items if may_share(item)],
         time=queries.time_of(meeting, items) if arranges else None,
         afterwards=queries.share_afterwards(db.unrestricted(), meeting) if arranges else None,
@@ -158,8 +159,12 @@ FIRST_KIND = {
 }
 
 
-def back(meeting_id: UUID) -> ResponseReturnValue:
-    return redirect(url_for(".show", meeting_id=meeting_id, _anchor="agenda"))
+def back(meeting: MeetingView, item_id: UUID | None = None) -> ResponseReturnValue:
+    """To the agenda, or, once the meeting is in session, to the page from which it is run."""
+    if meeting.status is MeetingStatus.IN_SESSION:
+        anchor = f"item-{item_id}" if item_id else None
+        return redirect(url_for(".session", meeting_id=meeting.id, _anchor=anchor))
+    return redirect(url_for(".show", meeting_id=meeting.id, _anchor="agenda"))
 
 
 def find(actor: Actor, meeting_id: UUID, item_id: UUID) -> tuple[MeetingView, ItemView]:
@@ -190,10 +195,10 @@ def item_new(meeting_id: UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         with refusals(form):
             facts = form.facts(person_id, referral_id)
-            services.add_item(actor, meeting_id, facts, idempotency_key=form.idempotency_key.data)
+            item_id = services.add_item(actor, meeting_id, facts, idempotency_key=form.idempotency_key.data)
             flash(f"item-new-{meeting_id}", "draft-clear")
             flash(gettext("議題を加えました。"), "success")
-            return back(meeting_id)
+            return back(meeting, item_id)
     page = render_template(
         "meetings/item_new.html",
         meeting=meeting,
@@ -280,7 +285,7 @@ def item(meeting_id: UUID, item_id: UUID) -> ResponseReturnValue:
                 )
             flash(f"item-{item_id}", "draft-clear")
             flash(gettext("議題を保存しました。"), "success")
-            return back(meeting_id)
+            return back(meeting)
         meeting, view = find(actor, meeting_id, item_id)
         form.version.data = str(view.version)
     page = render_template(
@@ -335,7 +340,7 @@ def item_fall(meeting_id: UUID, item_id: UUID, way: str) -> ResponseReturnValue:
             else:
                 services.postpone_item(actor, item_id, form.why.data or "")
                 flash(gettext("次回に持ち越しました。"), "success")
-            return back(meeting_id)
+            return back(meeting)
     page = render_template(
         "meetings/item_fall.html",
         meeting=meeting,
@@ -349,9 +354,10 @@ def item_fall(meeting_id: UUID, item_id: UUID, way: str) -> ResponseReturnValue:
 
 @bp.post("/<uuid:meeting_id>/items/<uuid:item_id>/restore")
 def item_restore(meeting_id: UUID, item_id: UUID) -> ResponseReturnValue:
-    services.restore_item(signed_in(), item_id)
-    flash(gettext("議題に戻しました。"), "success")
-    return back(meeting_id)
+    actor = signed_in()
+    waited = services.restore_item(actor, item_id)
+    flash(gettext("議題に加えました。") if waited else gettext("議題に戻しました。"), "success")
+    return back(queries.load_meeting(db.read(), actor, meeting_id, clock.now()), item_id)
 
 
 @bp.route("/<uuid:meeting_id>/items/<uuid:item_id>/share", methods=["GET", "POST"])
@@ -366,7 +372,7 @@ def item_share(meeting_id: UUID, item_id: UUID) -> ResponseReturnValue:
             chosen = [Category(c) for c in form.categories.data or ()]
             services.share_item(actor, item_id, chosen)
             flash(gettext("参加機関に共有しました。"), "success")
-            return back(meeting_id)
+            return back(meeting)
     page = render_template(
         "meetings/item_share.html",
         meeting=meeting,
@@ -383,4 +389,4 @@ def item_share(meeting_id: UUID, item_id: UUID) -> ResponseReturnValue:
 def item_unshare(meeting_id: UUID, item_id: UUID) -> ResponseReturnValue:
     services.unshare_item(signed_in(), item_id)
     flash(gettext("共有を取りやめました。"), "success")
-    return back(meeting_id)
+    return redirect(url_for(".show", meeting_id=meeting_id, _anchor="agenda"))

@@ -10,6 +10,7 @@ from flask import send_file
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
+from portal.meetings.agenda.numbers import EXPLAINED
 from portal.meetings.agenda.queries import ItemView
 from portal.meetings.minutes.queries import AddendumView
 from portal.meetings.outcomes.queries import OutcomeView
@@ -56,7 +57,7 @@ def results(outcomes: Iterable[OutcomeView], addenda: Iterable[AddendumView]) ->
 
 
 def of_item(item: ItemView, shown: dict[str, Any]) -> list[str]:
-    number = f"{item.number}. " if item.stands else ""
+    number = f"{item.mark} " if item.mark else ""
     found = ["", f"{number}{shown['name_of'](item)}"]
     if item.postponed_why or not item.stands:
         found.append(f"　{gettext('次回に持ち越し')}：{item.postponed_why}")
@@ -75,7 +76,9 @@ def of_meeting(shown: dict[str, Any]) -> str:
         gettext("取扱注意"),
         RULE,
         f"{gettext('種類')}：{gettext(meeting.kind.word)}",
-        f"{gettext('日時')}：{era_datetime(meeting.begun_at or meeting.starts_at)}",
+        f"{gettext('日時')}：{era_datetime(meeting.starts_at)}{gettext('（予定）')}",
+        *([f"{gettext('開会')}：{era_datetime(meeting.begun_at)}"] if meeting.begun_at else []),
+        *([f"{gettext('閉会')}：{era_datetime(meeting.closed_at)}"] if meeting.closed_at else []),
         f"{gettext('場所')}：{meeting.place or '―'}",
         f"{gettext('主催機関')}：{meeting.convener_name}",
         f"{gettext('状態')}：{gettext(meeting.status.word)}",
@@ -86,6 +89,7 @@ def of_meeting(shown: dict[str, Any]) -> str:
         ),
         RULE,
         gettext("この資料には、貴機関に提供できる議題だけを載せています。"),
+        gettext(EXPLAINED),
     ]
     for item in shown["items"]:
         lines += of_item(item, shown)

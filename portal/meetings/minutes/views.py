@@ -18,6 +18,7 @@ from portal.core.labels import N_
 from portal.core.policy import Actor, Permission, can, require
 from portal.disclosures.services import open_heading
 from portal.meetings.agenda import queries as agenda_queries
+from portal.meetings.agenda.numbers import EXPLAINED
 from portal.meetings.agenda.queries import ItemView, MeetingView
 from portal.meetings.agenda.views import name_of, reason_of
 from portal.meetings.blueprint import bp
@@ -142,6 +143,8 @@ def session(meeting_id: UUID) -> ResponseReturnValue:
         confirm=apart(ConfirmForm(formdata=None), "confirm"),
         came=[one for one in attendance if one.was_there],
         named=len(attendance),
+        numbers_explained=EXPLAINED,
+        may_add=arranges and is_running and not meeting.needs_confidentiality,
         name_of=name_of,
         reason_of=reason_of,
         ends_at=ends_at(meeting),
@@ -352,6 +355,7 @@ def minutes_of(meeting_id: UUID, channel: str) -> dict[str, Any]:
         "is_approved": is_approved,
         "name_of": name_of,
         "reason_of": reason_of,
+        "numbers_explained": EXPLAINED,
         "printed_at": now,
         "confirm": ConfirmForm(formdata=None),
         "S": S,

@@ -69,6 +69,24 @@ SEEING = frozenset(
 )
 
 
+# The same in a word, for a table of many agencies.
+SHORT = {
+    Why.NOBODY: N_("全員"),
+    Why.ANONYMOUS: N_("匿名"),
+    Why.OWN: N_("自機関"),
+    Why.PARTY: N_("送受"),
+    Why.STOPPED: N_("停止"),
+    Why.HOME: N_("登録"),
+    Why.TOLD: N_("提供済"),
+    Why.CONSENT: N_("同意"),
+    Why.COUNCIL: N_("会議"),
+    Why.NOT_SHARED: N_("未共有"),
+    Why.NO_CONSENT: N_("無同意"),
+    Why.NOT_TELLABLE: N_("不可"),
+    Why.NOT_AGREED: N_("未確認"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One agency and one item. `until` is the end of the consent, for those who keep or recorded it."""
@@ -76,8 +94,6 @@ class Cell:
     agency_id: UUID
     why: Why
     until: date | None = None
-    agreed: int = 0
-    named: int = 0
 
     @property
     def sees(self) -> bool:
@@ -93,20 +109,34 @@ class Matrix:
     total_minutes: int
     agreed: dict[UUID, tuple[int, int]]  # of each agency: how many acknowledged, of how many named
 
+    @property
+    def grounds(self) -> list[Why]:
+        """Those that stand in the table, in their order."""
+        found = {cell.why for _, cells in self.rows for cell in cells}
+        return [why for why in Why if why in found]
+
+    @property
+    def ending(self) -> list[tuple[ItemView, Cell]]:
+        """Where a consent whose end the reader may know opens an item."""
+        return [(item, cell) for item, cells in self.rows for cell in cells if cell.until]
+
 
 def tells_basic() -> ColumnElement[bool]:
     return exists().where(ItemCategory.item_id == AgendaItem.id, ItemCategory.category == Category.BASIC)
 
 
-def covers(own_only: bool) -> Any:
-    """Consents that would cover this seat for the item's person; `own_only`: those the reader may read."""
+def covers(*categories: Category, own_only: bool) -> Any:
+    """Consents that would cover this seat for the item's person, in basic information and these categories.
+
+    `own_only`: the last day of those that the reader may read.
+    """
     consent, keeper = aliased(Consent), aliased(Person)
-    basic = exists().where(
-        ConsentCategory.consent_id == consent.id, ConsentCategory.category == Category.BASIC
-    )
     wanted = [
         consent.person_id == AgendaItem.person_id,
-        basic,
+        *(
+            exists().where(ConsentCategory.consent_id == consent.id, ConsentCategory.category == category)
+            for category in sorted({Category.BASIC, *categories})
+        ),
         predicates.consent_lives(consent, SITTER.agency_id, predicates.NOW),  # type: ignore[arg-type]
     ]
     if not own_only:
@@ -168,32 +198,44 @@ def load(
     session: Session, actor: Actor, meeting: MeetingView, now: datetime
 ) -> tuple[Matrix, list[ItemView]]:
     """The matrix as this reader may see it, and the items that the page names."""
-    agreed = {
-        row.agency_id: (row.agreed, row.named) for row in session.execute(ROSTER, {"meeting_id": meeting.id})
-    }
+    agreed = agreed_of(session, meeting)
     if meeting.needs_confidentiality:
         return Matrix([], False, 0, agreed), []
     items = agenda_queries.load_items(
         session, actor, meeting.id, now, with_hidden=meeting.is_arranged_by(actor)
     )
-    values = predicates.bound(actor, now, meeting_id=meeting.id)
-    cells: dict[UUID, dict[UUID, Cell]] = {}
-    for row in db.unrestricted().execute(grounds_statement(), values):
-        cells.setdefault(row.id, {})[row.agency_id] = cell_of(row, agreed.get(row.agency_id, (0, 0)))
+    cells = cells_of(actor, meeting, agreed, now)
     shown = [item for item in items if not item.is_hidden]
     rows = [(item, [cells[item.id][agency] for agency in meeting.members]) for item in shown]
     matrix = Matrix(rows, len(shown) < len(items), sum(item.minutes for item in items), agreed)
     return matrix, shown
 
 
+def agreed_of(session: Session, meeting: MeetingView) -> dict[UUID, tuple[int, int]]:
+    """Of each agency: how many acknowledged the duty of secrecy, of how many named."""
+    rows = session.execute(ROSTER, {"meeting_id": meeting.id})
+    return {row.agency_id: (row.agreed, row.named) for row in rows}
+
+
+def cells_of(
+    actor: Actor, meeting: MeetingView, agreed: dict[UUID, tuple[int, int]], now: datetime
+) -> dict[UUID, dict[UUID, Cell]]:
+    """By item and agency, for each item that the reader knows of."""
+    values = predicates.bound(actor, now, meeting_id=meeting.id)
+    cells: dict[UUID, dict[UUID, Cell]] = {}
+    for row in db.unrestricted().execute(grounds_statement(), values):
+        cells.setdefault(row.id, {})[row.agency_id] = cell_of(row, agreed.get(row.agency_id, (0, 0)))
+    return cells
+
+
 def cell_of(row: Any, agreed: tuple[int, int]) -> Cell:
     """The strongest basis: one without disclosure, else a disclosure, else what opening would disclose."""
     statutory = row.kind is MeetingKind.STATUTORY
     if statutory and not agreed[0]:
-        return Cell(row.agency_id, Why.NOT_AGREED, None, *agreed)
+        return Cell(row.agency_id, Why.NOT_AGREED)
     why = standing(row) or tellable(row)
     until = row.until if why in {Why.CONSENT, Why.TOLD} and not statutory else None
-    return Cell(row.agency_id, why, until, *agreed)
+    return Cell(row.agency_id, why, until)
 
 
 def standing(row: Any) -> Why | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, exists, func, or_, select
@@ -29,7 +29,7 @@ from portal.disclosures.queries import to_confirm
 from portal.meetings import item_visibility
 from portal.meetings.agenda import queries as agenda_queries
 from portal.meetings.agenda.models import AgendaItem, ItemCategory
-from portal.meetings.agenda.queries import ItemView, MeetingView
+from portal.meetings.agenda.queries import ItemView, MeetingView, Revision, revision_of
 from portal.meetings.schedule import queries
 from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import BASIS_OF, MeetingKind, MeetingStatus
@@ -60,9 +60,15 @@ def check_open(actor: Actor, meeting: MeetingView) -> None:
         )
 
 
-def open_packet(
-    actor: Actor, meeting_id: UUID, *, channel: str = "portal"
-) -> tuple[MeetingView, list[ItemView]]:
+class Packet(NamedTuple):
+    """The agenda as one reader sees it; `revision` is None while it is as it was announced."""
+
+    meeting: MeetingView
+    items: list[ItemView]
+    revision: Revision | None
+
+
+def open_packet(actor: Actor, meeting_id: UUID, *, channel: str = "portal") -> Packet:
     """The agenda as the reader sees it. Opening it discloses what it shows, and the ledger records it.
 
     `channel` is "portal", or "print" for paper.
@@ -78,9 +84,12 @@ def open_packet(
     if untold(db.unrestricted(), actor, meeting_id, how, now):
         disclose(actor, meeting_id, how)
         now = clock.now()
-    items = agenda_queries.load_items(db.read(), actor, meeting_id, now, with_information=True)
+    known = agenda_queries.load_items(
+        db.read(), actor, meeting_id, now, with_fallen=True, with_information=True
+    )
+    items = [item for item in known if item.stands]
     note_reading(actor, AuditEvent.PACKET_OPENED, meeting, items, channel=channel)
-    return meeting, items
+    return Packet(meeting, items, revision_of(known))
 
 
 def note_reading(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
@@ -14,13 +14,15 @@ from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.core import clock
 from portal.core.db import db
+from portal.core.errors import Conflict
+from portal.core.labels import N_
 from portal.core.policy import Permission, require
 from portal.disclosures.person_header import label_of
-from portal.meetings.agenda import drafting
 from portal.meetings.agenda import queries as agenda_queries
+from portal.meetings.agenda.numbers import EXPLAINED
 from portal.meetings.agenda.views import name_of, reason_of
 from portal.meetings.blueprint import bp
-from portal.meetings.packets import matrix, services
+from portal.meetings.packets import matrix, preview, services
 from portal.meetings.packets.forms import AnnounceForm
 from portal.meetings.schedule import services as schedule_services
 from portal.meetings.states import MeetingAction, MeetingStatus
@@ -30,13 +32,10 @@ from portal.web.printer import pdf_response, render_pdf
 
 def packet_of(meeting_id: UUID, channel: str) -> dict[str, Any]:
     actor = signed_in()
-    drafting.refresh(actor, meeting_id)  # after announcing, too, the packet keeps in step with the work
-    meeting, items = services.open_packet(actor, meeting_id, channel=channel)
     return {
-        "meeting": meeting,
-        "items": items,
+        **services.open_packet(actor, meeting_id, channel=channel)._asdict(),
         "reason_of": reason_of,
-        "opened_at": clock.now(),
+        "numbers_explained": EXPLAINED,
         "printed_at": clock.now(),
     }
 
@@ -51,6 +50,45 @@ def packet_pdf(meeting_id: UUID) -> ResponseReturnValue:
     shown = packet_of(meeting_id, "print")
     day = clock.japan_date(shown["meeting"].starts_at)
     return pdf_response(render_pdf("meetings/packet.pdf.html", **shown), f"tsunagu-{day:%Y%m%d}.pdf")
+
+
+@bp.get("/<uuid:meeting_id>/packet/<uuid:agency_id>")
+def packet_preview(meeting_id: UUID, agency_id: UUID) -> ResponseReturnValue:
+    return render_template("meetings/preview.html", **preview_of(meeting_id, agency_id, "portal"))
+
+
+@bp.get("/<uuid:meeting_id>/packet/<uuid:agency_id>.pdf")
+def packet_preview_pdf(meeting_id: UUID, agency_id: UUID) -> ResponseReturnValue:
+    shown = preview_of(meeting_id, agency_id, "print")
+    day = clock.japan_date(shown["meeting"].starts_at)
+    return pdf_response(render_pdf("meetings/preview.pdf.html", **shown), f"tsunagu-draft-{day:%Y%m%d}.pdf")
+
+
+def preview_of(meeting_id: UUID, agency_id: UUID, channel: str) -> dict[str, Any]:
+    """The packet of one agency at the table as a draft: looked at by whoever arranges it, and told to nobody."""
+    actor = signed_in()
+    require(actor, Permission.MEETING_ATTEND)
+    now = clock.now()
+    meeting = agenda_queries.load_meeting(db.read(), actor, meeting_id, now)
+    require(actor, Permission.MEETING_ARRANGE, meeting)
+    if agency_id not in meeting.members:
+        abort(404)
+    if meeting.status is not MeetingStatus.DRAFT:
+        raise Conflict(N_("開催を通知したあとは、それぞれの機関が自分の資料を開きます。"))
+    shown = preview.load(db.read(), actor, meeting, agency_id, now)
+    read = [one.item for one in shown if not one.is_theirs]
+    services.note_reading(actor, AuditEvent.PACKET_PREVIEWED, meeting, read, channel=channel)
+    return {
+        "meeting": meeting,
+        "agency_name": meeting.members[agency_id],
+        "agency_id": agency_id,
+        "items": [one.item for one in shown],
+        "glimpses": {one.item.id: one for one in shown},
+        "revision": None,
+        "reason_of": reason_of,
+        "numbers_explained": EXPLAINED,
+        "printed_at": now,
+    }
 
 
 @bp.route("/<uuid:meeting_id>/matrix", methods=["GET", "POST"], endpoint="matrix")
@@ -77,6 +115,8 @@ def matrix_page(meeting_id: UUID) -> ResponseReturnValue:
         "meetings/matrix.html",
         meeting=meeting,
         matrix=table,
+        SHORT=matrix.SHORT,
+        SEEING=matrix.SEEING,
         form=form,
         name_of=name_of,
         is_statutory=matrix.is_council(meeting),

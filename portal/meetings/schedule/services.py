@@ -22,6 +22,7 @@ from portal.core.labels import N_
 from portal.core.policy import Actor, Permission, require
 from portal.disclosures import services as disclosures
 from portal.disclosures.models import Basis, Disclosure
+from portal.meetings.agenda import numbers
 from portal.meetings.agenda.models import AgendaItem
 from portal.meetings.roster import regulars
 from portal.meetings.roster.models import Attendance
@@ -77,6 +78,8 @@ def perform(
         before = meeting.status
         meeting.status = step.target
         note_time(meeting, action, text)
+        if action in {MeetingAction.ANNOUNCE, MeetingAction.BEGIN}:
+            numbers.give(session, actor, meeting)
         if action is MeetingAction.CANCEL or (
             action is MeetingAction.APPROVE and meeting.basis is Basis.COUNCIL
         ):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 from hashlib import sha256
 from secrets import token_hex
 from typing import Any
@@ -24,6 +25,7 @@ from portal.wall.text import columns_of, tables_in, text_of
 ROUND = re.compile(
     rf"\b(main|temp|attach|detach|pragma\w*|sqlite_\w+|load_extension|{PREFIX}\w*)\b", re.IGNORECASE
 )
+BASE = "base_of_the_connection"  # in texts that every connection shares
 MOST_ANSWERS = 10_000  # of one reading; a statement that asks of more people asks some of them again
 HARMLESS = {sqlite.SQLITE_SELECT, sqlite.SQLITE_TRANSACTION, sqlite.SQLITE_RECURSIVE}
 DANGEROUS = {"load_extension", "fts3_tokenizer"}
@@ -58,48 +60,40 @@ class Watch:
         self.excluded = frozenset(person for (person,) in connection.execute(EXCLUDED_NOW))
 
 
-class Functions:
-    """The functions that the views of one connection ask, each made once however many columns ask it."""
+@cache
+def outlined(sql: str) -> tuple[str, tuple[tuple[str, int, str], ...]]:
+    """The text of a view with a function call for each EXISTS, and these functions: name, arguments, body."""
+    functions = []
 
-    def __init__(self, connection: Any, watch: Watch) -> None:
-        self.connection = connection
-        self.watch = watch
-        self.made: set[str] = set()
+    def call(inner: str) -> str:
+        columns = sorted(set(ROW.findall(inner)))
+        body = f"SELECT EXISTS ({ROW.sub(lambda found: f'?{columns.index(found[1]) + 1}', inner)})"
+        name = f"{PREFIX}{sha256(body.encode()).hexdigest()[:16]}"
+        functions.append((name, len(columns), body))
+        return f"{name}({', '.join(f't.{column}' for column in columns)})"
 
-    def outlined(self, sql: str) -> str:
-        """The text of a view with a function call for each EXISTS."""
+    return replaced(sql, call), tuple(functions)
 
-        def call(inner: str) -> str:
-            columns = sorted(set(ROW.findall(inner)))
-            body = f"SELECT EXISTS ({ROW.sub(lambda found: f'?{columns.index(found[1]) + 1}', inner)})"
-            name = f"{PREFIX}{sha256(body.encode()).hexdigest()[:16]}"
-            if name not in self.made:
-                self.made.add(name)
-                ask = self.asking(name, body)
-                self.connection.create_function(name, len(columns), ask, deterministic=True)
-            return f"{name}({', '.join(f't.{column}' for column in columns)})"
 
-        return replaced(sql, call)
+def asking(name: str, body: str, connection: Any, watch: Watch) -> Callable[..., int]:
+    """The function that answers one EXISTS; within a reading nothing changes, so the same question has one answer."""
+    execute = connection.execute
 
-    def asking(self, name: str, body: str) -> Callable[..., int]:
-        """The function that answers one EXISTS; within a reading nothing changes, so the same question has one answer."""
-        execute, watch = self.connection.execute, self.watch
+    def ask(*given: Any) -> int:
+        question = (name, *given)
+        found = watch.answers.get(question)
+        if found is None:
+            was_asking, watch.is_asking = watch.is_asking, True
+            try:
+                ((found,),) = execute(body, given)
+            finally:
+                watch.is_asking = was_asking
+            if len(watch.answers) >= MOST_ANSWERS:
+                watch.answers.clear()
+            watch.answers[question] = found
+        return int(found)
 
-        def ask(*given: Any) -> int:
-            question = (name, *given)
-            found = watch.answers.get(question)
-            if found is None:
-                was_asking, watch.is_asking = watch.is_asking, True
-                try:
-                    ((found,),) = execute(body, given)
-                finally:
-                    watch.is_asking = was_asking
-                if len(watch.answers) >= MOST_ANSWERS:
-                    watch.answers.clear()
-                watch.answers[question] = found
-            return int(found)
-
-        return ask
+    return ask
 
 
 def install_views(engine: Engine, who: Callable[[], Reader]) -> None:
@@ -123,12 +117,17 @@ def install_views(engine: Engine, who: Callable[[], Reader]) -> None:
         )
         connection.create_function("reader_unhindered", 0, lambda: not watch.excluded, deterministic=True)
         connection.execute("PRAGMA query_only=OFF")
-        reads = {}
-        functions = Functions(connection, watch)
+        reads, made = {}, set()
         for name, columns in columns_of().items():
-            sql = text_of(name, columns, base=f"{base}.", wall="temp.", value="reader_{}({})".format)
-            connection.execute(f"CREATE TEMP VIEW {name} AS {functions.outlined(sql)}")
-            reads[name] = tables_in(sql, base)
+            sql = text_of(name, columns, base=f"{BASE}.", wall="temp.", value="reader_{}({})".format)
+            view, functions = outlined(sql)
+            for function, arguments, body in functions:
+                if function not in made:
+                    made.add(function)
+                    ask = asking(function, body.replace(BASE, base), connection, watch)
+                    connection.create_function(function, arguments, ask, deterministic=True)
+            connection.execute(f"CREATE TEMP VIEW {name} AS {view.replace(BASE, base)}")
+            reads[name] = tables_in(sql, BASE)
         connection.execute("PRAGMA query_only=ON")
         connection.set_authorizer(authorizer(base, reads, watch))
 

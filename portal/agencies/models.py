@@ -31,6 +31,11 @@ class AgencyKind(Labelled):
     OTHER = "other", N_("その他")
 
 
+# What a kind adds by default: whose years are evaluated, and who places people in jobs (ハローワーク).
+EVALUATED_KINDS = frozenset({AgencyKind.EMPLOYMENT_PREPARATION})
+PLACING_KINDS = frozenset({AgencyKind.HELLO_WORK})
+
+
 class Room(Labelled):
     """Whether a service can take somebody now."""
 

@@ -26,10 +26,10 @@ from sqlalchemy.sql import ColumnElement, Subquery
 
 from portal.activities.kinds import ActivityKind, Mode
 from portal.activities.models import Activity, ActivityAgency, ActivityAttendance
-from portal.agencies.models import Agency, AgencyKind
+from portal.agencies.models import PLACING_KINDS, Agency
 from portal.cases.codes import HeardBy, Milestone, Outcome
 from portal.cases.models import Case, CaseMilestone
-from portal.core.db import JapanDay
+from portal.core.db import JapanDay, among
 from portal.evaluations.catalogue import BEGINS, ENDS, FIRST, LAST, PROGRAMME, Measure
 from portal.referrals.models import Referral
 from portal.referrals.states import ReferralStatus
@@ -159,8 +159,8 @@ def told_before(person: Any, outcome: Any, since: Any) -> ColumnElement[bool]:
     return or_(noted, ended, answered)
 
 
-def of_hello_work(agency: Any) -> ColumnElement[bool]:
-    return exists().where(Agency.id == agency, Agency.kind == AgencyKind.HELLO_WORK).correlate_except(Agency)
+def places_people(agency: Any) -> ColumnElement[bool]:
+    return exists().where(Agency.id == agency, among(Agency.kind, PLACING_KINDS)).correlate_except(Agency)
 
 
 def milestones() -> list[ColumnElement[bool]]:
@@ -194,8 +194,8 @@ def job(key: Any, person: Any, outcome: Any, helped: ColumnElement[bool]) -> Sel
 @cache
 def jobs() -> CompoundSelect[Any]:
     """Records of a job in the period: the row, the person, the sort of job, and whether Hello Work helped."""
-    noted = of_hello_work(CaseMilestone.helper_agency_id)
-    to_desk = of_hello_work(Referral.to_agency_id)
+    noted = places_people(CaseMilestone.helper_agency_id)
+    to_desk = places_people(Referral.to_agency_id)
     asked = (Referral.id, Referral.person_id, Referral.outcome)
     return union_all(
         job(CaseMilestone.id, Case.person_id, CaseMilestone.what, noted).where(*milestones()),

@@ -6,20 +6,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session
 
 from portal.activities.kinds import ActivityKind
-from portal.agencies.models import Agency, AgencyKind
+from portal.agencies.models import EVALUATED_KINDS, Agency
+from portal.core.db import among
 from portal.core.policy import Actor
 from portal.evaluations.catalogue import AREAS, Area, Measure
 from portal.evaluations.models import EvaluationArea
 
 
+def is_programme() -> ColumnElement[bool]:
+    """The agency is of a kind whose years are evaluated."""
+    return among(Agency.kind, EVALUATED_KINDS)
+
+
 def programmes(session: Session) -> Sequence[Agency]:
     """The active programmes, in the order of their registration."""
-    running = select(Agency).where(Agency.kind == AgencyKind.EMPLOYMENT_PREPARATION, Agency.is_active)
+    running = select(Agency).where(is_programme(), Agency.is_active)
     return session.scalars(running.order_by(Agency.id)).all()
 
 

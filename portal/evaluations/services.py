@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.activities.kinds import ActivityKind
-from portal.agencies.models import Agency, AgencyKind
+from portal.agencies.models import Agency
 from portal.audit import checkpoints
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
@@ -48,7 +48,7 @@ def programme_to_change(
     """
     statement = (
         select(Agency)
-        .where(Agency.id == programme_id, Agency.kind == AgencyKind.EMPLOYMENT_PREPARATION)
+        .where(Agency.id == programme_id, programmes.is_programme())
         .with_for_update(key_share=True)
     )
     programme = session.scalars(statement).one()

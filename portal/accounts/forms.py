@@ -15,7 +15,8 @@ from portal.accounts.services import LONGEST_NAME, Post
 from portal.accounts.signing_in import LONGEST_ADDRESS
 from portal.core.policy import Role
 from portal.web.base_form import BaseForm, VersionField
-from portal.web.fields import CleanString, MaxLength, Required
+from portal.web.fields import CleanString, EraDateField, MaxLength, Required
+from portal.web.formats import era_date
 
 LANGUAGE_NAMES = [SelectChoice("ja", "日本語"), SelectChoice("en", "English")]
 
@@ -93,6 +94,21 @@ class StaffForm(PostForm):
     def keep_post(self) -> None:
         """Ask for the name only: nobody changes their own role or agency."""
         del self.role, self.administers, self.agency
+
+
+class AbsenceForm(KeylessForm):
+    """The first and the last day on which somebody is away."""
+
+    starts_on = EraDateField(lazy_gettext("休みの最初の日"), [Required()])
+    until = EraDateField(lazy_gettext("休みの最後の日"), [Required()])
+
+
+def named(colleague: Any) -> str:
+    """The name of a colleague in a list to choose from; of one who is away, also until when."""
+    if not colleague.away_until:
+        return str(colleague.name)
+    day = era_date(colleague.away_until)
+    return str(gettext("%(name)s（%(day)sまで休み）", name=colleague.name, day=day))
 
 
 class LeaveForm(KeylessForm):

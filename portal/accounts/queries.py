@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, bindparam, exists, select, true, tuple_
+from sqlalchemy import Row, Select, and_, bindparam, exists, select, true, tuple_
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql import ColumnElement
 
-from portal.accounts.models import Invitation, Membership, Staff
+from portal.accounts.models import Absence, Invitation, Membership, Staff
 from portal.agencies.models import Agency
 from portal.core.policy import Actor, Permission, Role, require
 
@@ -46,6 +46,27 @@ def working_in() -> Select[UUID, str]:
 def caseworkers(session: Session, agency_id: UUID | None) -> Sequence[Row[UUID, str]]:
     """The ids and names of those who do this agency's casework now, by name."""
     return session.execute(working_in(), {"agency_id": agency_id}).all()
+
+
+def is_away(staff_id: Any, today: date) -> ColumnElement[bool]:
+    """This member of staff has said to be away on this day (休み)."""
+    return exists().where(Absence.staff_id == staff_id, Absence.starts_on <= today, Absence.until >= today)
+
+
+def absence_of(staff_id: UUID, today: date) -> Select[Absence]:
+    """The days on which this member is, or will be, away; none that have passed."""
+    return select(Absence).where(Absence.staff_id == staff_id, Absence.until >= today)
+
+
+def colleagues(agency_id: UUID | None, today: date) -> Select[UUID, str, date | None]:
+    """The caseworkers of this agency by name; of those who are away today, until when."""
+    is_today = and_(Absence.staff_id == Staff.id, Absence.starts_on <= today, Absence.until >= today)
+    return (
+        select(Staff.id, Staff.name, Absence.until.label("away_until"))
+        .outerjoin(Absence, is_today)
+        .where(does_casework(Staff.id, agency_id))
+        .order_by(Staff.name, Staff.id)
+    )
 
 
 def roles_to_give(actor: Actor) -> tuple[Role, ...]:

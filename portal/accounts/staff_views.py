@@ -9,15 +9,14 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from portal.accounts import invitations, queries, services
-from portal.accounts.forms import InviteForm, LeaveForm, PostForm, StaffForm
+from portal.accounts import absences, invitations, queries, services
+from portal.accounts.forms import AbsenceForm, InviteForm, PostForm
 from portal.accounts.gate import refusals, signed_in
 from portal.accounts.invitations import Issued
 from portal.accounts.models import Membership, Staff
 from portal.agencies import queries as agencies
 from portal.core import clock
 from portal.core.db import db
-from portal.core.errors import Conflict, StaleForm
 from portal.core.policy import Actor, Permission, Role, require
 from portal.web.pagination import after, page_of, page_size
 
@@ -110,9 +109,14 @@ def visible(staff_id: UUID) -> tuple[Staff, Membership, str | None]:
     return found[0], found[1], found[2]
 
 
-def staff_page(staff_id: UUID, form: LeaveForm | None = None, **page: Any) -> ResponseReturnValue:
+def absence_parts(staff_id: UUID, form: AbsenceForm | None) -> dict[str, Any]:
+    """The days on which a member is away, and the form for them, for the page that shows both."""
+    noted = db.read.scalars(queries.absence_of(staff_id, clock.today())).first()
+    return {"absence": noted, "absence_form": form or AbsenceForm(formdata=None, obj=noted)}
+
+
+def staff_page(staff_id: UUID, form: AbsenceForm | None = None) -> ResponseReturnValue:
     staff, membership, agency_name = visible(staff_id)
-    form = form or LeaveForm()
     return (
         render_template(
             "accounts/show.html",
@@ -121,9 +125,9 @@ def staff_page(staff_id: UUID, form: LeaveForm | None = None, **page: Any) -> Re
             agency_name=agency_name,
             form=form,
             is_self=staff_id == signed_in().staff_id,
-            **page,
+            **absence_parts(staff_id, form),
         ),
-        form.status,
+        form.status if form else 200,
     )
 
 
@@ -132,70 +136,25 @@ def show(staff_id: UUID) -> ResponseReturnValue:
     return staff_page(staff_id)
 
 
-@bp.route("/<uuid:staff_id>/edit", methods=["GET", "POST"])
-def edit(staff_id: UUID) -> ResponseReturnValue:
-    actor = signed_in()
-    staff, membership, _name = visible(staff_id)
-    form = StaffForm(
-        name=staff.name,
-        role=membership.role.value,
-        administers=membership.administers,
-        agency=str(membership.agency_id or ""),
-        version=staff.version,
-    )
-    is_self = staff_id == actor.staff_id
-    if is_self:
-        form.keep_post()
-    else:
-        offer(form, actor)
-    last = stale = False
-    if form.validate_on_submit():
-        with refusals(form):
-            try:
-                services.update(
-                    actor,
-                    staff_id,
-                    name=form.name.data or "",
-                    post=services.post_of(membership) if is_self else form.post(actor.agency_id),
-                    version=form.version.number,
-                    leave_unmanaged=bool(form.leave_unmanaged.data),
-                )
-            except StaleForm:
-                stale = True
-                raise
-            except Conflict as error:
-                last = error.field == "leave_unmanaged"
-                raise
-            flash(gettext("職員の情報を変更しました。"), "success")
-            return redirect(url_for(".show", staff_id=staff_id), 303)
-    staff, membership, agency_name = visible(staff_id)
-    if stale:
-        form.version.data = str(staff.version)  # sent once more, it is meant
-    return (
-        render_template(
-            "accounts/edit.html",
-            form=form,
-            staff=staff,
-            membership=membership,
-            agency_name=agency_name,
-            last=last,
-            stale=stale,
-            is_self=is_self,
-        ),
-        form.status,
-    )
-
-
-@bp.post("/<uuid:staff_id>/disable")
-def disable(staff_id: UUID) -> ResponseReturnValue:
-    form = LeaveForm()
+@bp.post("/<uuid:staff_id>/absence")
+def absence(staff_id: UUID) -> ResponseReturnValue:
     visible(staff_id)
+    form = AbsenceForm()
     if form.validate_on_submit():
         with refusals(form):
-            services.disable(signed_in(), staff_id, leave_unmanaged=bool(form.leave_unmanaged.data))
-            flash(gettext("利用を停止しました。この職員はすぐにサインアウトされます。"), "success")
+            absences.set_days(
+                signed_in(), staff_id, form.starts_on.data or clock.today(), form.until.data or clock.today()
+            )
+            flash(gettext("休みを登録しました。"), "success")
             return redirect(url_for(".show", staff_id=staff_id), 303)
     return staff_page(staff_id, form)
+
+
+@bp.post("/<uuid:staff_id>/absence/end")
+def absence_end(staff_id: UUID) -> ResponseReturnValue:
+    absences.take_back(signed_in(), staff_id)
+    flash(gettext("休みを取り消しました。"), "success")
+    return redirect(url_for(".show", staff_id=staff_id), 303)
 
 
 @bp.post("/<uuid:staff_id>/enable")

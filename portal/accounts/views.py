@@ -20,13 +20,14 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_login import current_user, login_user, logout_user
 
-from portal.accounts import devices, gate, invitations, sessions, signing_in, staff_views
+from portal.accounts import absences, devices, gate, invitations, sessions, signing_in, staff_views
 from portal.accounts.attempts import TooSoon
-from portal.accounts.forms import ChangePasswordForm, LanguageForm, NewPasswordForm, SignInForm
+from portal.accounts.forms import AbsenceForm, ChangePasswordForm, LanguageForm, NewPasswordForm, SignInForm
 from portal.accounts.gate import limits, live_session, load_user, note_refusal, public, refusals, signed_in
 from portal.accounts.models import Staff
 from portal.accounts.passwords import LONGEST, SHORTEST
 from portal.audit.jumps import ClockBehind
+from portal.core import clock
 from portal.core.db import db
 from portal.wall.reader import show_token
 from portal.web.addresses import local_path
@@ -106,18 +107,54 @@ def sign_out() -> ResponseReturnValue:
 
 @bp.get("/account")
 def account() -> ResponseReturnValue:
+    return account_page()
+
+
+def account_page(absence_form: AbsenceForm | None = None) -> ResponseReturnValue:
     actor = signed_in()
     alive = sessions.still_alive(db.read.scalars(sessions.own(actor)).all(), actor, limits())
     shown = [(row, devices.words_for(row.user_agent)) for row in alive]
-    return render_template(
-        "accounts/account.html",
-        email=db.read.get_one(Staff, actor.staff_id).email,
-        sessions=shown,
-        here=live_session().id,
-        before=gate.told(),
-        advice=gate.advice(actor),
-        language_form=LanguageForm(language=live_session().language),
+    return (
+        render_template(
+            "accounts/account.html",
+            email=db.read.get_one(Staff, actor.staff_id).email,
+            sessions=shown,
+            here=live_session().id,
+            before=gate.told(),
+            advice=gate.advice(actor),
+            language_form=LanguageForm(formdata=None, language=live_session().language),
+            **staff_views.absence_parts(actor.staff_id, absence_form),
+        ),
+        absence_form.status if absence_form else 200,
     )
+
+
+@bp.post("/account/absence")
+def absence() -> ResponseReturnValue:
+    form = AbsenceForm()
+    if form.validate_on_submit():
+        with refusals(form):
+            absences.set_days(
+                signed_in(),
+                signed_in().staff_id,
+                form.starts_on.data or clock.today(),
+                form.until.data or clock.today(),
+            )
+            flash(
+                gettext(
+                    "休みを登録しました。その間、あなたの担当は同じ機関の職員の今日のページにも表示します。"
+                ),
+                "success",
+            )
+            return redirect(url_for(".account"), 303)
+    return account_page(form)
+
+
+@bp.post("/account/absence/end")
+def absence_end() -> ResponseReturnValue:
+    absences.take_back(signed_in(), signed_in().staff_id)
+    flash(gettext("休みを取り消しました。"), "success")
+    return redirect(url_for(".account"), 303)
 
 
 @bp.post("/account/language")

@@ -12,6 +12,7 @@ from flask_babel import gettext, lazy_gettext
 from wtforms import BooleanField, RadioField, SelectField
 from wtforms.validators import ValidationError
 
+from portal.accounts.forms import named
 from portal.cases.codes import Domain, HeardBy, Method, Milestone, Outcome, Score
 from portal.core.labels import Labelled
 from portal.people.categories import Category
@@ -44,7 +45,7 @@ class WorkerField(SelectField):
     """One of the colleagues, or nobody yet."""
 
     def offer(self, colleagues: Iterable[Any]) -> None:
-        self.choices = [("", gettext("決めていない")), *((one.id, one.name) for one in colleagues)]
+        self.choices = [("", gettext("決めていない")), *((one.id, named(one)) for one in colleagues)]
 
 
 class HelperField(SelectField):

@@ -13,12 +13,13 @@ from sqlalchemy import Date, Integer, Row, Select, and_, bindparam, false, func,
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql import ColumnElement
 
-from portal.accounts.models import Membership, Staff
+from portal.accounts import queries as accounts
+from portal.accounts.models import Staff
 from portal.agencies.models import Agency
 from portal.cases.models import Case, CaseGoal, CaseMilestone, ProgressNote
 from portal.core import clock
 from portal.core.ordering import Key, Sort, behind, in_order, place
-from portal.core.policy import Actor, Permission, Role, can
+from portal.core.policy import Actor, Permission, can
 from portal.disclosures.person_header import label_columns
 from portal.people.categories import Category
 from portal.people.models import Person
@@ -218,17 +219,7 @@ def notes_page(
     return statement
 
 
-def colleagues(actor: Actor, person_id: UUID) -> Select[UUID, str]:
+def colleagues(actor: Actor, person_id: UUID) -> Select[UUID, str, date | None]:
     """Caseworkers of this agency who are not excluded from this person's affairs, by name."""
-    return (
-        select(Staff.id, Staff.name)
-        .join(Membership, Membership.staff_id == Staff.id)
-        .where(
-            Membership.agency_id == actor.agency_id,
-            Membership.ended_at.is_(None),
-            Membership.role.in_([Role.STAFF, Role.COORDINATOR]),
-            Staff.disabled_at.is_(None),
-            ~predicates.is_staff_excluded(Staff.id, person_id),
-        )
-        .order_by(Staff.name, Staff.id)
-    )
+    everybody = accounts.colleagues(actor.agency_id, clock.today())
+    return everybody.where(~predicates.is_staff_excluded(Staff.id, person_id))

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from portal.accounts.models import Staff
+from portal.accounts.queries import does_casework
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.cases import services as cases
@@ -169,6 +172,47 @@ def assign_worker(
                 person_id=referral.person_id,
                 changes=changes,
             )
+
+
+def take(actor: Actor, referral_id: UUID) -> str:
+    """Become the one who looks after a referral, on one's own side, that nobody looks after; returns its number.
+
+    Raises:
+        Conflict: it has ended, or a colleague looks after it, who is named.
+    """
+    with db.transaction() as session:
+        referral = queries.locked(session, actor, referral_id)
+        require(actor, Permission.REFERRAL_TAKE_PART, referral)
+        if referral.status in ENDED:
+            raise Conflict(N_("このつなぎは終わっています。"))
+        is_sender = actor.agency_id == referral.from_agency_id
+        present = (referral.sender_worker_id or referral.created_by_id) if is_sender else referral.worker_id
+        if present != actor.staff_id:
+            colleague = select(Staff.name).where(
+                Staff.id == present, does_casework(Staff.id, actor.agency_id)
+            )
+            if name := session.scalar(colleague):
+                raise Conflict(N_("このつなぎは、%(name)sさんが先に担当になりました。"), name=name)
+            give(session, actor, referral, actor.staff_id, agency_id=actor.agency_id)
+        return referral.number
+
+
+def give(
+    session: Session, actor: Actor, referral: Referral, staff_id: UUID | None, *, agency_id: UUID | None
+) -> None:
+    """Let this member of staff, or nobody, look after a referral on the side of this agency."""
+    column = "sender_worker_id" if agency_id == referral.from_agency_id else "worker_id"
+    if changes := referral.apply(**{column: staff_id}):
+        referral.advance(None)
+        if actor.agency_id == agency_id:  # a system administrator stands in the log only
+            write_line(session, actor, referral, TimelineEvent.ASSIGNED)
+        audit.record(
+            AuditEvent.REFERRAL_ASSIGNED,
+            referral,
+            actor=actor,
+            person_id=referral.person_id,
+            changes=changes,
+        )
 
 
 def follow_up(

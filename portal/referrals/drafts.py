@@ -12,7 +12,8 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal.accounts.models import Membership, Staff
+from portal.accounts import queries as accounts
+from portal.accounts.models import Staff
 from portal.agencies.calendar import NeverOpen, OpeningDays
 from portal.agencies.models import Agency, Room, Service
 from portal.agencies.queries import availability_on, opening_days_by_agency
@@ -22,11 +23,11 @@ from portal.cases.codes import Domain
 from portal.consents import services as consents
 from portal.consents.models import Consent, ConsentCategory
 from portal.core import clock
-from portal.core.db import among, db, keep_only, new_id
+from portal.core.db import db, keep_only, new_id
 from portal.core.errors import Conflict, Invalid, Lack, NoBasis
 from portal.core.idempotency import claim
 from portal.core.labels import N_
-from portal.core.policy import Actor, Permission, Role, require
+from portal.core.policy import Actor, Permission, require
 from portal.disclosures import consents as disclosure_consents
 from portal.disclosures.models import Basis
 from portal.disclosures.services import known_categories, present_person
@@ -370,24 +371,13 @@ def covers(session: Session, actor: Actor, person_id: UUID, now: datetime) -> li
     ]
 
 
-def colleagues(session: Session, agency_id: UUID, person_id: UUID | None) -> Sequence[tuple[UUID, str]]:
+def colleagues(session: Session, agency_id: UUID, person_id: UUID | None) -> Sequence[Any]:
     """The staff of this agency, by name, who may look after a referral.
 
     Without those excluded from the person's affairs, if this reader may know whom it is about.
     """
-    rows = session.execute(
-        select(Staff.id, Staff.name)
-        .join(Membership, Membership.staff_id == Staff.id)
-        .where(
-            Membership.agency_id == agency_id,
-            among(Membership.role, [Role.STAFF, Role.COORDINATOR]),
-            Membership.ended_at.is_(None),
-            Staff.disabled_at.is_(None),
-            ~predicates.is_staff_excluded(Staff.id, person_id),
-        )
-        .order_by(Staff.name, Staff.id)
-    )
-    return [(row.id, row.name) for row in rows]
+    everybody = accounts.colleagues(agency_id, clock.today())
+    return session.execute(everybody.where(~predicates.is_staff_excluded(Staff.id, person_id))).all()
 
 
 # Whether a draft may be sent as it stands: on which consent, and whether the sender may disclose all of it.

@@ -12,6 +12,7 @@ from wtforms.fields import SelectChoice  # type: ignore[attr-defined]
 from wtforms.validators import ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
 
+from portal.accounts.forms import named
 from portal.agencies.models import Room
 from portal.cases.codes import Domain, Outcome, Score
 from portal.core.clock import AGE_BANDS
@@ -209,8 +210,8 @@ def service_entry(recipient: Recipient, offer: Offer) -> SelectChoice:
     return SelectChoice(str(offer.id), f"{offer.name}{room}", optgroup=recipient.name)
 
 
-def staff_entries(undecided: str, colleagues: Sequence[tuple[UUID, str]]) -> list[SelectChoice]:
-    return [SelectChoice("", undecided), *(SelectChoice(str(key), name) for key, name in colleagues)]
+def staff_entries(undecided: str, colleagues: Sequence[Any]) -> list[SelectChoice]:
+    return [SelectChoice("", undecided), *(SelectChoice(str(one.id), named(one)) for one in colleagues)]
 
 
 class SendForm(BaseForm):
@@ -242,9 +243,7 @@ class StepForm(BaseForm):
         "scores": ("scores", None),
     }
 
-    def ask(
-        self, action: ReferralAction, goals: Sequence[UUID], colleagues: Sequence[tuple[UUID, str]]
-    ) -> None:
+    def ask(self, action: ReferralAction, goals: Sequence[UUID], colleagues: Sequence[Any]) -> None:
         """Keep only the fields of this step, and require those that it needs."""
         needs = FLOW[action].needs
         for need, (name, message) in self.NEEDS.items():
@@ -291,7 +290,7 @@ class WorkerForm(BaseForm):
     version = HiddenField()
     worker = Chosen(lazy_gettext("担当者"))
 
-    def offer(self, colleagues: Sequence[tuple[UUID, str]]) -> None:
+    def offer(self, colleagues: Sequence[Any]) -> None:
         self.worker.choices = staff_entries(gettext("未定"), colleagues)
 
 

@@ -38,7 +38,7 @@ from portal.referrals.models import (
     ReferralNews,
     TimelineEvent,
 )
-from portal.referrals.queries import Filter
+from portal.referrals.queries import Box, Filter
 from portal.referrals.states import OPEN, ReferralKind, ReferralStatus, Refusal
 from portal.wall import predicates
 
@@ -192,7 +192,7 @@ def header_statement() -> Select[*tuple[Any, ...]]:
         )
         .join(sender, sender.id == Referral.from_agency_id)
         .join(recipient, recipient.id == Referral.to_agency_id)
-        .join(author, author.id == Referral.created_by_id)
+        .join(author, author.id == queries.worker_of(Box.OUT))
         .outerjoin(Service, Service.id == Referral.service_id)
         .outerjoin(Staff, Staff.id == Referral.worker_id)
         .outerjoin(Consent, Consent.id == Referral.consent_id)

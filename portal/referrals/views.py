@@ -192,6 +192,19 @@ def worker(referral_id: UUID) -> ResponseReturnValue:
     return show_page(actor, view, worker=form)
 
 
+@bp.post("/<uuid:referral_id>/take")
+def take(referral_id: UUID) -> ResponseReturnValue:
+    """Become the one who looks after it, from the list of what nobody does; the first one wins."""
+    try:
+        number = conversation.take(signed_in(), referral_id)
+    except Conflict as problem:
+        note_refusal(problem)
+        flash(problem.text(), "error")
+    else:
+        flash(gettext("%(number)sの担当になりました。", number=number), "success")
+    return redirect(url_for("today.index"), 303)
+
+
 # The steps of a referral after it was sent: one form each, which asks for what the step needs.
 
 A = ReferralAction
@@ -240,7 +253,7 @@ def form_of(view: ReferralView, action: ReferralAction, agency_id: UUID | None) 
         first_contact_on=view.first_contact_on or (clock.today() if action is A.START else None),
         worker=str(view.worker_id or ""),
     )
-    colleagues: Sequence[tuple[UUID, str]] = ()
+    colleagues: Sequence[Any] = ()
     if action is A.ACCEPT and agency_id:
         colleagues = drafts.colleagues(db.read(), agency_id, view.person_id)
     form.ask(action, [goal.id for goal in view.goals], colleagues)

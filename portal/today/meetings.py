@@ -9,8 +9,9 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Date, Integer, Select, and_, bindparam, or_, select, true
+from sqlalchemy import Date, Integer, Select, Uuid, and_, bindparam, or_, select, true
 from sqlalchemy.orm import Session
+from sqlalchemy.sql import ColumnElement
 
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
@@ -26,6 +27,7 @@ from portal.meetings.schedule import queries
 from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import COMING, MeetingKind, MeetingStatus
 from portal.people.categories import Category
+from portal.today.whose import Whose, concerns
 from portal.wall import predicates
 
 DAYS = 14
@@ -69,16 +71,16 @@ class MeetingsToday:
         return not (asks or self.promises or self.stops)
 
 
-def look(actor: Actor) -> MeetingsToday:
-    """What the meetings ask of the actor's agency; the people whom the promises name are logged.
+def look(actor: Actor, whose: Whose) -> MeetingsToday:
+    """What the meetings ask of the actor, or of all their agency; the people whom the promises name are logged.
 
     Raises:
         NotAllowed: the actor does no casework.
     """
     require(actor, Permission.CASEWORK)
     session, now = db.read(), clock.now()
-    stops, meetings = coming(session, actor, now)
-    found = MeetingsToday(meetings, promises(session, actor, now), stops)
+    stops, meetings = coming(session, actor, now, whose)
+    found = MeetingsToday(meetings, promises(session, actor, now, whose), stops)
     named = {one.person_id for one in found.promises if one.person_id and one.label}
     if any(one.is_readable for one in found.promises):
         audit.record_reading(
@@ -93,14 +95,20 @@ def look(actor: Actor) -> MeetingsToday:
 
 
 @cache
-def coming_statement() -> Select[*tuple[Any, ...]]:
+def coming_statement(whose: Whose) -> Select[*tuple[Any, ...]]:
     """The coming meetings, and on each row (or on a row without one) how many stops wait for confirmation."""
     reader = predicates.READER
-    named = (
-        select(Attendance.id)
-        .where(Attendance.meeting_id == Meeting.id, Attendance.staff_id == reader.staff_id)
-        .correlate(Meeting)
-        .exists()
+
+    def is_named(by: ColumnElement[bool]) -> ColumnElement[bool]:
+        roster = select(Attendance.id).where(Attendance.meeting_id == Meeting.id, by)
+        return roster.correlate(Meeting).exists()
+
+    named = is_named(Attendance.staff_id == reader.staff_id)
+    # While the agency has named nobody, it may be anyone's; and who convenes it has the agenda to arrange.
+    to_attend = or_(
+        named,
+        ~is_named(and_(Attendance.agency_id == reader.agency_id, Attendance.staff_id.is_not(None))),
+        Meeting.convener_id == bindparam("arranges", type_=Uuid()),
     )
     ahead = and_(
         among(Meeting.status, COMING),
@@ -120,7 +128,11 @@ def coming_statement() -> Select[*tuple[Any, ...]]:
             named.label("is_named"),
             queries.has_agreed(reader).label("has_agreed"),
         )
-        .where(queries.is_invited(reader), or_(ahead, Meeting.status == MeetingStatus.IN_SESSION))
+        .where(
+            queries.is_invited(reader),
+            or_(ahead, Meeting.status == MeetingStatus.IN_SESSION),
+            *([to_attend] if whose is Whose.MINE else []),
+        )
         .order_by(Meeting.starts_at, Meeting.id)
         .limit(MOST_MEETINGS)
         .subquery()
@@ -136,7 +148,7 @@ def coming_statement() -> Select[*tuple[Any, ...]]:
     )
 
 
-def coming(session: Session, actor: Actor, now: datetime) -> tuple[int, list[Coming]]:
+def coming(session: Session, actor: Actor, now: datetime, whose: Whose) -> tuple[int, list[Coming]]:
     """The number of stops to confirm, and the meetings of the coming days, the next one first."""
     today = clock.japan_date(now)
     values = predicates.bound(
@@ -144,8 +156,9 @@ def coming(session: Session, actor: Actor, now: datetime) -> tuple[int, list[Com
         now,
         first_at=clock.start_of_day(today),
         last_at=clock.end_of_day(today + timedelta(days=DAYS)),
+        arranges=actor.agency_id if can(actor, Permission.MEETING_CONVENE) else None,
     )
-    rows = session.execute(coming_statement(), values).all()
+    rows = session.execute(coming_statement(whose), values).all()
     return rows[0].stops, [meeting_of(row, actor) for row in rows if row.id]
 
 
@@ -166,7 +179,7 @@ def meeting_of(row: Any, actor: Actor) -> Coming:
 
 
 @cache
-def promises_statement() -> Select[*tuple[Any, ...]]:
+def promises_statement(whose: Whose) -> Select[*tuple[Any, ...]]:
     return outcome_queries.as_seen(
         outcome_queries.known()
         .where(
@@ -176,15 +189,16 @@ def promises_statement() -> Select[*tuple[Any, ...]]:
                 MeetingOutcome.created_at >= bindparam("lately", type_=UTCDateTime()),
             ),
             ~is_done(),
+            *([concerns(MeetingOutcome.owner_staff_id)] if whose is Whose.MINE else []),
         )
         .order_by(MeetingOutcome.due_on, MeetingOutcome.id)
         .limit(bindparam("size", type_=Integer()))
     )
 
 
-def promises(session: Session, actor: Actor, now: datetime) -> list[PromiseView]:
-    """What one's own agency has promised lately, or by the end of these days; overdue promises first."""
+def promises(session: Session, actor: Actor, now: datetime, whose: Whose) -> list[PromiseView]:
+    """What was promised lately, or by the end of these days; overdue promises first."""
     last = clock.japan_date(now) + timedelta(days=DAYS)
     values = predicates.bound(actor, now, last=last, lately=now - NEW_FOR, size=MOST_PROMISES)
-    rows = session.execute(promises_statement(), values).all()
+    rows = session.execute(promises_statement(whose), values).all()
     return outcome_queries.views(session, actor, rows, now)

@@ -32,8 +32,8 @@ def partner(convener: Member) -> Member:
 
 
 def coming(page: str) -> str:
-    """The part of the page between the meetings and the deadlines of the week."""
-    return page[page.index("これからの会議") : page.index("7日以内の期限と予定")]
+    """The part of the page about the meetings."""
+    return page[page.index("これからの会議") :]
 
 
 def test_coming_meetings_ask_each_reader_for_their_own_part(
@@ -98,12 +98,38 @@ def test_what_one_owes_stands_there_in_ones_own_open_days(
     assert "名簿を作る" in words_of(browser(partner).get("/")), "at once, while the meeting goes on"
     at("2026-04-13T10:00")
     page = words_of(browser(partner).get("/"))
-    found = coming(page)
-    assert "令和8年4月9日（木） 2開所日超過 求人票を集める" in found
+    found = page[page.index("期限と予定") : page.index("これからの会議")]
+    assert "令和8年4月9日（木） 期限超過 2開所日超過 求人票を集める" in found
     assert "令和8年4月14日（火） あと1開所日 見学の日を決める" in found
     assert "名簿を作る" not in found
     assert "こちらの対応事項" not in found
     assert "いま急ぎのものはありません。" not in page
+
+
+def test_a_meeting_is_for_whom_it_names_and_a_promise_for_who_gave_it(
+    browser: Visit, convener: Member, partner: Member
+) -> None:
+    colleague = make_member(partner.agency_id)
+    make_meeting(convener, [partner], name="だれも決めていない会議", status="announced")
+    named = make_meeting(convener, [partner], name="名簿のある会議", status="announced")
+    name_member(convener, named, partner)
+    held = make_meeting(convener, [partner], name="途中の会議", starts_at=clock.now(), status="in_session")
+    item_id = make_item(convener, held)
+    owed = {"kind": "action", "owner_agency_id": partner.agency_id}
+    make_outcome(convener, item_id, text="見学の日を決める", owner_staff_id=partner.staff_id, **owed)
+    make_outcome(convener, item_id, text="求人票を集める", **owed)
+
+    own, other = browser(partner).get("/").text, browser(colleague).get("/").text
+    assert "名簿のある会議" in own
+    assert "見学の日を決める" in own
+    assert "名簿のある会議" not in other
+    assert "見学の日を決める" not in other
+    whole = browser(colleague).get("/?whose=agency").text
+    for page in (own, other, whole):
+        assert "だれも決めていない会議" in page
+        assert "求人票を集める" in page
+    assert "名簿のある会議" in whole
+    assert "見学の日を決める" in whole
 
 
 def test_the_questions_do_not_grow_with_meetings_and_promises(

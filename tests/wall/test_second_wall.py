@@ -639,6 +639,7 @@ LOOK_ACROSS = {
     "portal/auditing/anomalies.py",  # counts of readings by staff, for who sees no client
     "portal/retention/queries.py",  # what is due to be erased, by number
     "portal/retention/services.py",
+    "portal/handovers/services.py",  # how much hangs on one of the staff, for who sees no client
     "portal/configuration/services.py",  # who set what
 }
 

@@ -44,7 +44,7 @@ ORDER = [
         "emergency",
     ),
     *("cases", "referrals", "activities", "meetings", "evaluations", "inspections", "retention"),
-    *("handovers", "statistics", "today", "auditing"),
+    *("handovers", "statistics", "today", "auditing", "search", "help"),
     *("scenario", "seed", "cli", "__init__"),
 ]
 # Inside a feature, what is below may use what is above. What has a name of its own in the domain (the wall, the

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Date, Integer, Row, Select, and_, bindparam, false, func, literal, select, tuple_
+from sqlalchemy import Date, Integer, Row, Select, and_, bindparam, false, func, literal, or_, select, tuple_
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql import ColumnElement
 
@@ -20,9 +20,12 @@ from portal.cases.models import Case, CaseGoal, CaseMilestone, ProgressNote
 from portal.core import clock
 from portal.core.ordering import Key, Sort, behind, in_order, place
 from portal.core.policy import Actor, Permission, can
+from portal.core.text import LIKE_ESCAPE, LONGEST_QUERY, like_pattern
+from portal.disclosures.people import spellings
 from portal.disclosures.person_header import label_columns
 from portal.people.categories import Category
 from portal.people.models import Person
+from portal.people.names import search_key
 from portal.wall import predicates
 
 
@@ -151,6 +154,28 @@ def page(
     """One page of a tab, after the key `after`; the last column is what it is sorted by."""
     values = predicates.bound(actor, now, reader_staff=actor.staff_id, size=size, **place(after))
     return session.execute(paging(show, sort, is_first=after is None), values).all()
+
+
+@cache
+def searching(*, by_name: bool) -> Select[*tuple[Any, ...]]:
+    """The statement of `search`, built once with a name to look for and once without."""
+    seen = predicates.sees(predicates.READER, Category.BASIC, predicates.NOW, Person)
+    named = and_(Person.search_key.like(bindparam("pattern"), escape=LIKE_ESCAPE), seen)
+    numbered = Case.number.in_(bindparam("numbers", expanding=True))
+    return (
+        columns()
+        .where(or_(numbered, named) if by_name else numbered)
+        .limit(bindparam("size", type_=Integer()))
+    )
+
+
+def search(
+    session: Session, actor: Actor, q: str, now: datetime, *, size: int
+) -> Sequence[Row[*tuple[Any, ...]]]:
+    """Cases by their whole number, or by a name as far as this reader may see it; the latest opened first."""
+    key = search_key(q[:LONGEST_QUERY])
+    values = {"numbers": spellings(q), "pattern": like_pattern(key), "size": size}
+    return session.execute(searching(by_name=bool(key)), predicates.bound(actor, now, **values)).all()
 
 
 @cache

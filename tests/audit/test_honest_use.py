@@ -38,7 +38,7 @@ DEMO = Path(__file__).resolve().parents[2] / "scenarios" / "ashiya.yaml"
 # The parts of the portal, each walked through by itself: workers share them.
 PARTS: dict[str, frozenset[str]] = {
     "people": frozenset({"people", "consents", "cases", "exclusions", "retention"}),
-    "referrals": frozenset({"referrals", "emergency", "today", "web"}),
+    "referrals": frozenset({"referrals", "emergency", "today", "search", "help", "web"}),
     "meetings": frozenset({"meetings", "calendar"}),
     "activities": frozenset({"activities", "evaluations", "monthly", "statistics"}),
     "offices": frozenset({"agencies", "accounts", "configuration"}),

@@ -76,7 +76,8 @@ def test_pictures_are_taken(window) -> None:  # type: ignore[no-untyped-def]
     taken["person"] = picture(page)
 
     page = window("junbi")
-    menu(page, "ケース")
+    menu(page, "相談者")
+    page.get_by_role("navigation", name="このメニューのページ").get_by_role("link", name="ケース").click()
     follow(page, "終結")
     follow(page, "R1-就労-ケ0007")
     taken["case"] = picture(page)

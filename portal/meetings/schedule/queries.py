@@ -17,6 +17,7 @@ from portal.agencies.models import Agency
 from portal.core import clock
 from portal.core.db import among
 from portal.core.policy import Actor, Permission, can
+from portal.core.text import LIKE_ESCAPE, LONGEST_QUERY, like_pattern
 from portal.meetings.roster.models import RegularMember
 from portal.meetings.schedule.models import Meeting, MeetingMember, MeetingSeries, SeriesMember
 from portal.meetings.states import COMING, MeetingStatus
@@ -128,6 +129,14 @@ def page(
         chosen = chosen.where(key < tuple_(*after)) if after else chosen
         ordered = chosen.order_by(Meeting.starts_at.desc(), Meeting.id.desc())
     return session.execute(ordered.limit(size)).all()
+
+
+def search(session: Session, actor: Actor, q: str, *, size: int) -> Sequence[Row[*tuple[Any, ...]]]:
+    """Meetings by a part of their name, the latest first."""
+    words = q[:LONGEST_QUERY].strip()
+    named = Meeting.name.ilike(like_pattern(words), escape=LIKE_ESCAPE) if words else false()
+    found = columns(actor).where(named, ~never_was())
+    return session.execute(found.order_by(Meeting.starts_at.desc(), Meeting.id.desc()).limit(size)).all()
 
 
 def next_meeting() -> Any:

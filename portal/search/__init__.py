@@ -1,0 +1,1 @@
+"""One search over people, referrals, cases and meetings."""

@@ -171,5 +171,5 @@ def test_who_keeps_no_records_has_no_list(browser: Open, office: Office, role: R
 
 
 def test_navigation_has_it_for_those_who_need_it(browser: Open, office: Office) -> None:
-    for member in (office.worker, office.second, office.admin):
-        assert 'href="/retention/"' in browser(member).get("/agencies/").text
+    for member, path in ((office.worker, "/help/more"), (office.second, "/help/more"), (office.admin, "/")):
+        assert 'href="/retention/"' in browser(member).get(path).text

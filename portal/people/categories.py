@@ -85,6 +85,7 @@ ASKED: Mapping[Category, tuple[Asked, ...]] = {
         Asked("refused", N_("これまでに断られた制度")),
     ),
     Category.LIFE_HISTORY: (
+        Asked("complaint", N_("相談内容・主訴"), N_("例：家から出られない。親は年金で暮らしている")),
         Asked("history", N_("生活歴"), N_("例：高校2年の秋から家で過ごす")),
         Asked("wish", N_("本人の希望")),
         Asked("trouble", N_("困りごと")),

@@ -178,7 +178,9 @@ def form_for(category: Category) -> type[InformationForm]:
     return type(f"{category.name.title()}Form", (InformationForm,), {**members, "asked": asked})
 
 
-INFORMATION_FORMS = {category: form_for(category) for category in FILED}
+INFORMATION_FORMS: dict[Category, type[InformationForm]] = {
+    category: form_for(category) for category in FILED
+}
 
 
 def basics_of(view: PersonView) -> Basics:

@@ -27,10 +27,11 @@ from portal.disclosures import consents, people
 from portal.disclosures import services as disclosures
 from portal.disclosures.people import BasicView, PersonView, Withheld
 from portal.people import family_views, queries, services
-from portal.people.categories import Category, labelled
+from portal.people.categories import FILED, Category, labelled
 from portal.people.forms import (
     INFORMATION_FORMS,
     IdentifyForm,
+    InformationForm,
     NamedForm,
     PseudonymForm,
     RegisterForm,
@@ -114,6 +115,10 @@ def registered(person_id: UUID) -> ResponseReturnValue:
     return render_template("people/registered.html", view=family_views.at_home(signed_in(), person_id))
 
 
+# The category that holds what the person came for.
+FIRST: tuple[Category, ...] = (Category.LIFE_HISTORY,)
+
+
 @bp.get("/<uuid:person_id>")
 def show(person_id: UUID) -> ResponseReturnValue:
     actor, now, session = signed_in(), clock.now(), db.read()
@@ -127,6 +132,8 @@ def show(person_id: UUID) -> ResponseReturnValue:
         "people/show.html",
         view=view,
         is_withheld=lambda shown: isinstance(shown, Withheld),
+        # What somebody came for stands first, for whoever may read it.
+        first=[one for one in FIRST if not isinstance(view.information[one], Withheld)],
         labelled=labelled,
         age_bands=clock.AGE_BANDS,
         relatives=people.relatives(session, actor, person_id, now) if named else [],
@@ -193,6 +200,32 @@ def identify(person_id: UUID) -> ResponseReturnValue:
     return render_template("people/identify.html", view=view, form=form, clashes=clashes), form.status
 
 
+@bp.get("/<uuid:person_id>/information")
+def all_information(person_id: UUID) -> ResponseReturnValue:
+    """Every category on one page, each in a form of its own, which `information` saves."""
+    view = family_views.at_home(signed_in(), person_id)
+    forms = {category: information_form(view, category) for category in in_order()}
+    return render_template("people/all_information.html", view=view, forms=forms)
+
+
+def in_order() -> list[Category]:
+    """The categories as a person's page shows them."""
+    return [*FIRST, *(one for one in FILED if one not in FIRST)]
+
+
+def information_form(view: PersonView, category: Category) -> InformationForm:
+    """The form of one category with what is on file, whose fields have ids of their own beside other forms."""
+    on_file = filed(view, category)
+    known = {**on_file.fields, "text": on_file.text} if on_file else {}
+    form = INFORMATION_FORMS[category](
+        formdata=None, data={**known, "version": on_file.version if on_file else 0}
+    )
+    for one in form:
+        one.id = f"{category.value}-{one.short_name}"
+        one.label.field_id = one.id
+    return form
+
+
 @bp.route("/<uuid:person_id>/information/<category:category>", methods=["GET", "POST"])
 def information(person_id: UUID, category: Category) -> ResponseReturnValue:
     """What is known in one category, written down by the agency that keeps the record."""
@@ -216,7 +249,8 @@ def information(person_id: UUID, category: Category) -> ResponseReturnValue:
             )
             flash(f"person-{category.value}-{person_id}", "draft-clear")
             flash(gettext("%(category)sを保存しました。", category=gettext(category.word)), "success")
-            return redirect(f"{url_for('.show', person_id=person_id)}#{category.value}")
+            back = url_for(".all_information" if "all" in request.args else ".show", person_id=person_id)
+            return redirect(f"{back}#{category.value}")
         view = disclosures.show(actor, person_id)
         on_file = filed(view, category)
         if on_file and form.version.number != on_file.version:

@@ -47,6 +47,7 @@ PATHS = (
     "/registered",
     "/edit",
     "/identify",
+    "/information",
     "/information/health",
     "/cases/new",
     "/family/new",
@@ -145,7 +146,7 @@ def test_a_third_agency_cannot_tell_that_the_person_exists(browser: Visit) -> No
         visit = browser(outsider)
         for path in (*PATHS, f"/family/{tie}/remove"):
             for ask in (visit.get, visit.post):
-                if ask == visit.post and path in {"", "/registered"}:
+                if ask == visit.post and path in {"", "/registered", "/information"}:
                     continue
                 real, unreal = ask(f"/people/{person_id}{path}"), ask(f"/people/{uuid4()}{path}")
                 assert (real.status_code, real.data) == (404, unreal.data)
@@ -262,6 +263,27 @@ def test_a_category_is_written_field_by_field(browser: Visit) -> None:
     for shown in ("障がい者手帳", "見本クリニック", "眠れない。", "&lt;b&gt;朝"):
         assert shown in page
     assert hidden(visit.get(path).text, "version") == "1"
+
+
+def test_all_categories_are_written_on_one_page_each_saved_by_itself(browser: Visit) -> None:
+    member = make_member()
+    person_id = make_person(member)
+    visit, path = browser(member), f"/people/{person_id}/information"
+    page = visit.get(path).text
+    actions = re.findall(rf'action="({path}/\w+\?all=1)"', page)
+    assert [one.split("/")[-1].split("?")[0] for one in actions] == [
+        *("life_history", "health", "work_education", "finances", "benefits")
+    ]
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+
+    answer = visit.post(actions[0], data={"complaint": "眠れない日が続く", "version": "0"})
+    assert answer.location == f"{path}#life_history"
+    assert 'value="眠れない日が続く"' in visit.get(path).text
+    assert visit.post(actions[0], data={"complaint": "別の内容", "version": "0"}).status_code == 409
+    shown = visit.get(f"/people/{person_id}").text
+    assert shown.index("眠れない日が続く") < shown.index('id="basic"')
+    assert browser(make_member()).get(path).status_code == 404
 
 
 def test_a_stale_category_shows_both_texts(browser: Visit) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import date, time, timedelta
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from portal.agencies.models import Agency
 from portal.core import clock
@@ -16,7 +16,7 @@ from portal.core.labels import N_
 from portal.core.policy import Actor
 from portal.meetings.agenda import drafting
 from portal.meetings.agenda import services as agenda_services
-from portal.meetings.agenda.models import AgendaItem
+from portal.meetings.agenda.models import AgendaItem, ItemReason
 from portal.meetings.agenda.services import ItemFacts
 from portal.meetings.issues import services as issue_services
 from portal.meetings.issues.models import LocalIssue
@@ -41,6 +41,7 @@ from portal.meetings.states import (
     MeetingKind,
     MeetingStatus,
     OutcomeKind,
+    Source,
 )
 from portal.people.categories import Category
 from portal.referrals.models import Referral
@@ -238,11 +239,16 @@ def item_of(play: Play, given: Given, meeting_id: UUID) -> UUID:
     about = {
         AgendaItem.referral_id: (Sort.REFERRAL, "referral"),
         AgendaItem.issue_id: (Sort.ISSUE, "issue"),
-        AgendaItem.outcome_id: (Sort.OUTCOME, "promise"),
     }
     wanted = [
         column == play.ids[sort, given[name]] for column, (sort, name) in about.items() if name in given
     ]
+    if "promise" in given:
+        promise = play.ids[Sort.OUTCOME, given["promise"]]
+        also = select(ItemReason.item_id).where(
+            ItemReason.source == Source.ACTION, ItemReason.subject_id == promise
+        )
+        wanted.append(or_(AgendaItem.outcome_id == promise, AgendaItem.id.in_(also)))
     wanted += [getattr(AgendaItem, name) == given[name] for name in ("kind", "title") if name in given]
     standing = (
         select(AgendaItem.id)

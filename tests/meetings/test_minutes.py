@@ -21,6 +21,7 @@ from portal.core.db import db
 from portal.core.errors import Conflict, NotAllowed, StaleForm
 from portal.core.policy import Role
 from portal.disclosures import services as disclosures
+from portal.meetings.agenda import drafting
 from portal.meetings.agenda.models import AgendaItem
 from portal.meetings.minutes import services as minutes_services
 from portal.meetings.minutes.models import Addendum, MinutesRevision
@@ -33,8 +34,9 @@ from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import MeetingAction, MeetingKind, MeetingStatus
 from portal.people.categories import Category
 from portal.referrals.conversation import send_message
+from portal.web.formats import era_short
 from tests.factories import Member, make_agency, make_consent, make_member, make_person, make_referral
-from tests.meeting_factories import make_item, make_meeting, name_member, take_step
+from tests.meeting_factories import make_item, make_meeting, make_series, name_member, take_step
 
 A, S = MeetingAction, MeetingStatus
 ALWAYS = "この資料には、貴機関に提供できる議題だけを載せています。"
@@ -575,3 +577,46 @@ def test_the_page_of_an_item_shows_its_background_to_those_who_may_see_it(browse
     for hidden in ("週に一度の見学", "来月なら席が", "前回は本人の希望"):
         assert hidden not in page, "told of the person, and not of the referral nor of the meeting before"
     assert item_of(spoken).minutes_text
+
+
+@pytest.mark.both_databases
+def test_the_item_of_former_minutes_names_opens_and_approves_them(browser: Any, app: Flask) -> None:
+    chair, other = make_member(make_agency(), Role.COORDINATOR), make_member()
+    series = make_series(chair, [other])
+
+    def meet(days: int) -> UUID:
+        starts_at = clock.now() + timedelta(days=days)
+        return make_meeting(chair, [other], series_id=series, starts_at=starts_at)
+
+    attended, unattended, here = meet(-14), meet(-7), meet(0)
+    came = name_member(chair, attended, chair)
+    for meeting in (attended, unattended):
+        for action in (A.ANNOUNCE, A.BEGIN, A.CLOSE):
+            take_step(chair, meeting, action)
+    roster_services.set_attendance(chair.actor, attended, {came})
+    drafting.refresh(chair.actor, here)
+    take_step(chair, here, A.ANNOUNCE)
+    client = browser(chair)
+    agenda = client.get(f"/meetings/{here}").text
+    items = {}
+    for meeting in (attended, unattended):
+        found = select(AgendaItem.id).where(AgendaItem.meeting_id == here, AgendaItem.subject_id == meeting)
+        items[meeting] = db.read.scalars(found).one()
+        day = era_short(db.read().get_one(Meeting, meeting).starts_at)
+        assert f"前回議事録の承認：週次打合せ（{day}）" in agenda, "two that wait say which"
+    db.end()
+    path = f"/meetings/{here}/items/{{}}/approve"
+    assert client.post(path.format(items[attended])).status_code == 409, "not before it has begun"
+    take_step(chair, here, A.BEGIN)
+    page = client.get(f"/meetings/{here}/session").text
+    assert f'href="/meetings/{attended}/minutes"' in page
+    assert browser(other).post(path.format(items[attended])).status_code == 403
+    assert status_of(attended) is S.MINUTED
+    assert client.post(path.format(items[attended])).status_code == 302
+    assert status_of(attended) is S.APPROVED
+    assert "この議事録を承認した。" in client.get(f"/meetings/{here}/minutes").text
+    asked = client.post(path.format(items[unattended]))
+    assert asked.headers["Location"].endswith(f"/meetings/{unattended}/approve"), "nobody came: it asks"
+    assert status_of(unattended) is S.MINUTED
+    hand = make_item(chair, here)
+    assert client.post(path.format(hand)).status_code == 409

@@ -14,13 +14,13 @@ from portal.audit.events import AuditEvent
 from portal.core import clock
 from portal.core.db import db
 from portal.meetings.agenda import drafting
-from portal.meetings.agenda.models import AgendaItem
+from portal.meetings.agenda.models import AgendaItem, ItemReason
 from portal.meetings.minutes.models import Addendum, MinutesRevision
 from portal.meetings.outcomes.models import MeetingOutcome
 from portal.meetings.packets.services import open_packet
-from portal.meetings.roster.models import Attendance
+from portal.meetings.roster.models import Attendance, RegularMember
 from portal.meetings.schedule.models import Meeting
-from portal.meetings.states import ItemKind, OutcomeKind
+from portal.meetings.states import ItemKind, OutcomeKind, Source
 from tests.factories import Member
 from tests.meeting_factories import (
     make_issue,
@@ -59,7 +59,7 @@ def convene(world: World) -> None:
     a, b, c, d = world.chair, world.b, world.c, world.d
     world.person("not told")
     where = typed(world)
-    make_series(a, [b], **where())
+    series = make_series(a, [b], **where())
     table = [b, c]
     meetings = {
         "held": make_meeting(a, [b, c, d], kind="coordination", **where(begun=-1)),
@@ -75,6 +75,24 @@ def convene(world: World) -> None:
         name_member(a, meetings["council"], member, agreed=agreed)
     add_guest(world, meetings["council"])
     hold(world, meetings)
+    with db.transaction() as session:
+        session.add(RegularMember(series_id=series, staff_id=b.staff_id, agency_id=b.agency_id))
+    explain(meetings)
+
+
+def explain(meetings: dict[str, UUID]) -> None:
+    """Each item has further reasons: its referral, something of the person's, and a promise made elsewhere."""
+    with db.transaction() as session:
+        items = session.query(AgendaItem).filter(AgendaItem.meeting_id.in_(meetings.values()))
+        promises = cycle(session.query(MeetingOutcome).order_by(MeetingOutcome.id).all())
+        for item in items.order_by(AgendaItem.id):
+            reasons = {Source.LAPSING: item.person_id, Source.OVERDUE: item.referral_id}
+            reasons[Source.ACTION] = next(promises).id
+            session.add_all(
+                ItemReason(item_id=item.id, source=source, subject_id=subject, reason_on=clock.today())
+                for source, subject in reasons.items()
+                if subject
+            )
 
 
 def in_step(world: World) -> None:

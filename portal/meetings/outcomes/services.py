@@ -35,7 +35,7 @@ from portal.wall import predicates
 
 # Until the minutes are approved, mistakes are corrected in place.
 CHANGEABLE = frozenset({MeetingStatus.IN_SESSION, MeetingStatus.MINUTED})
-APPROVED = "この議事録を承認した。"  # stands in the minutes, in whose language it is written
+APPROVED = N_("この議事録を承認した。")  # stands in the minutes as it is
 # Steps that nobody promises: they undo a mistake.
 NEVER_PROMISED = frozenset({ReferralAction.CORRECT})
 

@@ -29,10 +29,10 @@ from portal.people.categories import Category
 from portal.people.services import Basics
 from portal.referrals import drafts
 from portal.referrals import queries as referral_queries
-from portal.referrals import services as referrals
 from portal.referrals.drafts import Proposal
 from portal.referrals.services import Answer
 from portal.referrals.states import ReferralAction, ReferralKind, ReferralStatus, Refusal
+from portal.transfers import services as transfers
 from tests.browsers import PASSWORD
 
 serial = count(1)
@@ -225,7 +225,7 @@ def step(member: Member, referral_id: UUID, action: ReferralAction | str, **answ
         goals = db.read.scalars(referral_queries.goals_of(referral_id)).all()
         wanted |= {"outcome": Outcome.IMPROVED, "scores": {goal.id: Score.ACHIEVED for goal in goals}}
         db.end()
-    referrals.perform(member.actor, action, referral_id, Answer(**wanted | answer))
+    transfers.perform(member.actor, action, referral_id, Answer(**wanted | answer))
 
 
 def make_case(member: Member, person_id: UUID | None = None, **values: Any) -> UUID:

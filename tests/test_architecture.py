@@ -43,7 +43,7 @@ ORDER = [
         "disclosures",
         "emergency",
     ),
-    *("cases", "referrals", "activities", "meetings", "evaluations", "inspections", "retention"),
+    *("cases", "referrals", "activities", "meetings", "transfers", "evaluations", "inspections", "retention"),
     *("handovers", "statistics", "today", "auditing", "search", "help"),
     *("scenario", "seed", "cli", "__init__"),
 ]

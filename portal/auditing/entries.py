@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -119,6 +119,25 @@ THINGS = {
     "retention": N_("保存期間と消去"),
     "web": N_("共通のページ"),
     "static": N_("共通のページ"),
+}
+
+# The events by what they are about, in the order of a choice: the first part of each one's code.
+SUBJECTS = {
+    N_("つなぎ"): "referral message followup stop",
+    N_("相談者・同意・情報提供"): "person information family consent disclosure exclusion",
+    N_("ケース・経過"): "case note milestone",
+    N_("会議"): "series meeting roster secrecy item packet minutes outcome action issue calendar",
+    N_("緊急閲覧"): "emergency",
+    N_("拒否・サインイン"): "access session password",
+    N_("監査"): "audit name sample finding watch log",
+    N_("活動・協力先"): "activity attendance activityseries partner agreement",
+    N_("評価・統計"): "evaluation area statistics figures",
+    N_("機関・職員・設定"): "agency service closure staff setting",
+    N_("保存期間と消去"): "record retention erasure",
+}
+GROUPED: Mapping[str, list[AuditEvent]] = {
+    word: [event for event in AuditEvent if event.value.partition(":")[0] in kinds.split()]
+    for word, kinds in SUBJECTS.items()
 }
 
 

@@ -26,8 +26,9 @@ from portal.audit.vault import vault
 from portal.auditing import entries as auditing_entries
 from portal.auditing import lives, people, queries
 from portal.auditing.entries import Entry
-from portal.auditing.lives import Life, Stood
+from portal.auditing.lives import Life
 from portal.auditing.queries import AuditFilter
+from portal.auditing.story import Stood
 from portal.core import clock
 from portal.core.db import db
 from portal.core.errors import Invalid

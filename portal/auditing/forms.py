@@ -59,7 +59,11 @@ class AuditFilterForm(BaseForm):
             SelectChoice(str(NOWHERE), gettext("機関に属さない（監査・システム管理・システム）")),
         ]
         self.staff.choices = everything + [SelectChoice(str(staff_id), name) for staff_id, name in staff]
-        self.event.choices = everything + [SelectChoice(e.value, gettext(e.word)) for e in AuditEvent]
+        self.event.choices = everything + [
+            SelectChoice(event.value, gettext(event.word), optgroup=gettext(group))
+            for group, events in entries.GROUPED.items()
+            for event in events
+        ]
         self.ground.choices = everything + [
             SelectChoice(code, gettext(word)) for code, word in entries.GROUNDS.items()
         ]
@@ -114,6 +118,14 @@ class NameForm(BaseForm):
         lazy_gettext("監査に必要な場合に限って見ること、見たことが記録に残ることを確認しました"),
         [Required(lazy_gettext("確認のうえ、チェックを入れてください。"))],
     )
+
+
+class NameSearchForm(NameForm):
+    """A name that a citizen gave who complains, and why it is looked for."""
+
+    name = CleanString(lazy_gettext("氏名またはふりがな"), [Required(), MaxLength(100)])
+    birth = EraDateField(lazy_gettext("生年月日"))
+    reason = CleanText(lazy_gettext("氏名で探す理由"), [Required(), MaxLength(500)])
 
 
 # What may be typed when a restore or a jump of the clock is declared.

@@ -11,13 +11,14 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from portal.accounts.models import Staff
 from portal.agencies.models import Agency
 from portal.audit import services as audit
 from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
 from portal.auditing import entries as auditing_entries
+from portal.auditing import story
 from portal.auditing.entries import Entry
+from portal.auditing.story import Happening, Stood
 from portal.cases.codes import Outcome
 from portal.cases.models import Case
 from portal.consents.models import Withdrawal
@@ -35,32 +36,11 @@ from portal.inspections.names import OpenName
 from portal.meetings.agenda.models import AgendaItem
 from portal.meetings.outcomes.models import MeetingOutcome
 from portal.people.categories import Category
-from portal.referrals.models import FollowUp, Referral, ReferralEvent, ReferralGoal, TimelineEvent
+from portal.referrals.models import FollowUp, Referral, ReferralGoal
 from portal.referrals.states import ReferralKind, ReferralStatus, Refusal
 
 # Of a meeting at which the referral was an item: who opened its papers.
 OF_MEETING = (AuditEvent.PACKET_OPENED.value, AuditEvent.MINUTES_READ.value)
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """An event of the timeline without its text. `code` is the word (msgid) of a refusal or an outcome."""
-
-    at: datetime
-    agency: str
-    who: str
-    what: TimelineEvent
-    code: str
-
-
-@dataclass(frozen=True, slots=True)
-class Stood:
-    """How the basis of the referral stood at a moment: a word (msgid), its tone, and for a consent what it covered."""
-
-    word: str
-    tone: str
-    categories: tuple[Category, ...] = ()
-    until: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,23 +70,33 @@ class Life:
     part_of: UUID | None
     consent_id: UUID | None
     consents: Mapping[UUID, ConsentPast]
-    steps: tuple[Step, ...]
+    story: tuple[Happening, ...]
     lines: tuple[LedgerLine, ...]
 
     def stood(self, moment: datetime) -> Stood:
-        """The consent for the recipient as it stood at that moment, or the other basis."""
-        if self.basis is not Basis.CONSENT:
-            return Stood(self.basis.word, "plain")
-        consent = as_of.standing_of(dict(self.consents), self.consent_id, moment)
-        if consent is None:
-            return Stood(N_("同意の記録前"), "off")
-        standing = consent.standing(self.to_agency_id, moment)
-        tone = "go" if standing is Standing.VALID else "off"
-        return Stood(standing.word, tone, as_of.in_order(consent.categories), consent.valid_until)
+        return stood(self.basis, self.consents, self.consent_id, self.to_agency_id, moment)
 
     def stood_at(self, entries: Iterable[Entry]) -> dict[int, Stood]:
         """The same for each entry, by its number."""
         return {entry.seq: self.stood(entry.at) for entry in entries}
+
+
+def stood(
+    basis: Basis,
+    consents: Mapping[UUID, ConsentPast],
+    consent_id: UUID | None,
+    recipient: UUID,
+    moment: datetime,
+) -> Stood:
+    """The consent for the recipient as it stood at that moment, or the other basis."""
+    if basis is not Basis.CONSENT:
+        return Stood(basis.word, "plain")
+    consent = as_of.standing_of(dict(consents), consent_id, moment)
+    if consent is None:
+        return Stood(N_("同意の記録前"), "off")
+    standing = consent.standing(recipient, moment)
+    tone = "go" if standing is Standing.VALID else "off"
+    return Stood(standing.word, tone, as_of.in_order(consent.categories), consent.valid_until)
 
 
 def read(
@@ -144,6 +134,10 @@ def load(session: Session, actor: Actor, referral_id: UUID) -> Life:
         .where(Referral.id == referral_id)
     ).one()
     number, name = names.heading(session, actor, referral.person_id, clock.now())
+    consents = as_of.consents(session, referral.person_id)
+    lines = tuple(disclosure_queries.read(session, lines_from(referral_id), clock.now()))
+    on = (referral.basis, consents, referral.consent_id, referral.to_agency_id)
+    chain = list(as_of.chain(consents, referral.consent_id))
     return Life(
         id=referral.id,
         number=referral.number,
@@ -167,28 +161,10 @@ def load(session: Session, actor: Actor, referral_id: UUID) -> Life:
         outcome=referral.outcome,
         part_of=referral.part_of_id,
         consent_id=referral.consent_id,
-        consents=as_of.consents(session, referral.person_id),
-        steps=tuple(steps(session, referral_id)),
-        lines=tuple(disclosure_queries.read(session, lines_from(referral_id), clock.now())),
+        consents=consents,
+        story=story.tell(session, referral, chain, lines, lambda moment: stood(*on, moment)),
+        lines=lines,
     )
-
-
-def steps(session: Session, referral_id: UUID) -> list[Step]:
-    rows = session.execute(
-        select(
-            ReferralEvent.created_at,
-            ReferralEvent.what,
-            ReferralEvent.code,
-            Agency.name.label("agency"),
-            Staff.name.label("who"),
-        )
-        .join(Agency, Agency.id == ReferralEvent.agency_id)
-        .join(Staff, Staff.id == ReferralEvent.staff_id)
-        .where(ReferralEvent.referral_id == referral_id)
-        .order_by(ReferralEvent.id)
-    )
-    words = {member.value: member.word for member in (*Refusal, *Outcome)}
-    return [Step(r.created_at, r.agency, r.who, r.what, words.get(r.code, "")) for r in rows]
 
 
 def about(session: Session, life: Life) -> Select[AuditEntry]:

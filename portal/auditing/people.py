@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -17,6 +17,7 @@ from portal.audit.events import AuditEvent
 from portal.audit.models import AuditEntry
 from portal.auditing import entries
 from portal.auditing.entries import Entry
+from portal.cases.models import Case
 from portal.core import clock
 from portal.core.db import db
 from portal.core.policy import Actor, Permission, require
@@ -24,10 +25,12 @@ from portal.disclosures import as_of
 from portal.disclosures import queries as disclosure_queries
 from portal.disclosures.as_of import Past, Shutting, Sight
 from portal.disclosures.models import Disclosure
+from portal.disclosures.person_header import label_of
 from portal.disclosures.queries import LedgerLine
 from portal.inspections import names
 from portal.inspections.names import OpenName
 from portal.people.categories import Category
+from portal.people.models import Person
 from portal.referrals.models import Referral
 
 # Readings of one person. Lists are logged with how many they showed, not with whom.
@@ -114,7 +117,7 @@ def read(
         number=number,
         name=name,
         homes=tuple(Keeping(since, agencies.get(one, "")) for since, one in past.homes),
-        referrals=referrals_of(session, person_id),
+        referrals=numbers_of(session, Referral, [person_id]).get(person_id, ()),
         readers=tuple(readers_of(session, person_id)),
         lines=tuple(lines),
     )
@@ -135,6 +138,61 @@ def named(actor: Actor, person_id: UUID) -> tuple[str, OpenName | None]:
     return names.heading(db.read(), actor, person_id, clock.now())
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A person whose name this auditor has opened, with the numbers that lead on; pairs of id and number."""
+
+    id: UUID
+    label: str
+    number: str
+    agency: str
+    referrals: tuple[tuple[UUID, str], ...]
+    cases: tuple[tuple[UUID, str], ...]
+
+
+def found(actor: Actor, ids: Sequence[UUID]) -> list[Found]:
+    """Those of these people whose names this auditor has open now, with their numbers; itself logged.
+
+    Raises:
+        NotAllowed: the reader is no auditor.
+    """
+    require(actor, Permission.AUDIT_READ)
+    session = db.read()
+    rows = session.execute(
+        select(
+            *(Person.id, Person.family, Person.given, Person.pseudonym, Person.number),
+            Agency.name.label("agency"),
+        )
+        .join(Agency, Agency.id == Person.home_agency_id)
+        .where(Person.id.in_(ids), names.is_open_to(actor, Person.id, clock.now()))
+        .order_by(Agency.name, Person.id)
+    ).all()
+    referrals, cases = (numbers_of(session, model, [row.id for row in rows]) for model in (Referral, Case))
+    audit.record_reading(
+        AuditEvent.AUDIT_READ,
+        ("person", None),
+        actor=actor,
+        person_id=rows[0].id if len(rows) == 1 else None,
+        categories=[Category.BASIC] if rows else [],
+        count=len(rows),
+    )
+    return [
+        Found(row.id, label_of(row), row.number, row.agency, referrals.get(row.id, ()), cases.get(row.id, ()))
+        for row in rows
+    ]
+
+
+def numbers_of(
+    session: Session, model: type[Referral] | type[Case], people: Sequence[UUID]
+) -> dict[UUID, tuple[tuple[UUID, str], ...]]:
+    """The ids and numbers of each person's referrals or cases, the oldest first."""
+    rows = select(model.person_id, model.id, model.number).where(model.person_id.in_(people))
+    numbered: dict[UUID, tuple[tuple[UUID, str], ...]] = {}
+    for row in session.execute(rows.order_by(model.id)):
+        numbered[row.person_id] = (*numbered.get(row.person_id, ()), (row.id, row.number))
+    return numbered
+
+
 def note(actor: Actor, person_id: UUID, name: OpenName | None) -> None:
     audit.record_reading(
         AuditEvent.AUDIT_READ,
@@ -148,13 +206,6 @@ def note(actor: Actor, person_id: UUID, name: OpenName | None) -> None:
 def about(person_id: UUID) -> Select[AuditEntry]:
     """Every entry about the person; a refusal to open their page is logged with the page's id alone."""
     return select(AuditEntry).where(or_(AuditEntry.person_id == person_id, AuditEntry.object_id == person_id))
-
-
-def referrals_of(session: Session, person_id: UUID) -> tuple[tuple[UUID, str], ...]:
-    rows = session.execute(
-        select(Referral.id, Referral.number).where(Referral.person_id == person_id).order_by(Referral.id)
-    )
-    return tuple((row.id, row.number) for row in rows)
 
 
 def readers_of(session: Session, person_id: UUID) -> list[Reader]:

@@ -19,7 +19,7 @@ from portal.auditing import exports as exporting
 from portal.auditing import lives, people, queries
 from portal.auditing.entries import Entry
 from portal.auditing.exports import Taken
-from portal.auditing.forms import AsOfForm, AuditFilterForm, NameForm, uuid_of
+from portal.auditing.forms import AsOfForm, AuditFilterForm, NameForm, NameSearchForm, uuid_of
 from portal.auditing.queries import AuditFilter, Matches
 from portal.core import clock
 from portal.core.db import db
@@ -98,7 +98,13 @@ def referral(referral_id: UUID) -> ResponseReturnValue:
     size = page_size()
     life, found = lives.read(signed_in(), referral_id, behind=cursor(), size=size + 1)
     page = life_page(found, size)
-    return render_template("audit/referral.html", life=life, page=page, stood=life.stood_at(page.rows))
+    return render_template(
+        "audit/referral.html",
+        life=life,
+        page=page,
+        stood=life.stood_at(page.rows),
+        later=cursor() is not None,
+    )
 
 
 @bp.get("/people/<uuid:person_id>")
@@ -209,6 +215,38 @@ def open_name(person_id: UUID) -> ResponseReturnValue:
         note_refusal(inspection_names.unreasoned(person_id))
     page = render_template("audit/name.html", form=form, number=number, person_id=person_id, back=back)
     return page, form.status
+
+
+@bp.route("/names", methods=["GET", "POST"])
+def by_name() -> ResponseReturnValue:
+    """From a name to numbers. The name is sent by POST, and answered by an address of random ids."""
+    actor = signed_in()
+    require(actor, Permission.AUDIT_READ)
+    form = NameSearchForm()
+    if form.validate_on_submit():
+        with refusals(form):
+            found = inspection_names.search(
+                actor,
+                form.name.data or "",
+                form.reason.data or "",
+                birth=form.birth.data,
+                idempotency_key=form.idempotency_key.data,
+            )
+            if found:
+                flash("audit-names", "draft-clear")
+                return redirect(url_for(".found", person=found), 303)
+            form.refuse(
+                gettext("この氏名の相談者は見つかりませんでした。姓と名の両方を入力してください。"), "name"
+            )
+    elif form.is_submitted() and is_blank(form.reason.data or ""):
+        note_refusal(inspection_names.unreasoned(None))
+    return render_template("audit/by_name.html", form=form), form.status
+
+
+@bp.get("/names/found")
+def found() -> ResponseReturnValue:
+    """The numbers of those whose names were opened by a search, until they close."""
+    return render_template("audit/found.html", found=people.found(signed_in(), ids("person", request.args)))
 
 
 @bp.get("/openings")

@@ -205,11 +205,14 @@ def stop_confirmed(session: Session, lines: Sequence[Disclosure], consents: Agre
 
 
 def readings_explained(session: Session, referral: Referral) -> Hint:
+    # Before a transfer another agency may have been its sender.
+    took_part = select(ReferralEvent.agency_id).where(ReferralEvent.referral_id == referral.id)
     wanted = select(AuditEntry.body).where(
         AuditEntry.object_id == referral.id,
         AuditEntry.event.in_(READINGS),
         AuditEntry.agency_id.is_not(None),
         AuditEntry.agency_id.not_in([referral.from_agency_id, referral.to_agency_id]),
+        AuditEntry.agency_id.not_in(took_part),
     )
     if any(json.loads(body)["outcome"] == "allow" for body in session.scalars(wanted)):
         return Hint(

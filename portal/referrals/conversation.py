@@ -66,9 +66,13 @@ def write_line(
 def tell_other_side(session: Session, actor: Actor, referral: Referral, what: TimelineEvent) -> None:
     """Make the referral news to each of the other agency's staff, until they open it."""
     other = referral.to_agency_id if actor.agency_id == referral.from_agency_id else referral.from_agency_id
-    if not referral.is_sent:
-        return
-    key = {"referral_id": referral.id, "agency_id": other}
+    if referral.is_sent:
+        tell(session, referral, other, what)
+
+
+def tell(session: Session, referral: Referral, agency_id: UUID, what: TimelineEvent) -> None:
+    """Make the referral news to each of this agency's staff."""
+    key = {"referral_id": referral.id, "agency_id": agency_id}
     put(session, ReferralNews, key, {"what": what, "at": clock.now()})
 
 

@@ -29,6 +29,7 @@ from portal.referrals.forms import GOALS, ProposalForm, SearchForm, SendForm, uu
 from portal.referrals.reading import ReferralView
 from portal.referrals.states import ENDED, FLOW, ReferralAction, ReferralKind, ReferralStatus
 from portal.referrals.views import whole
+from portal.transfers import hanging
 from portal.web.addresses import asked
 from portal.web.formats import era_datetime
 
@@ -274,6 +275,7 @@ def send(referral_id: UUID) -> ResponseReturnValue:
         view=draft,
         form=form,
         ahead=ahead,
-        is_transfer=draft.kind is ReferralKind.TRANSFER,
+        hanging=hanging.find(db.read(), draft, clock.now()) if draft.kind is ReferralKind.TRANSFER else None,
+        covers=drafts.covers(db.read(), actor, draft.person_id, clock.now()) if draft.person_id else [],
     )
     return page, form.status

@@ -128,6 +128,7 @@ class TimelineEvent(Labelled):
     MESSAGE = "message", N_("連絡を送りました")
     REROUTED = "rerouted", N_("別の機関へつなぎ直しました")
     STOP_CONFIRMED = "stop_confirmed", N_("停止を確認しました")
+    MOVED = "moved", N_("記録の移管により、送り手を引き継ぎました")
     # Never stored: these follow from the consent.
     CONSENT_WITHDRAWN = "consent_withdrawn", N_("本人が同意を撤回しました")
     CONSENT_EXPIRED = "consent_expired", N_("本人の同意の期限が過ぎました")

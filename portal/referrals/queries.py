@@ -414,13 +414,15 @@ def open_twins(actor: Actor, person_id: UUID, to_agency_id: UUID) -> Select[Refe
 
 
 def is_unattended(actor: Actor) -> ColumnElement[bool]:
-    """One's own referrals that ended badly and have no follow-up yet."""
+    """One's own referrals that ended badly and have no follow-up yet, of people one may still refer."""
     sequel = aliased(Referral)
+    knows = predicates.agency_sees(actor, Category.BASIC, predicates.NOW, Person)
     return and_(
         Referral.from_agency_id == actor.agency_id,
         among(Referral.status, [S.REJECTED, S.FAILED]),
         ~exists().where(sequel.part_of_id == Referral.id, sequel.status != S.ENTERED_IN_ERROR),
         ~exists().where(FollowUp.referral_id == Referral.id, FollowUp.agency_id == actor.agency_id),
+        exists().where(Person.id == Referral.person_id, knows),
     )
 
 

@@ -163,6 +163,7 @@ SENDERS_OWN = {TimelineEvent.DRAFTED, TimelineEvent.REROUTED}
 def header_statement() -> Select[*tuple[Any, ...]]:
     """The statement for a referral's columns and the names beside them; built once, run with `bound`."""
     sender, recipient, author = aliased(Agency), aliased(Agency), aliased(Staff)
+    former = aliased(Referral)  # of a referral that came with a transfer, the former one is not the reader's
     waiting = to_confirm(predicates.READER, predicates.NOW).where(Disclosure.source_id == Referral.id)
     has_news = queries.news(predicates.READER).where(ReferralNews.referral_id == Referral.id).exists()
     # A renewed consent carries the referral on with a new disclosure.
@@ -185,6 +186,7 @@ def header_statement() -> Select[*tuple[Any, ...]]:
             Service.name.label("service_name"),
             Staff.name.label("worker_name"),
             predicates.is_staff_excluded(Referral.worker_id, Referral.person_id).label("worker_is_excluded"),
+            former.id.label("former_id"),
             func.coalesce(renewed_until, Consent.valid_until).label("consent_until"),
             lives_for(Referral.id, Referral.to_agency_id, predicates.NOW).label("is_live"),
             waiting.exists().label("must_confirm"),
@@ -193,6 +195,7 @@ def header_statement() -> Select[*tuple[Any, ...]]:
         .join(sender, sender.id == Referral.from_agency_id)
         .join(recipient, recipient.id == Referral.to_agency_id)
         .join(author, author.id == queries.worker_of(Box.OUT))
+        .outerjoin(former, former.id == Referral.part_of_id)
         .outerjoin(Service, Service.id == Referral.service_id)
         .outerjoin(Staff, Staff.id == Referral.worker_id)
         .outerjoin(Consent, Consent.id == Referral.consent_id)
@@ -358,7 +361,7 @@ def load(actor: Actor, referral_id: UUID) -> tuple[ReferralView, Row[*tuple[Any,
         first_contact_on=row.first_contact_on,
         refusal=row.refusal,
         outcome=row.outcome,
-        part_of_id=row.part_of_id if is_sender else None,
+        part_of_id=row.former_id if is_sender else None,
         is_live=row.is_live,
         is_stopped=is_stopped,
         must_confirm_stop=row.must_confirm,

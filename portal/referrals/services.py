@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from uuid import UUID
@@ -40,6 +40,9 @@ RESPOND_DAYS = 5
 BASIS_ENDED = N_("本人の同意が終わっているため、先へ進められません。取下げ・受入不可・終了だけができます。")
 
 
+HandOver = Callable[[Session, Actor, Referral], None]
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The values that the form of a step may bring; `scores` are by goal."""
@@ -61,10 +64,13 @@ def perform(
     *,
     version: int | None = None,
     idempotency_key: str | None = None,
+    hand_over: HandOver | None = None,
 ) -> None:
     """Take one step of the flow, or raise a `PortalError` and leave no trace.
 
     Permission is checked before state, so that outsiders learn nothing of where the referral stands.
+    `hand_over` is what accepting a transfer does besides: it knows of meetings, which know of referrals. So
+    pages and scenarios take their steps by `transfers.services.perform`.
 
     Raises:
         NoResultFound: no such referral that this actor may know of.
@@ -95,7 +101,7 @@ def perform(
         before = referral.status
         referral.status = step.target
         note_answer(referral, action, answer)
-        consequences(session, actor, action, referral, answer)
+        consequences(session, actor, action, referral, answer, hand_over)
         code = answer.refusal or answer.outcome
         write_line(session, actor, referral, TimelineEvent(action.value), code=code or "", text=answer.text)
         tell_other_side(session, actor, referral, TimelineEvent(action.value))
@@ -202,11 +208,16 @@ def note_answer(referral: Referral, action: ReferralAction, answer: Answer) -> N
 
 
 def consequences(
-    session: Session, actor: Actor, action: ReferralAction, referral: Referral, answer: Answer
+    session: Session,
+    actor: Actor,
+    action: ReferralAction,
+    referral: Referral,
+    answer: Answer,
+    hand_over: HandOver | None,
 ) -> None:
     match action:
         case ReferralAction.ACCEPT:
-            take_on(session, actor, referral, answer.worker_id, answer.heard_by)
+            take_on(session, actor, referral, answer, hand_over)
         case ReferralAction.COMPLETE:
             for goal in session.scalars(queries.goals_of(referral.id)):
                 goal.score = answer.scores[goal.id]
@@ -223,10 +234,10 @@ def consequences(
 
 
 def take_on(
-    session: Session, actor: Actor, referral: Referral, worker_id: UUID | None, heard_by: HeardBy
+    session: Session, actor: Actor, referral: Referral, answer: Answer, hand_over: HandOver | None
 ) -> None:
     """Do what accepting brings: open a case at the recipient, and on a transfer take over the record."""
-    cases.require_colleague(session, actor, worker_id, queries.named_to_recipient(referral))
+    cases.require_colleague(session, actor, answer.worker_id, queries.named_to_recipient(referral))
     if referral.kind is ReferralKind.ADVICE:
         return
     if referral.kind is ReferralKind.TRANSFER:
@@ -243,9 +254,15 @@ def take_on(
         former = cases.open_case_of(session, referral.from_agency_id, referral.person_id)
         if former is not None:
             cases.close_on_transfer(session, actor, former)
+        assert hand_over is not None  # else open work would be left behind  # noqa: S101
+        hand_over(session, actor, referral)
     if not cases.open_case_of(session, referral.to_agency_id, referral.person_id):
         cases.open_case(
-            actor, referral.person_id, worker_id=worker_id, heard_by=heard_by, source_id=referral.id
+            actor,
+            referral.person_id,
+            worker_id=answer.worker_id,
+            heard_by=answer.heard_by,
+            source_id=referral.id,
         )
 
 

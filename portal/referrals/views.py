@@ -34,6 +34,8 @@ from portal.referrals.forms import (
 from portal.referrals.models import FollowUp, FollowUpKind, TimelineEvent
 from portal.referrals.reading import Line, ReferralView
 from portal.referrals.states import ENDED, ReferralAction, ReferralKind, ReferralStatus
+from portal.transfers import hanging
+from portal.transfers import services as transfers
 from portal.web.pagination import after, page_of, page_size
 from portal.web.printer import pdf_response, render_pdf
 
@@ -231,7 +233,7 @@ def step(referral_id: UUID, action: ReferralAction) -> ResponseReturnValue:
     goals = [goal.id for goal in view.goals]
     if form.validate_on_submit():
         with refusals(form):
-            services.perform(
+            transfers.perform(
                 actor,
                 action,
                 referral_id,
@@ -284,9 +286,10 @@ def step_page(view: ReferralView, action: ReferralAction, form: StepForm) -> Res
         "form": form,
         "action": action,
         "word": word_of(view, action),
-        "is_transfer": action is A.ACCEPT and view.kind is ReferralKind.TRANSFER,
         "A": A,
     }
+    if action is A.ACCEPT and view.kind is ReferralKind.TRANSFER:
+        shown["hanging"] = hanging.find(db.read(), view, clock.now())
     try:
         services.check_open(actor, action, view)
     except (Conflict, NoBasis) as problem:

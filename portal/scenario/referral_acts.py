@@ -42,6 +42,7 @@ from portal.scenario.shapes import (
     word,
 )
 from portal.scenario.source import Value
+from portal.transfers import services as transfers
 
 WITHOUT_CONSENT = [basis.value for basis in Basis if basis is not Basis.CONSENT]
 
@@ -114,7 +115,7 @@ def step(action: ReferralAction) -> Callable[[Play, Actor, Given], object]:
             worker_id=play.actors[given["worker"]].staff_id if "worker" in given else None,
             heard_by=given.get("heard_by", HeardBy.AGENCY),
         )
-        services.perform(actor, action, referral_id, answer)
+        transfers.perform(actor, action, referral_id, answer)
         if "case_key" in given:
             name_case(play, actor, referral_id, given["case_key"])
 

@@ -76,7 +76,7 @@ UNHEARD: dict[AuditEvent, str] = {
     AuditEvent.CLOCK_DECLARED: "only while the server's clock is behind the log: tests/audit/test_clock_pages.py",
 }
 # What chance seldom lets somebody do: the world's making does it, and what it wrote is verified with the rest.
-PREPARED = {"emergency:asked", "person:moved"}
+PREPARED = {"emergency:asked", "person:moved", "referral:moved"}
 # Those who walk, in this order: who arranges comes first, who can stop others comes last.
 READERS = (
     *("a's coordinator", "b's coordinator", "b", "a", "c", "d", "b's worker who administers", "a's admin"),

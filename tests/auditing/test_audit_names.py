@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -20,7 +21,7 @@ from portal.core.policy import Role
 from portal.inspections.models import NameOpening
 from portal.people.models import Person
 from tests.browsers import Browser
-from tests.factories import make_agency, make_member, make_person, make_referral
+from tests.factories import make_agency, make_case, make_member, make_person, make_referral
 from tests.words import errors_of, hidden, words_of
 
 Visit = Callable[..., Browser]
@@ -187,10 +188,11 @@ def test_openings_come_in_pages(browser: Visit, world: World) -> None:
 def test_nobody_else_comes_near(browser: Visit, world: World, role: Role) -> None:
     visitor = browser(make_member(None if role is Role.SYSTEM_ADMIN else world.home.agency_id, role))
     pages = [page for page in world.pages() if page != "/audit/"]
+    pages += ["/audit/names", f"/audit/names/found?person={world.person}"]
     for page in [*pages, "/audit/", f"/audit/people/{world.person}/name", f"/audit/people/{uuid4()}"]:
         assert visitor.get(page).status_code == 403, page
-    posts = ["/audit/", "/audit/export", f"/audit/people/{world.person}/name"]
-    posts += [f"{page}/export" for page in pages if "as-of" not in page]
+    posts = ["/audit/", "/audit/names", "/audit/export", f"/audit/people/{world.person}/name"]
+    posts += [f"{page}/export" for page in pages if "as-of" not in page and "names" not in page]
     for page in posts:
         data = {"format": "csv", "reason": REASON, "is_needed": "y"}
         assert visitor.post(page, data=data).status_code == 403, page
@@ -216,3 +218,93 @@ def test_who_is_not_there_is_missing(browser: Visit, world: World) -> None:
         assert visitor.get(f"/audit/people/{uuid4()}{page}").status_code == 404
     assert visitor.post(f"/audit/people/{uuid4()}/export", data={"format": "csv"}).status_code == 404
     assert visitor.post(f"/audit/referrals/{uuid4()}/export", data={"format": "zip"}).status_code == 404
+
+
+def look_for(visitor: Browser, name: str, reason: str = REASON, **more: Any) -> Any:
+    key = hidden(visitor.get("/audit/names"), "idempotency_key")[0]
+    data = {"name": name, "reason": reason, "is_needed": "y", "idempotency_key": key, **more}
+    return visitor.post("/audit/names", data={each: value for each, value in data.items() if value})
+
+
+def searches() -> list[AuditEntry]:
+    with db.transaction() as session:
+        statement = select(AuditEntry).where(AuditEntry.event == AuditEvent.NAME_SEARCHED.value)
+        return list(session.scalars(statement.order_by(AuditEntry.seq)))
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize("typed", ["渡邊　齊", "渡辺斉", "わたなべ ひとし", "ﾜﾀﾅﾍﾞ ﾋﾄｼ"])
+def test_a_complaint_leads_from_the_name_to_the_numbers(browser: Visit, world: World, typed: str) -> None:
+    person = make_person(world.home, family="渡邉", given="斉", family_kana="わたなべ", given_kana="ひとし")
+    referral, case = (
+        make_referral(world.home, world.recipient, person_id=person),
+        make_case(world.home, person),
+    )
+    visitor = browser(world.auditor)
+    answer = look_for(visitor, typed)
+    assert answer.status_code == 303
+    assert answer.location == f"/audit/names/found?person={person}", "no name in the address"
+    page = visitor.get(answer.location)
+    assert "渡邉 斉" in words_of(page)
+    assert f'href="/audit/referrals/{referral}"' in page.text
+    assert f'href="/audit/people/{person}"' in page.text
+    assert f'href="/audit/?about={case}"' in page.text
+    assert "渡邉 斉" in words_of(visitor.get(f"/audit/people/{person}")), "opened like any other name"
+    for secret in ("波止場", "見返り"):
+        assert secret not in page.text
+
+
+def test_a_search_is_logged_and_the_second_auditor_sees_it(browser: Visit, world: World) -> None:
+    look_for(browser(world.auditor), "波止場 灯台", reason="本人の申立てによる")
+    second = browser(make_member(role=Role.AUDITOR))
+    openings_page = words_of(second.get("/audit/openings"))
+    assert "監査 四郎" in openings_page
+    assert "本人の申立てによる" in openings_page
+    assert "波止場" not in openings_page
+    entry = searches()[0]
+    assert entry.staff_id == world.auditor.staff_id
+    for secret in ("波止場", "申立て"):
+        assert secret not in entry.body.decode()
+    assert "監査のため氏名で検索" in words_of(second.get("/audit/?event=name:searched"))
+    others = second.get("/audit/names/found", query_string={"person": str(world.person)})
+    assert "表示している氏名はありません。" in words_of(others), (
+        "an address shows nothing to who did not open"
+    )
+    assert "波止場" not in others.text
+
+
+@pytest.mark.parametrize("nobody", ["波止場", "灯台", "波止場 灯", "見返り 灯台", "%", "ー", "・・"])
+def test_who_is_not_found_is_said_and_nothing_else(browser: Visit, world: World, nobody: str) -> None:
+    """Part of a name finds nobody: a search is no list to leaf through."""
+    answer = look_for(browser(world.auditor), nobody)
+    assert "この氏名の相談者は見つかりませんでした。姓と名の両方を入力してください。" in errors_of(answer)
+    assert f'value="{nobody}"' in answer.text, "nothing typed is lost"
+    assert "灯台" not in answer.text.replace(nobody, "")
+    assert openings() == 0
+    assert len(searches()) == 1
+
+
+def test_a_search_needs_a_reason_and_is_done_once(browser: Visit, world: World) -> None:
+    visitor = browser(world.auditor)
+    assert "入力してください。" in errors_of(look_for(visitor, NAME, "　"))
+    assert "確認のうえ、チェックを入れてください。" in errors_of(look_for(visitor, NAME, is_needed=""))
+    assert (openings(), searches()) == (0, [])
+    key = hidden(visitor.get("/audit/names"), "idempotency_key")[0]
+    data = {"name": NAME, "reason": REASON, "is_needed": "y", "idempotency_key": key}
+    answers = [visitor.post("/audit/names", data=data) for _ in range(2)]
+    assert {answer.location for answer in answers} == {f"/audit/names/found?person={world.person}"}
+    assert (openings(), len(searches())) == (1, 1)
+
+
+def test_of_many_namesakes_none_is_opened_until_the_birth_date_tells_them_apart(
+    browser: Visit, world: World
+) -> None:
+    same = {"family": "佐藤", "given": "花子"}
+    for year in range(1980, 1986):
+        wanted = make_person(world.home, **same, birth=date(year, 5, 1))
+    visitor = browser(world.auditor)
+    assert "生年月日も入力してください。" in errors_of(look_for(visitor, "佐藤 花子"))
+    assert openings() == 0
+    answer = look_for(visitor, "佐藤 花子", birth="昭和60年5月1日")
+    assert answer.location == f"/audit/names/found?person={wanted}"
+    assert openings() == 1

@@ -143,13 +143,15 @@ def test_the_whole_life_of_a_referral(browser: Visit, life: Life, auditor: Membe
 
     words = every_page(browser(auditor), f"/audit/referrals/{life.referral}")
 
-    told = words[words.index("できごと") :]
+    told = words[words.index("経過 日時") :]
     happened = (
+        "同意を記録",
         "下書きを作成しました",
         "送付しました",
         "受け取りました",
         "連絡を送りました",
         "受け入れました",
+        "本人が同意を撤回しました 自立相談支援機関 相談 一郎 撤回",
         "停止を確認しました",
         "つながらず終了にしました",
     )
@@ -333,10 +335,37 @@ def test_the_consent_stands_beside_each_entry_as_it_was_that_day(
     life.go_on(browser)
     page = browser(auditor).get(f"/audit/referrals/{life.referral}").text
     rows = re.findall(r"<tr id=\"entry-.*?</tr>", page, re.DOTALL)
-    stood = {plain(row) for row in rows}
-    assert any("つなぎを送付" in row and "有効 基本情報、健康・障がい R8.10.3まで" in row for row in stood)
-    assert any("停止を確認" in row and "撤回 基本情報" in row for row in stood)
-    assert any("つなぎの下書きを作成" in row and "有効" in row for row in stood)
+    stood = [plain(row) for row in rows]
+    assert "同意を記録" in stood[0]
+    assert stood[0].endswith("有効 基本情報、健康・障がい R8.10.3まで")
+    assert any(row.endswith("撤回") and "同意の撤回を記録" in row for row in stood), (
+        "what it covered is the same"
+    )
+
+
+def test_basis_and_categories_stand_where_they_changed(
+    browser: Visit, life: Life, auditor: Member, at: Clock
+) -> None:
+    at("2026-04-08T10:00")
+    life.go_on(browser)
+    page = browser(auditor).get(f"/audit/referrals/{life.referral}").text
+    story = plain(page[page.index("<main") : page.index("<details")])
+    assert story.count("有効 基本情報、健康・障がい R8.10.3まで") == 1
+    assert story.count("基本情報、健康・障がい") == 2, "beside the first event, and in what holds today"
+    log = [plain(row) for row in re.findall(r"<tr id=\"entry-.*?</tr>", page, re.DOTALL)]
+    named = [row for row in log if "基本情報" in row]
+    assert 0 < len(named) < len(log) / 2
+
+
+def test_the_choice_of_events_is_grouped_and_complete(browser: Visit, auditor: Member) -> None:
+    page = browser(auditor).get("/audit/").text
+    choice = page[page.index('name="event"') :].partition("</select>")[0]
+    groups = dict(re.findall(r'<optgroup label="([^"]+)">(.*?)</optgroup>', choice, re.DOTALL))
+    assert 'value="referral:sent"' in groups["つなぎ"]
+    assert 'value="consent:withdrawn"' in groups["相談者・同意・情報提供"]
+    assert {value for group in groups.values() for value in re.findall('value="([^"]+)"', group)} == {
+        event.value for event in AuditEvent
+    }
 
 
 def test_who_could_see_what_at_any_moment_and_why_not_any_more(

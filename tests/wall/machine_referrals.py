@@ -17,11 +17,12 @@ from portal.cases.codes import Outcome
 from portal.core.db import db
 from portal.disclosures.models import Basis
 from portal.people.categories import Category
-from portal.referrals import conversation, drafts, services
+from portal.referrals import conversation, drafts
 from portal.referrals.drafts import Proposal
 from portal.referrals.models import Referral
 from portal.referrals.services import Answer
 from portal.referrals.states import ReferralAction, ReferralKind, Refusal
+from portal.transfers import services as transfers
 from tests.wall import oracle
 from tests.wall.machine import Town, by, people_, referrals_, some_categories
 
@@ -141,7 +142,7 @@ class Referring(Town):
             outcome=Outcome.OTHER,
         )
         actor = self.members[who].actor
-        self.tried(may, lambda: services.perform(actor, ReferralAction(action), referral, answer))
+        self.tried(may, lambda: transfers.perform(actor, ReferralAction(action), referral, answer))
         if not may:
             return
         one = self.model.referrals[referral]
@@ -152,10 +153,28 @@ class Referring(Town):
             told = set(self.draft_of[referral][1])
             self.tell(one.person, who, one.recipient, one.basis, told, chosen, referral)
         if action == "accept" and self.draft_of[referral][0] == "transfer":
-            self.model.homes[one.person] = one.recipient
+            self.hand_over(referral)
         if action in TAKES_BACK:
             for line in self.model.lines.get(one.person, []):
                 line.was_ended = line.was_ended or line.source == referral
+
+    def hand_over(self, transfer: UUID) -> None:
+        """With the record goes what the former record holder had asked; what cannot go on ends."""
+        moved, now = self.model.referrals[transfer], self.now + timedelta(seconds=1)
+        self.model.homes[moved.person] = moved.recipient
+        for each, one in self.model.referrals.items():
+            if each == transfer or (one.person, one.sender) != (moved.person, moved.sender):
+                continue
+            if self.status[each] == "draft":
+                self.status[each] = "entered_in_error"
+            elif self.status[each] in STEPS["cancel"][0] and one.basis != "anonymous":
+                is_transfer = self.draft_of[each][0] == "transfer"
+                if one.recipient != moved.recipient and not is_transfer and self.is_live(each, now):
+                    one.sender = moved.recipient
+                    continue
+                self.status[each] = "cancelled"
+                for line in self.model.lines.get(one.person, []):
+                    line.was_ended = line.was_ended or line.source == each
 
     @rule(by=by, referral=referrals_)
     def message(self, by: int | None, referral: UUID) -> None:

@@ -25,6 +25,7 @@ from portal.referrals import conversation, services
 from portal.referrals.models import Referral, ReferralEvent
 from portal.referrals.services import Answer
 from portal.referrals.states import ReferralAction, Refusal
+from portal.transfers import services as transfers
 from tests.factories import make_case, make_consent, make_member, make_note, make_person, make_referral, step
 from tests.wall import oracle
 from tests.wall.test_audit_guard import make_terms
@@ -151,8 +152,8 @@ def test_of_two_transfers_at_once_one_wins(app: Flask) -> None:
         one, two = make_referral(a, b, **make), make_referral(a, c, **make)
         db.end()
         both = together(
-            lambda: services.perform(b.actor, A.ACCEPT, one),  # noqa: B023
-            lambda: services.perform(c.actor, A.ACCEPT, two),  # noqa: B023
+            lambda: transfers.perform(b.actor, A.ACCEPT, one),  # noqa: B023
+            lambda: transfers.perform(c.actor, A.ACCEPT, two),  # noqa: B023
         )
         assert [type(runner.error) for runner in both].count(type(None)) == 1
         winner = b if both[0].error is None else c

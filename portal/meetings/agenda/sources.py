@@ -16,6 +16,7 @@ from sqlalchemy import (
     Uuid,
     and_,
     bindparam,
+    case,
     exists,
     func,
     literal,
@@ -48,9 +49,11 @@ from portal.meetings.states import (
     OutcomeKind,
     Source,
 )
+from portal.people.categories import Category
+from portal.people.models import Person
 from portal.referrals.models import FollowUp, FollowUpKind, Referral
 from portal.referrals.queries import is_stopped, is_unattended
-from portal.referrals.states import OPEN, ReferralStatus
+from portal.referrals.states import OPEN, WORKING, ReferralKind, ReferralStatus
 from portal.wall import predicates
 
 Columns = Select[*tuple[Any, ...]]
@@ -60,10 +63,16 @@ SERIES = bindparam("series_id", type_=Uuid())
 SINCE = bindparam("since", type_=UTCDateTime())
 STARTS = bindparam("starts_at", type_=UTCDateTime())
 NOBODY, NOTHING = null().cast(Uuid()), null().cast(Date())
-# Stands for the reader: what one agency is shown of its own work is queried for all agencies.
-EACH_SENDER = Actor(
-    cast(UUID, None), cast(UUID, None), "", Role.STAFF, cast(UUID, Referral.from_agency_id), ""
-)
+
+
+def each(agency_id: Any) -> Actor:
+    """Stands for the reader: what one agency is shown of its own work is queried for all agencies."""
+    return Actor(cast(UUID, None), cast(UUID, None), "", Role.STAFF, cast(UUID, agency_id), "")
+
+
+EACH_SENDER, EACH_RECORDER = each(Referral.from_agency_id), each(Consent.agency_id)
+# A transfer once accepted: the record is the recipient's, and its sender may not name the person any more.
+IS_HANDED_OVER = and_(Referral.kind == ReferralKind.TRANSFER, among(Referral.status, WORKING))
 HELD_ONES = among(Meeting.status, HELD)
 
 
@@ -133,12 +142,13 @@ def refused() -> Columns:
 
 @cache
 def stopped() -> Columns:
-    return of_referral().where(is_stopped(predicates.NOW))
+    return of_referral().where(is_stopped(predicates.NOW), ~IS_HANDED_OVER)
 
 
 @cache
 def new_referrals() -> Columns:
-    return of_referral(reason_on=Referral.sent_at).where(
+    matter_of = case((IS_HANDED_OVER, Referral.to_agency_id), else_=Referral.from_agency_id)
+    return of_referral(matter_of, reason_on=Referral.sent_at).where(
         Referral.sent_at >= SINCE, among(Referral.status, OPEN), ~stood_last_time()
     )
 
@@ -309,17 +319,22 @@ def lapsing() -> Columns:
     """Consents that end soon and cover an agency at the table."""
     named = exists().where(ConsentRecipient.consent_id == Consent.id, ConsentRecipient.agency_id.in_(MEMBERS))
     today = predicates.day_of(predicates.NOW)
+    # Whoever recorded it may have handed the record over since.
+    knows = predicates.agency_sees(EACH_RECORDER, Category.BASIC, predicates.NOW, Person)
+    matter_of = case((knows, Consent.agency_id), else_=Person.home_agency_id)
     return (
         select(
             *found(
                 subject_id=Consent.id,
-                brought_by_id=Consent.agency_id,
+                brought_by_id=matter_of,
                 person_id=Consent.person_id,
                 reason_on=Consent.valid_until,
             )
         )
+        .join(Person, Person.id == Consent.person_id)
         .where(
             Consent.agency_id.in_(MEMBERS),
+            matter_of.in_(MEMBERS),
             Consent.valid_until <= bindparam("lapse_day", type_=Date()),
             stands(today),
             named,

@@ -629,6 +629,7 @@ LOOK_ACROSS = {
     "portal/meetings/agenda/views.py",  # a share of items, for who arranges the agenda
     "portal/meetings/agenda/drafting.py",  # ids, days and counts: what belongs on an agenda
     "portal/meetings/packets/matrix.py",  # whom each agency at the table would hear of
+    "portal/meetings/packets/preview.py",  # what an agency would see of an item, as yes or no
     "portal/meetings/packets/services.py",  # what opening a packet would tell: asked for who told it
     "portal/scenario/loading.py",  # inside its one transaction, which nobody else sees yet
     "portal/inspections/findings.py",  # referral numbers, for an administrator who answers a finding

@@ -41,7 +41,7 @@ PARTS: dict[str, frozenset[str]] = {
     "referrals": frozenset({"referrals", "emergency", "today", "search", "help", "web"}),
     "meetings": frozenset({"meetings", "calendar"}),
     "activities": frozenset({"activities", "evaluations", "monthly", "statistics"}),
-    "offices": frozenset({"agencies", "accounts", "configuration"}),
+    "offices": frozenset({"agencies", "accounts", "handovers", "configuration"}),
     "log": frozenset({"audit", "checkpoints", "figures", "inspections", "anomalies"}),
 }
 NOT_A_PAGE = {"static"}

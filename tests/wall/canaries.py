@@ -252,7 +252,7 @@ def planted_words(tables: dict[str, dict[UUID, Row]]) -> dict[str, list[Planted]
 
 
 def canaries_in(table: str, column: str, value: Any) -> Iterator[str]:
-    if column == "number" and value:
+    if column == "number" and isinstance(value, str) and value:  # an item's is drawn by lot: it names nobody
         yield str(value)
     elif column == "birth" and value:
         yield from (f"{one}" for one in renderings(oracle.day(value)))

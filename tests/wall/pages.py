@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from urllib.parse import urlencode, urljoin, urlsplit
 
-# New with every page: the token and the key of a form, how long the session or an emergency access still lasts.
+# New with every page: the token and the key of a form, how long the session or an emergency access still lasts, and
+# under which id a search was stored.
 NEW_EACH_TIME = re.compile(
-    r'<[^>]*name="(?:csrf[-_]token|idempotency_key|session-seconds-left)"[^>]*>|\d{1,2}時\d{2}分|あと\d+分',
+    r'<[^>]*name="(?:csrf[-_]token|idempotency_key|session-seconds-left|s)"[^>]*>|\d{1,2}時\d{2}分|あと\d+分'
+    r"|(?<=[?&;]s=)[\w-]{12}",
     re.DOTALL,
 )
 

@@ -179,7 +179,7 @@ class Sweep:
 
     def post(self, address: str, data: dict[str, str]) -> Any:
         before = self.entries()
-        answer = self.client.post(address, data=data)
+        answer = self.client.post(address, data=data, follow_redirects=True)  # a search is stored, then shown
         self.note(f"POST {address}", answer, before, but=set(data.values()))
         return answer
 

@@ -207,7 +207,7 @@ def few_of(tables: Tables, most: int = 4) -> Tables:
 
 def search(sweep: Sweep, rights: ReadingRights, most: int | None = None) -> None:
     """By the names there are: what may not be seen is answered like what does not exist."""
-    for path, field in (("/people/", "q"), ("/referrals/", "q")):
+    for path, field in (("/people/", "q"), ("/referrals/", "q"), ("/search/", "q")):
         nobody = sweep.post(path, {field: "カナリヤ9999番"})
         assert nobody.status_code == 200 or not rights.works
         for row in list(rights.tables["person"].values())[:most]:

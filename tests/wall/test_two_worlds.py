@@ -238,7 +238,7 @@ def answers(client: Browser, asked: list[str], rights: ReadingRights) -> dict[st
                 answer.status_code,
                 blurred(text_of(answer) if is_sheet else answer.get_data(as_text=True)),
             )
-    for path in ("/people/", "/referrals/"):
+    for path in ("/people/", "/referrals/", "/search/"):
         for word in ("カナリヤ", "かなりや", "090-0000", "R8", "番"):
             answer = client.post(path, data={"q": word}, follow_redirects=True)
             found[f"{path} {word}"] = (answer.status_code, blurred(answer.get_data(as_text=True)))

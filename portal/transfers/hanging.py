@@ -1,4 +1,4 @@
-"""What is open about a person when their record is handed over, and what becomes of each thing: decision 032.
+"""What is open about a person when their record is handed over, and what becomes of each thing: decision 035.
 
 The page before sending, the page before accepting and the act itself ask here. On the reader's session a page
 gets what its reader may see, and nothing else.

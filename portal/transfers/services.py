@@ -71,7 +71,7 @@ def meetings_of(transfer_id: UUID) -> Select[UUID]:
 
 
 def hand_over(session: Session, actor: Actor, transfer: Referral) -> None:
-    """Move or end what the former record holder has open about the person (decision 032).
+    """Move or end what the former record holder has open about the person (decision 035).
 
     `actor` accepts the transfer. What ends, ends in the name of who sent it: they were shown it before.
     """

@@ -175,6 +175,23 @@ class Referring(Town):
                 self.status[each] = "cancelled"
                 for line in self.model.lines.get(one.person, []):
                     line.was_ended = line.was_ended or line.source == each
+        for each, item in self.model.items.items():
+            if (item.person, item.bringer, item.stands) == (moved.person, moved.sender, True):
+                self.hand_over_item(each, item, moved.recipient)
+
+    def hand_over_item(self, item_id: UUID, item: oracle.Item, recipient: UUID) -> None:
+        """An item to come goes along where the recipient sits at the table, sworn where that is asked."""
+        meeting = self.model.meetings[item.meeting]
+        if meeting.status not in {"draft", "announced"} or meeting.kind == "case_study":
+            return
+        member = self.members[self.ids.index(recipient)]
+        sworn = meeting.kind != "statutory" or member.staff_id in meeting.agreed
+        if recipient in meeting.table and sworn:
+            item.bringer, item.sharer = recipient, member.staff_id if item.is_shared else None
+            return
+        item.stands = False
+        for line in self.model.lines.get(item.person or UUID(int=0), []):
+            line.was_ended = line.was_ended or line.source == item_id
 
     @rule(by=by, referral=referrals_)
     def message(self, by: int | None, referral: UUID) -> None:

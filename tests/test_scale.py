@@ -45,7 +45,15 @@ SIZE = 600
 ACTIONS = {action.value for action in ReferralAction}
 # What a busy world has no use for, or what only a page writes.
 NOT_SEEDED = {"sign_in_session", "sign_in_attempt", "invitation", "known_device", "setting"} | {
-    *("exclusion", "emergency_access", "emergency_notice", "name_opening", "erasure"),
+    *(
+        "exclusion",
+        "emergency_access",
+        "emergency_notice",
+        "name_opening",
+        "erasure",
+        "absence",
+        "referral_reading",
+    ),
     *("audit_sample", "audit_sample_item", "audit_finding"),
     *("evaluation_area", "evaluation_text", "evaluation_closing", "evaluation_addendum"),
     *("partner", "agreement"),

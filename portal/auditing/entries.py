@@ -49,6 +49,7 @@ THINGS = {
     "closure": N_("休業日"),
     "staff": N_("職員"),
     "accounts": N_("職員"),
+    "handovers": N_("職員の引き継ぎ"),
     "membership": N_("職員の所属"),
     "invitation": N_("職員の招待"),
     "sign_in_session": N_("サインイン"),

@@ -27,8 +27,8 @@ from portal.meetings.outcomes.services import OutcomeFacts
 from portal.meetings.packets import services as packet_services
 from portal.meetings.roster import services as roster_services
 from portal.meetings.roster.models import Attendance
+from portal.meetings.schedule import doubts, slots
 from portal.meetings.schedule import services as schedule_services
-from portal.meetings.schedule import slots
 from portal.meetings.schedule.models import Meeting
 from portal.meetings.schedule.queries import members_of
 from portal.meetings.schedule.rules import DAYS
@@ -344,10 +344,17 @@ ACTS = {
 
 
 def step(play: Play, actor: Actor, action: MeetingAction, given: Given) -> None:
-    """`anyway` is the reason why it is taken although something speaks against it."""
+    """A file tells what happened: what speaks against a step is confirmed, with `anyway` as its reason.
+
+    A council that was held before its day was moved to that day first; without attendance it cannot be closed.
+    """
     meeting_id = play.ids[Sort.MEETING, given["meeting"]]
-    why = given.get("anyway", "")
-    schedule_services.perform(actor, action, meeting_id, text=why, confirmed=bool(why))
+    meeting = play.session.get_one(Meeting, meeting_id, populate_existing=True)
+    doubt = doubts.about(play.session, meeting, action)
+    if doubt and doubt.asks_why and doubts.is_refused(meeting, doubt):
+        move_to_today(play, actor, meeting_id)
+    why = given.get("anyway", AS_IT_WAS if doubt and doubt.asks_why else "")
+    schedule_services.perform(actor, action, meeting_id, text=why, confirmed=True)
 
 
 def begin(play: Play, actor: Actor, given: Given) -> None:
@@ -406,7 +413,7 @@ def record_minutes(play: Play, actor: Actor, given: Given) -> None:
 
 
 def move_to_today(play: Play, actor: Actor, meeting_id: UUID) -> None:
-    """A meeting held on another day than its series has it was moved to that day first."""
+    """Change the day of a meeting, as its page does."""
     one = play.session.get_one(Meeting, meeting_id)
     if clock.japan_date(one.starts_at) == clock.today():
         return
@@ -431,7 +438,6 @@ def hold_meeting(play: Play, actor: Actor, given: Given) -> None:
         dated(play, actor, given) if "series" in given else play.ids[Sort.MEETING, given["meeting"]]
     )
     play.name(Sort.MEETING, given, meeting_id)
-    move_to_today(play, actor, meeting_id)
     status = select(Meeting.status).where(Meeting.id == meeting_id)
     if play.session.scalars(status).one() is MeetingStatus.DRAFT:
         announce(play, actor, here)
@@ -447,6 +453,8 @@ def hold_meeting(play: Play, actor: Actor, given: Given) -> None:
     close_meeting(play, actor, here)
 
 
+# Why a meeting of a file began on another day than was planned, if the file does not say.
+AS_IT_WAS = "この日に行われた会議の記録です。"
 # The meeting that a compound line is about; no key of a file contains this character.
 HERE = "*"
 
@@ -495,21 +503,20 @@ OUTCOME = {
 GUEST = {"name": need(text), "from": need(text)}
 RECORD = ABOUT | {"text": may(text), "outcomes": may(several(table(OUTCOME)))}
 CAME = {"attend": need(several(colleague)), "guests": may(several(table(GUEST)))}
-ANYWAY = {"anyway": may(text)}
 HELD = CAME | {
     "packets": may(several(colleague)),
     "approves": may(several(known(Sort.MEETING))),
     "record": may(several(table(RECORD | {"by": may(colleague)}))),
 }
 MINUTES_ACTS = {
-    "begin": Act(begin, meeting | ANYWAY),
+    "begin": Act(begin, meeting | {"anyway": may(text)}),
     "attend": Act(
         attend,
         meeting | {"staff": need(several(colleague)), "guests": may(several(table(GUEST)))},
     ),
     "record_minutes": Act(record_minutes, meeting | RECORD),
-    "close_meeting": Act(close_meeting, meeting | ANYWAY),
-    "approve_minutes": Act(approve_minutes, meeting | ANYWAY),
+    "close_meeting": Act(close_meeting, meeting),
+    "approve_minutes": Act(approve_minutes, meeting),
     "hold_meeting": Act(hold_meeting, meeting | HELD, instead=DATED | HELD),
     "finish_action": Act(finish_action, {"promise": need(known(Sort.OUTCOME)), "text": may(text)}),
     "raise_issue": Act(

@@ -121,7 +121,7 @@ def test_both_sides_of_what_moves_have_news_of_it_and_the_former_none(office: Of
 def test_what_cannot_go_on_ends_in_the_name_of_who_handed_over(
     office: Office, given: dict[str, Any], becomes: ReferralStatus
 ) -> None:
-    other = office.refer(getattr(office, given.pop("to")), **given)
+    other = office.refer(getattr(office, given["to"]), **{key: given[key] for key in given if key != "to"})
     transfer = office.refer(office.b, kind="transfer")
     office.accept(transfer)
     ended = row(Referral, other)

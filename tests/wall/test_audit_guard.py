@@ -31,7 +31,7 @@ from portal.people.services import Basics
 from portal.referrals import conversation, drafts, reading, services
 from portal.referrals.drafts import Proposal
 from portal.referrals.models import FollowUpKind, Referral
-from portal.referrals.queries import Filter
+from portal.referrals.queries import NEWEST, Filter
 from portal.referrals.services import Answer
 from portal.referrals.states import ReferralAction, ReferralKind
 from tests.factories import make_case, make_consent, make_member, make_note, make_person, make_referral
@@ -238,7 +238,7 @@ def acts() -> dict[str, Callable[[], object]]:
         "case": lambda: make_case(a, person),
         "look at person": lambda: disclosures.show(a.actor, person),
         "look at referral": lambda: reading.show(b.actor, requested),
-        "list referrals": lambda: reading.page(a.actor, Filter()),
+        "list referrals": lambda: reading.page(a.actor, Filter(), sort=NEWEST),
     }
 
 

@@ -114,6 +114,7 @@ STATUS: dict[str, dict[str, str]] = {
         "referral:started": "in_progress",
         "referral:held": "on_hold",
         "referral:completed": "completed",
+        "referral:amended": "completed",
         "referral:failed": "failed",
         "referral:cancelled": "cancelled",
         "referral:corrected": "entered_in_error",

@@ -215,13 +215,15 @@ def step(member: Member, referral_id: UUID, action: ReferralAction | str, **answ
     """One step of the flow with everything that the step asks for."""
     action = ReferralAction(action)
     wanted: dict[str, Any] = {}
-    if action in {A.REJECT, A.HOLD, A.FAIL, A.CANCEL, A.CORRECT}:
+    if action is A.ACCEPT:
+        wanted["opens_case"] = True
+    if action in {A.REJECT, A.HOLD, A.FAIL, A.CANCEL, A.CORRECT, A.AMEND}:
         wanted["text"] = "見本の理由"
     if action is A.REJECT:
         wanted["refusal"] = Refusal.NO_CAPACITY
     if action is A.START:
         wanted["first_contact_on"] = clock.today()
-    if action is A.COMPLETE:
+    if action in {A.COMPLETE, A.AMEND}:
         goals = db.read.scalars(referral_queries.goals_of(referral_id)).all()
         wanted |= {"outcome": Outcome.IMPROVED, "scores": {goal.id: Score.ACHIEVED for goal in goals}}
         db.end()

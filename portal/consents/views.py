@@ -28,8 +28,11 @@ from portal.disclosures.models import Basis
 from portal.disclosures.queries import LedgerLine
 from portal.emergency import queries as emergencies
 from portal.emergency.models import Emergency
+from portal.meetings.agenda.coming import coming_about
 from portal.people.categories import Category
+from portal.referrals.drafts import WaitingDraft, waiting_draft
 from portal.referrals.queries import stops
+from portal.web.addresses import asked
 from portal.web.pagination import after, page_of, page_size
 from portal.web.printer import pdf_response, render_pdf
 
@@ -151,8 +154,10 @@ def index() -> ResponseReturnValue:
 def new_for_person(person_id: UUID) -> ResponseReturnValue:
     actor = signed_in()
     person = disclosure_services.open_heading(actor, person_id)
-    form = ConsentForm(others(actor), form_version=FORM_VERSION)
-    return recording(actor, form, person_id, {"person": person, "former": None})
+    draft = waiting_draft(db.read(), actor, person_id, asked("referral"))
+    asks = {"recipients": [str(draft.to_agency_id)], "categories": draft.categories} if draft else {}
+    form = ConsentForm(others(actor), form_version=FORM_VERSION, **asks)
+    return recording(actor, form, person_id, {"person": person, "former": None}, draft)
 
 
 @bp.route("/consents/<uuid:consent_id>/renew", methods=["GET", "POST"])
@@ -180,8 +185,14 @@ def carried_over(former: ConsentView) -> dict[str, Any]:
     }
 
 
-def recording(actor: Actor, form: ConsentForm, person_id: UUID, shown: dict[str, Any]) -> ResponseReturnValue:
-    """The form, then the page on which it is checked, then the record."""
+def recording(
+    actor: Actor,
+    form: ConsentForm,
+    person_id: UUID,
+    shown: dict[str, Any],
+    draft: WaitingDraft | None = None,
+) -> ResponseReturnValue:
+    """The form, then the page on which it is checked, then the record; back to a draft that waited for it."""
     former: ConsentView | None = shown["former"]
     if form.is_submitted() and "edit" not in request.form and form.validate():
         terms = form.terms()
@@ -196,6 +207,8 @@ def recording(actor: Actor, form: ConsentForm, person_id: UUID, shown: dict[str,
                 )
                 flash(gettext("同意を記録しました。"))
                 flash(f"consent-{former.id if former else person_id}", "draft-clear")
+                if draft:
+                    return redirect(url_for("referrals.send", referral_id=draft.id), 303)
                 return redirect(url_for(".show", consent_id=consent_id), 303)
             services.check(terms, agency_id=actor.agency_id)
             names = [name for agency_id, name in others(actor) if agency_id in terms.recipients]
@@ -242,6 +255,11 @@ def withdraw(consent_id: UUID) -> ResponseReturnValue:
             flash(gettext("撤回を記録しました。提供先では、いまから情報を見られません。"))
             flash(f"withdraw-{consent_id}", "draft-clear")
             return done
-    effects = stops(db.read(), actor, consent_id, clock.now())
-    page = render_template("consents/withdraw.html", consent=consent, form=form, effects=effects)
+    page = render_template(
+        "consents/withdraw.html",
+        consent=consent,
+        form=form,
+        effects=stops(db.read(), actor, consent_id, clock.now()),
+        meetings=coming_about(db.read(), consent.person_id),
+    )
     return page, form.status

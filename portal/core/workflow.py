@@ -29,6 +29,8 @@ class Step(Generic[State]):
     event: AuditEvent
     needs_basis: bool = False
     needs: frozenset[str] = frozenset()
+    takes: frozenset[str] = frozenset()  # what may be given besides
+    days: int | None = None  # open only so long after the end; None: as long as the state lasts
 
 
 class Workflow(Generic[State, Action]):

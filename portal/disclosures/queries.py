@@ -93,7 +93,7 @@ def to_confirm(actor: Actor, now: datetime) -> Select[Disclosure]:
     """Disclosures to this agency on a consent that has died, whose end of use it has not confirmed.
 
     A renewed disclosure lives on in its successor and is not asked about; nor is one whose person's record
-    this agency took over by a transfer.
+    this agency took over by a transfer, or what came with a referral that nobody here opened.
     """
     successor = Disclosure.__table__.alias("successor")
     # Cancelling or refusing after a withdrawal ends the disclosure, but not the duty to confirm the stop.
@@ -113,6 +113,7 @@ def to_confirm(actor: Actor, now: datetime) -> Select[Disclosure]:
             ),
             ~exists().where(StopConfirmation.disclosure_id == Disclosure.id),
             ~exists().where(Person.id == Disclosure.person_id, Person.home_agency_id == actor.agency_id),
+            ~predicates.is_unopened(Disclosure),
             ~exists().where(
                 successor.c.source_id == Disclosure.source_id,
                 successor.c.to_agency_id == Disclosure.to_agency_id,
@@ -174,6 +175,7 @@ class LedgerLine:
     ending: Ending | None
     ended_at: datetime | None
     confirmed_at: datetime | None
+    is_unopened: bool
 
     @property
     def referral_id(self) -> UUID | None:
@@ -229,6 +231,7 @@ def read(session: Session, wanted: Select[Disclosure], now: datetime) -> list[Le
             withdrawn_at.label("withdrawn_at"),
             newer.created_at.label("renewed_at"),
             predicates.disclosure_lives(Disclosure, now).label("is_alive"),
+            predicates.is_unopened(Disclosure).label("is_unopened"),
             StopConfirmation.created_at.label("confirmed_at"),
         )
         .join(sender, sender.id == Disclosure.from_agency_id)
@@ -260,6 +263,7 @@ def line_of(row: Any, categories: tuple[Category, ...]) -> LedgerLine:
         ending=ending,
         ended_at=ended_at,
         confirmed_at=row.confirmed_at,
+        is_unopened=row.is_unopened,
     )
 
 

@@ -272,12 +272,12 @@ def confirm_stop(actor: Actor, disclosure: Disclosure, *, note: str = "") -> Non
     with db.transaction() as session:
         same = select(StopConfirmation.id).where(StopConfirmation.disclosure_id == disclosure.id)
         if session.scalar(same):
-            raise Conflict(N_("停止はすでに確認済みです。"))
+            raise Conflict(N_("利用停止はすでに報告済みです。"))
         alive = select(Disclosure.id).where(
             Disclosure.id == disclosure.id, predicates.disclosure_lives(Disclosure, clock.now())
         )
         if session.scalar(alive):
-            raise Conflict(N_("同意は有効です。停止の確認は要りません。"))
+            raise Conflict(N_("同意は有効です。利用停止の報告は要りません。"))
         row = StopConfirmation(
             disclosure_id=disclosure.id, agency_id=actor.agency_id, confirmed_by_id=actor.staff_id, note=note
         )

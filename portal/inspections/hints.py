@@ -73,7 +73,7 @@ def hints(session: Session, referral: Referral) -> dict[Check, Hint]:
         Check.ANSWERED_IN_TIME: in_time(referral.answered_at, referral.respond_by, referral, today),
         Check.REFUSAL_FOLLOWED: refusal_followed(session, referral),
         Check.ONLY_AGREED: only_agreed(lines, told, consents),
-        Check.STOP_CONFIRMED: stop_confirmed(session, lines, consents),
+        Check.STOP_CONFIRMED: stop_confirmed(session, referral, lines, consents),
         Check.READINGS_EXPLAINED: readings_explained(session, referral),
         Check.PROVISION_COMPLETE: provision_complete(session, lines, told),
     }
@@ -188,7 +188,9 @@ def only_agreed(lines: Sequence[Disclosure], told: dict[UUID, set[Category]], co
     return Hint(NOT_OK, N_("同意の範囲に入らない提供があります。"))
 
 
-def stop_confirmed(session: Session, lines: Sequence[Disclosure], consents: Agreements) -> Hint:
+def stop_confirmed(
+    session: Session, referral: Referral, lines: Sequence[Disclosure], consents: Agreements
+) -> Hint:
     stopped = [
         line
         for line in lines
@@ -197,11 +199,13 @@ def stop_confirmed(session: Session, lines: Sequence[Disclosure], consents: Agre
     ]
     if not stopped:
         return Hint(NONE, N_("同意は撤回されていません。"))
+    if not referral.was_opened:
+        return Hint(NONE, N_("相手の機関は開いていません。"))
     ids = {line.id for line in stopped}
     wanted = select(StopConfirmation.disclosure_id).where(StopConfirmation.disclosure_id.in_(ids))
     if ids <= set(session.scalars(wanted)):
-        return Hint(OK, N_("相手の機関が停止を確認しています。"))
-    return Hint(NOT_OK, N_("停止の確認がない提供があります。"))
+        return Hint(OK, N_("相手の機関が利用停止を報告しています。"))
+    return Hint(NOT_OK, N_("利用停止の報告がない提供があります。"))
 
 
 def readings_explained(session: Session, referral: Referral) -> Hint:

@@ -97,7 +97,8 @@ def opened(actor: Actor, referral_id: UUID) -> None:
             {"referral_id": referral_id, "staff_id": actor.staff_id},
             {"at": clock.now()},
         )
-        if referral.received_at is None and can(actor, Permission.REFERRAL_ANSWER, referral):
+        may_receive = referral.received_at is None and can(actor, Permission.REFERRAL_ANSWER, referral)
+        if may_receive and queries.is_live(session, referral):
             receive(session, actor, referral)
 
 
@@ -130,14 +131,17 @@ def send_message(actor: Actor, referral_id: UUID, text: str, *, idempotency_key:
             raise Invalid(N_("連絡の内容を入力してください。"), field="text")
         if not referral.is_sent or referral.status is ReferralStatus.ENTERED_IN_ERROR:
             raise Conflict(N_("送付していないつなぎ、誤登録のつなぎには連絡を書けません。"))
-        if not queries.is_live(session, referral):
+        is_live = queries.is_live(session, referral)
+        if not is_live and not queries.goes_on(session, referral):
             raise NoBasis(
                 N_("情報を提供する根拠が終わっているため、連絡を送れません。"),
                 lack=queries.what_lacks(session, referral),
                 about=("referral", referral_id),
                 person_id=referral.person_id,
             )
-        if referral.basis is Basis.ANONYMOUS and actor.agency_id == referral.from_agency_id:
+        # Who was asked anonymously, or has refused, may not know from the words whom they are about.
+        is_sender = actor.agency_id == referral.from_agency_id
+        if not is_live or (referral.basis is Basis.ANONYMOUS and is_sender):
             require_nameless(session, actor, referral.person_id, text, field="text")
         write_line(session, actor, referral, TimelineEvent.MESSAGE, text=text)
         tell_other_side(session, actor, referral, TimelineEvent.MESSAGE)
@@ -281,7 +285,7 @@ def confirm_stop(actor: Actor, referral_id: UUID, *, note: str = "") -> None:
         waiting = to_confirm(actor, clock.now()).where(Disclosure.source_id == referral_id)
         lines = session.scalars(waiting).all()
         if not lines:
-            raise Conflict(N_("確認が必要な停止はありません。"))
+            raise Conflict(N_("報告が必要な利用停止はありません。"))
         for disclosure in lines:
             disclosures.confirm_stop(actor, disclosure, note=note)
         write_line(session, actor, referral, TimelineEvent.STOP_CONFIRMED, text=note)

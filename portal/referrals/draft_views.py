@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import Response, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
@@ -21,6 +23,8 @@ from portal.disclosures import people
 from portal.disclosures import services as disclosures
 from portal.disclosures.models import Basis
 from portal.disclosures.people import PersonView
+from portal.meetings.schedule.calendar import file_of
+from portal.meetings.states import MeetingStatus
 from portal.people.categories import Category
 from portal.referrals import drafts, preview, reading, services
 from portal.referrals.blueprint import bp
@@ -28,9 +32,10 @@ from portal.referrals.drafts import Proposal
 from portal.referrals.forms import GOALS, ProposalForm, SearchForm, SendForm, uuid_or_none
 from portal.referrals.reading import ReferralView
 from portal.referrals.states import ENDED, FLOW, ReferralAction, ReferralKind, ReferralStatus
-from portal.referrals.views import whole
+from portal.referrals.views import look, whole
 from portal.transfers import hanging
 from portal.web.addresses import asked
+from portal.web.base_form import BaseForm
 from portal.web.formats import era_datetime
 
 
@@ -111,6 +116,7 @@ def filled(view: ReferralView) -> dict[str, Any]:
 
 def proposal_of(form: ProposalForm, person_id: UUID, part_of_id: UUID | None) -> Proposal:
     joint = form.kind.data == ReferralKind.JOINT_INTERVIEW
+    is_anonymous = form.basis.data == Basis.ANONYMOUS
     to_agency_id = uuid_or_none(form.to.data)
     assert to_agency_id is not None  # the form has refused a blank  # noqa: S101
     return Proposal(
@@ -119,7 +125,8 @@ def proposal_of(form: ProposalForm, person_id: UUID, part_of_id: UUID | None) ->
         kind=ReferralKind(form.kind.data),
         need=form.need.data or "",
         basis=Basis(form.basis.data),
-        categories=frozenset(Category(c) for c in form.categories.data or ()),
+        # An anonymous request tells none, whatever was ticked before.
+        categories=frozenset(Category(c) for c in form.categories.data or () if not is_anonymous),
         service_id=uuid_or_none(form.service.data),
         goals=form.goals(),
         appointment_at=form.appointment_at.data if joint else None,
@@ -140,15 +147,24 @@ def proposal_page(
     """The form of a new referral or draft: show it, save it as a draft, or go on to the check page."""
     recipients = drafts.recipients(db.read(), actor)
     covers = drafts.covers(db.read(), actor, person.id, clock.now())
-    form.offer(recipients, frozenset(name for cover in covers for name in cover.recipients))
+    form.offer(
+        recipients,
+        frozenset(name for cover in covers for name in cover.recipients),
+        refused=former.to_agency_id if former and former.refusal else None,
+    )
     theirs: list[tuple[str, str, str]] = []
-    if form.validate_on_submit():
+    # Without a script, a button shows the parts that the chosen kind and agency call for; nothing is checked yet.
+    if "shape" not in request.form and form.validate_on_submit():
         with refusals(form):
             referral_id = write(actor, form, person.id, former, draft)
             flash(draft_key(person, draft), "draft-clear")
             if "draft" in request.form:
                 flash(gettext("下書きを保存しました。まだ相手には送っていません。"), "success")
                 return redirect(url_for(".show", referral_id=referral_id))
+            if "consent" in request.form:
+                flash(gettext("下書きを保存しました。同意を記録すると、確認の画面に進みます。"), "success")
+                page = "consents.new_for_person"
+                return redirect(url_for(page, person_id=person.id, referral=referral_id))
             return redirect(url_for(".send", referral_id=referral_id))
         db.end()
         if draft and form.status == Conflict.status:
@@ -279,3 +295,64 @@ def send(referral_id: UUID) -> ResponseReturnValue:
         covers=drafts.covers(db.read(), actor, draft.person_id, clock.now()) if draft.person_id else [],
     )
     return page, form.status
+
+
+@bp.post("/<uuid:referral_id>/again")
+def again(referral_id: UUID) -> ResponseReturnValue:
+    """Ask the agency that had no place once more: the same words as a new draft, on to the check page."""
+    actor, form = signed_in(), BaseForm()
+    former = former_of(actor, referral_id)
+    if not form.validate_on_submit():
+        abort(400)
+    if not former.may_ask_again or former.person_id is None:
+        raise Conflict(N_("受入の余裕がないと回答されたつなぎだけ、同じ機関にもう一度依頼できます。"))
+    proposal = Proposal(
+        person_id=former.person_id,
+        to_agency_id=former.to_agency_id,
+        kind=former.kind,
+        need=str(former.need),
+        basis=former.basis,
+        categories=frozenset(former.categories),
+        service_id=former.service_id,
+        goals=tuple((goal.domain, str(goal.text)) for goal in former.goals),
+        anonymous_age_band=former.anonymous_age_band,
+        part_of_id=former.id,
+    )
+    draft_id = drafts.draft(actor, proposal, idempotency_key=form.idempotency_key.data)
+    return redirect(url_for(".send", referral_id=draft_id))
+
+
+# A joint interview, or the first meeting that the recipient named, for the calendars of both sides.
+
+
+@dataclass(frozen=True, slots=True)
+class Appointment:
+    """An appointment as a calendar holds it: by the number of the referral, without a name."""
+
+    id: UUID
+    name: str
+    starts_at: datetime
+    place: str
+    calendar_sequence: int
+    minutes: int = 60
+    status: MeetingStatus = MeetingStatus.ANNOUNCED
+    link: str = ""
+
+
+@bp.get("/<uuid:referral_id>.ics")
+def appointment(referral_id: UUID) -> ResponseReturnValue:
+    view = look(signed_in(), referral_id)
+    if view.appointment_at is None or not view.is_sent:
+        abort(404)
+    what = gettext("同席") if view.kind is ReferralKind.JOINT_INTERVIEW else gettext("初回の面談")
+    one = Appointment(
+        id=referral_id,
+        name=f"{what} {view.number}",
+        starts_at=view.appointment_at,
+        place=view.appointment_place,
+        calendar_sequence=view.version,
+    )
+    content = file_of([one], one.name, address=lambda key: url_for(".show", referral_id=key, _external=True))
+    answer = Response(content, mimetype="text/calendar")
+    answer.headers["Content-Disposition"] = f'attachment; filename="referral-{referral_id}.ics"'
+    return answer

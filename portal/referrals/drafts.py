@@ -438,3 +438,31 @@ def check_tellable(session: Session, actor: Actor, referral: Referral, categorie
                 **about,
                 category=min(missing, key=list(Category).index),
             )
+
+
+# A draft that waits for the consent it needs: what the consent must name.
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingDraft:
+    id: UUID
+    to_agency_id: UUID
+    categories: list[str]
+
+
+def waiting_draft(
+    session: Session, actor: Actor, person_id: UUID, referral_id: UUID | None
+) -> WaitingDraft | None:
+    """This draft of the reader's agency, if it is one and about this person."""
+    row = session.scalars(
+        queries.visible(actor).where(
+            Referral.id == referral_id,
+            Referral.person_id == person_id,
+            Referral.status == ReferralStatus.DRAFT,
+            Referral.basis == Basis.CONSENT,
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    told = select(ReferralCategory.category).where(ReferralCategory.referral_id == row.id)
+    return WaitingDraft(row.id, row.to_agency_id, [one.value for one in session.scalars(told)])

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from flask_babel import gettext, lazy_gettext
-from wtforms import FieldList, HiddenField, RadioField, SelectField, SelectMultipleField
+from wtforms import BooleanField, FieldList, HiddenField, RadioField, SelectField, SelectMultipleField
 from wtforms.fields import SelectChoice  # type: ignore[attr-defined]
 from wtforms.validators import ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
@@ -23,7 +23,7 @@ from portal.referrals.drafts import Offer, Recipient
 from portal.referrals.models import FollowUpKind
 from portal.referrals.queries import Box
 from portal.referrals.services import Answer
-from portal.referrals.states import FLOW, ReferralAction, ReferralKind, ReferralStatus, Refusal
+from portal.referrals.states import ReferralAction, ReferralKind, ReferralStatus, Refusal
 from portal.web.base_form import AddressForm, BaseForm
 from portal.web.fields import (
     CleanString,
@@ -174,13 +174,21 @@ class ProposalForm(BaseForm):
         ],
     )
 
-    def offer(self, recipients: Sequence[Recipient], covered: frozenset[str]) -> None:
-        """Fill the lists of agencies and services; agencies covered by a consent come first."""
+    def offer(
+        self, recipients: Sequence[Recipient], covered: frozenset[str], refused: UUID | None = None
+    ) -> None:
+        """Fill the lists of agencies and services; agencies covered by a consent come first.
+
+        `refused` is the agency that has just refused the same.
+        """
         in_order = sorted(recipients, key=lambda r: r.name not in covered)
         words = {True: gettext("本人の同意がある機関"), False: gettext("同意がまだない機関")}
         self.to.choices = [
             SelectChoice("", gettext("つなぎ先を選ぶ")),
-            *(entry(r, words[r.name in covered] if covered else None) for r in in_order),
+            *(
+                entry(r, words[r.name in covered] if covered else None, has_refused=r.id == refused)
+                for r in in_order
+            ),
         ]
         self.service.choices = [
             SelectChoice("", gettext("相手の機関にまかせる")),
@@ -192,9 +200,9 @@ class ProposalForm(BaseForm):
         return tuple((Domain(domain.data or Domain.DAILY), text.data) for domain, text in lines if text.data)
 
 
-def entry(recipient: Recipient, group: str | None) -> SelectChoice:
+def entry(recipient: Recipient, group: str | None, *, has_refused: bool) -> SelectChoice:
     """An agency as an option of the list, with what prevents sending to it today."""
-    marks = []
+    marks = [gettext("受入不可の回答あり")] if has_refused else []
     if recipient.never_opens:
         marks.append(gettext("休業中"))
     elif not recipient.is_open_today:
@@ -233,8 +241,17 @@ class StepForm(BaseForm):
     first_contact_on = EraDateField(lazy_gettext("初回の連絡・面談の日"), [not_after_today])
     outcome = OneOf(lazy_gettext("結果"), choices=choices_of(Outcome))
     scores = FieldList(OneOf(choices=choices_of(Score)))
+    meeting_at = EraDateTimeField(lazy_gettext("初回の面談の日時（決まっていれば）"))
+    meeting_place = CleanString(lazy_gettext("初回の面談の場所"), [MaxLength(200)])
+    opens_case = BooleanField(lazy_gettext("自分の機関でケースも始める"))
     worker = Chosen(lazy_gettext("担当者"))
 
+    TEXTS = {
+        ReferralAction.ACCEPT: lazy_gettext("依頼した機関への連絡"),
+        ReferralAction.COMPLETE: lazy_gettext("結果についての説明"),
+        ReferralAction.AMEND: lazy_gettext("訂正の理由"),
+    }
+    TAKES = {"text": ("text",), "meeting": ("meeting_at", "meeting_place"), "case": ("opens_case",)}
     NEEDS = {
         "refusal": ("refusal", lazy_gettext("受け入れられない理由を選んでください。")),
         "text": ("text", lazy_gettext("理由を入力してください。")),
@@ -243,13 +260,24 @@ class StepForm(BaseForm):
         "scores": ("scores", None),
     }
 
-    def ask(self, action: ReferralAction, goals: Sequence[UUID], colleagues: Sequence[Any]) -> None:
+    def ask(
+        self,
+        action: ReferralAction,
+        asked: tuple[frozenset[str], frozenset[str]],
+        goals: Sequence[UUID],
+        colleagues: Sequence[Any],
+    ) -> None:
         """Keep only the fields of this step, and require those that it needs."""
-        needs = FLOW[action].needs
+        needs, takes = asked
+        kept = {name for take in takes for name in self.TAKES[take]}
+        for name in {name for names in self.TAKES.values() for name in names} - kept - {"text"}:
+            delattr(self, name)
+        if action in self.TEXTS:
+            self.text.label.text = self.TEXTS[action]
         for need, (name, message) in self.NEEDS.items():
-            if need not in needs:
+            if need not in needs and name not in kept:
                 delattr(self, name)
-            elif message is not None:
+            elif need in needs and message is not None:
                 self[name].validators = [Required(message), *self[name].validators]
                 self[name].flags.required = True
         if action is ReferralAction.ACCEPT:
@@ -276,6 +304,9 @@ class StepForm(BaseForm):
             outcome=Outcome(typed["outcome"]) if typed.get("outcome") else None,
             scores={goal: Score(score) for goal, score in scores if score},
             worker_id=uuid_or_none(typed.get("worker")),
+            opens_case=bool(typed.get("opens_case")),
+            meeting_at=typed.get("meeting_at"),
+            meeting_place=typed.get("meeting_place") or "",
         )
 
 

@@ -15,7 +15,7 @@ from portal.core.db import Base, Identified, Versioned
 from portal.core.labels import N_, Labelled
 from portal.disclosures.models import Basis
 from portal.people.categories import Category
-from portal.referrals.states import OPEN, ReferralKind, ReferralStatus, Refusal
+from portal.referrals.states import OPEN, ReferralAction, ReferralKind, ReferralStatus, Refusal, asked
 
 
 class Referral(Identified, Versioned, Audited, Base):
@@ -90,6 +90,21 @@ class Referral(Identified, Versioned, Audited, Base):
     def is_open(self) -> bool:
         return self.status in OPEN
 
+    def asked(self, action: ReferralAction) -> tuple[frozenset[str], frozenset[str]]:
+        """What the form of this step needs and takes."""
+        return asked(
+            action,
+            self.kind,
+            is_anonymous=self.basis is Basis.ANONYMOUS,
+            was_contacted=self.first_contact_on is not None,
+        )
+
+    @property
+    def was_opened(self) -> bool:
+        """Whether the recipient looked, or took it: refusing alone needs no look."""
+        taken = self.answered_at is not None and self.status is not ReferralStatus.REJECTED
+        return self.received_at is not None or taken
+
 
 class ReferralCategory(Base):
     """A category that this referral discloses."""
@@ -121,13 +136,14 @@ class TimelineEvent(Labelled):
     START = "start", N_("支援を始めました")
     HOLD = "hold", N_("保留にしました")
     COMPLETE = "complete", N_("完了にしました")
+    AMEND = "amend", N_("結果を訂正しました")
     FAIL = "fail", N_("つながらず終了にしました")
     CANCEL = "cancel", N_("取り下げました")
     CORRECT = "correct", N_("誤登録として取り消しました")
     ASSIGNED = "assigned", N_("担当者を決めました")
     MESSAGE = "message", N_("連絡を送りました")
     REROUTED = "rerouted", N_("別の機関へつなぎ直しました")
-    STOP_CONFIRMED = "stop_confirmed", N_("停止を確認しました")
+    STOP_CONFIRMED = "stop_confirmed", N_("利用停止を報告しました")
     MOVED = "moved", N_("記録の移管により、送り手を引き継ぎました")
     # Never stored: these follow from the consent.
     CONSENT_WITHDRAWN = "consent_withdrawn", N_("本人が同意を撤回しました")

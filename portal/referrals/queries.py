@@ -51,13 +51,21 @@ from portal.disclosures.queries import lives_for, to_confirm
 from portal.people.categories import Category
 from portal.people.models import Person
 from portal.people.names import search_key
-from portal.referrals.models import FollowUp, Referral, ReferralGoal, ReferralNews, ReferralReading
+from portal.referrals.models import (
+    FollowUp,
+    Referral,
+    ReferralGoal,
+    ReferralNews,
+    ReferralReading,
+)
 from portal.referrals.states import ENDED, OPEN, ReferralKind
 from portal.referrals.states import ReferralStatus as S
 from portal.wall import predicates
 
 # What nobody opened for so long has lists of its own: deadlines, stops, and what was refused.
 NEWS_FOR = timedelta(days=90)
+# A place may come free, or a question remain: so long both sides go on writing after a refusal.
+AFTER_REFUSAL = timedelta(days=30)
 
 
 class Box(StrEnum):
@@ -361,6 +369,7 @@ def listing(shape: Filter, sort: Sort = NEWEST, *, is_first: bool = True) -> Sel
             is_stopped(now).label("is_stopped"),
             worker.name.label("worker_name"),
             shown.c.key.label("sort_key"),
+            is_awaited(now).label("is_awaited"),
         )
         .join(shown, shown.c.id == Referral.id)
         .outerjoin(Person, Person.id == Referral.person_id)
@@ -479,6 +488,23 @@ def what_lacks(session: Session, referral: Referral) -> Lack:
     return Lack.ENDED if lack is Lack.CONSENT else lack
 
 
+@cache
+def going_on_one() -> Select[UUID]:
+    goes_on = predicates.goes_on(Referral, predicates.NOW)
+    return select(Referral.id).where(Referral.id == bindparam("referral_id"), goes_on)
+
+
+def goes_on(session: Session, referral: Referral) -> bool:
+    """Whether, after a refusal, both sides may still write."""
+    until = words_until(referral.ended_at)
+    values = {"referral_id": referral.id, "now": clock.now(), "today": clock.today()}
+    return until is not None and clock.now() <= until and session.scalar(going_on_one(), values) is not None
+
+
+def words_until(refused_at: datetime | None) -> datetime | None:
+    return refused_at and refused_at + AFTER_REFUSAL
+
+
 def is_live(session: Session, referral: Referral) -> bool:
     """Whether what this referral disclosed may still be read by its recipient."""
     values = {"referral_id": referral.id, "now": clock.now(), "today": clock.today()}
@@ -540,10 +566,11 @@ class OpenReferral:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """What stops for one recipient: it must confirm the stop, and these referrals stand still."""
+    """What stops for one recipient: these referrals stand still, and what it opened it reports to have stopped."""
 
     agency_id: UUID
     name: str
+    must_report: bool
     referrals: tuple[OpenReferral, ...]
 
 
@@ -561,6 +588,7 @@ def stops(session: Session, actor: Actor, consent_id: UUID, now: datetime) -> li
         Stop(
             agency_id,
             name,
+            any(not line.is_unopened for line in live if line.to_agency_id == agency_id),
             tuple(OpenReferral(r.id, r.number) for r in found if r.to_agency_id == agency_id),
         )
         for agency_id, name in sorted(told.items(), key=lambda one: one[1])

@@ -39,7 +39,7 @@ from portal.referrals.models import (
     TimelineEvent,
 )
 from portal.referrals.queries import Box, Filter
-from portal.referrals.states import OPEN, ReferralKind, ReferralStatus, Refusal
+from portal.referrals.states import OPEN, ReferralAction, ReferralKind, ReferralStatus, Refusal, asked
 from portal.wall import predicates
 
 
@@ -123,7 +123,9 @@ class ReferralView:
     outcome: Outcome | None
     part_of_id: UUID | None
     is_live: bool
+    writes_until: datetime | None  # after a refusal
     is_stopped: bool
+    is_awaited: bool  # an answer is still asked for
     must_confirm_stop: bool
     stop: Stop | None
 
@@ -131,10 +133,23 @@ class ReferralView:
     def is_anonymous(self) -> bool:
         return self.basis is Basis.ANONYMOUS
 
+    def asked(self, action: ReferralAction) -> tuple[frozenset[str], frozenset[str]]:
+        """What the form of this step needs and takes."""
+        contacted = self.first_contact_on is not None
+        return asked(action, self.kind, is_anonymous=self.is_anonymous, was_contacted=contacted)
+
     @property
-    def is_awaited(self) -> bool:
-        """An answer is still asked for."""
-        return self.status is ReferralStatus.REQUESTED and not self.is_stopped
+    def may_ask_again(self) -> bool:
+        """Whether the same may be asked of the same agency, which had no place; a joint interview needs a new day."""
+        had_no_place = self.status is ReferralStatus.REJECTED and self.refusal is Refusal.NO_CAPACITY
+        is_known = self.is_sender and self.person_id is not None
+        return had_no_place and is_known and self.kind is not ReferralKind.JOINT_INTERVIEW
+
+    @property
+    def may_write(self) -> bool:
+        """Whether messages may still be sent."""
+        is_struck = self.status is ReferralStatus.ENTERED_IN_ERROR
+        return self.is_sent and not is_struck and (self.is_live or self.writes_until is not None)
 
     @property
     def is_overdue(self) -> bool:
@@ -189,6 +204,8 @@ def header_statement() -> Select[*tuple[Any, ...]]:
             former.id.label("former_id"),
             func.coalesce(renewed_until, Consent.valid_until).label("consent_until"),
             lives_for(Referral.id, Referral.to_agency_id, predicates.NOW).label("is_live"),
+            queries.is_awaited(predicates.NOW).label("is_awaited"),
+            predicates.goes_on(Referral, predicates.NOW).label("goes_on"),
             waiting.exists().label("must_confirm"),
             has_news.label("has_news"),
         )
@@ -258,12 +275,17 @@ def timeline_of(session: Session, actor: Actor, row: Row[*tuple[Any, ...]], *, r
             what=line.what,
             code=code_of(line.what, line.code),
             text=line.text
-            if readable or line.agency_id == actor.agency_id or not line.text
+            if readable or is_own_or_later(line, row, actor) or not line.text
             else Withheld.ENDED,
             sequel_id=line.sequel_id,
         )
         for line in session.execute(statement, {"referral_id": row.id})
     ]
+
+
+def is_own_or_later(line: Row[*tuple[Any, ...]], row: Row[*tuple[Any, ...]], actor: Actor) -> bool:
+    """One's own words, and those that the other side wrote after the refusal."""
+    return bool(line.agency_id == actor.agency_id or (row.goes_on and line.created_at > row.answered_at))
 
 
 def code_of(what: TimelineEvent, code: str) -> Refusal | Outcome | None:
@@ -320,6 +342,7 @@ def load(actor: Actor, referral_id: UUID) -> tuple[ReferralView, Row[*tuple[Any,
     timeline = timeline_of(session, actor, row, readable=readable)
     end = end_of_consent(session, row, now)
     is_stopped = row.status in OPEN and not row.is_live
+    until = queries.words_until(row.ended_at) if row.goes_on else None
     view = ReferralView(
         id=row.id,
         number=row.number,
@@ -363,7 +386,9 @@ def load(actor: Actor, referral_id: UUID) -> tuple[ReferralView, Row[*tuple[Any,
         outcome=row.outcome,
         part_of_id=row.former_id if is_sender else None,
         is_live=row.is_live,
+        writes_until=until if until and until >= now else None,
         is_stopped=is_stopped,
+        is_awaited=row.is_awaited,
         must_confirm_stop=row.must_confirm,
         stop=stop_of(end) if is_stopped or row.must_confirm else None,
     )
@@ -389,7 +414,8 @@ def show(actor: Actor, referral_id: UUID, *, channel: str = "portal") -> tuple[R
         ground=person.ground if person else row.basis,
         channel=channel,
     )
-    first_look = not view.is_sender and row.received_at is None
+    # On a dead basis there is nothing to read, so a look receives nothing.
+    first_look = not view.is_sender and row.received_at is None and row.is_live
     return view, row.has_news or first_look
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import select
@@ -32,7 +32,16 @@ from portal.referrals.conversation import tell_other_side, write_line
 from portal.referrals.drafts import check_anonymous_draft, check_tellable, standing_consent
 from portal.referrals.models import Referral, ReferralCategory, TimelineEvent
 from portal.referrals.reading import ReferralView
-from portal.referrals.states import ENDED, FLOW, ReferralAction, ReferralKind, ReferralStatus, Refusal
+from portal.referrals.states import (
+    ENDED,
+    FLOW,
+    SUPPORTING,
+    ReferralAction,
+    ReferralKind,
+    ReferralStatus,
+    Refusal,
+    is_late,
+)
 
 # A recipient acknowledges within two of its own business days and answers within five (design, section 5).
 ACKNOWLEDGE_DAYS = 2
@@ -54,6 +63,9 @@ class Answer:
     scores: Mapping[UUID, Score] = field(default_factory=dict)
     worker_id: UUID | None = None
     heard_by: HeardBy = HeardBy.AGENCY  # of the case that accepting opens
+    opens_case: bool = False  # also for what begins no support
+    meeting_at: datetime | None = None  # the first meeting with the person
+    meeting_place: str = ""
 
 
 def perform(
@@ -87,8 +99,9 @@ def perform(
         if claim(actor, idempotency_key, referral_id):
             return
         FLOW.check(action, referral.status)
+        check_in_time(action, referral.ended_at)
         referral.advance(version)
-        check_answer(session, step.needs, referral, answer)
+        check_answer(session, action, referral, answer)
         if action is ReferralAction.SEND:
             send(session, actor, referral)
         elif step.needs_basis and not queries.is_live(session, referral):
@@ -120,7 +133,15 @@ def perform(
         )
 
 
-def check_answer(session: Session, needs: frozenset[str], referral: Referral, answer: Answer) -> None:
+def check_in_time(action: ReferralAction, ended_at: datetime | None) -> None:
+    if is_late(action, ended_at):
+        raise Conflict(
+            N_("完了から%(days)s日を過ぎたため、結果は訂正できません。"), days=str(FLOW[action].days)
+        )
+
+
+def check_answer(session: Session, action: ReferralAction, referral: Referral, answer: Answer) -> None:
+    needs, takes = referral.asked(action)
     if "refusal" in needs and answer.refusal is None:
         raise Invalid(N_("受け入れられない理由を選んでください。"), field="refusal")
     if "text" in needs and not answer.text:
@@ -136,6 +157,10 @@ def check_answer(session: Session, needs: frozenset[str], referral: Referral, an
             )
     if "outcome" in needs and answer.outcome is None:
         raise Invalid(N_("結果を選んでください。"), field="outcome")
+    if "meeting" in takes and answer.meeting_at and answer.meeting_at <= clock.now():
+        raise Invalid(N_("初回の面談は、これからの日時を入力してください。"), field="meeting_at")
+    if "meeting" in takes and answer.meeting_place and not answer.meeting_at:
+        raise Invalid(N_("初回の面談の日時も入力してください。"), field="meeting_at")
     if "scores" in needs:
         for goal in session.scalars(queries.goals_of(referral.id)):
             if goal.id not in answer.scores:
@@ -201,9 +226,11 @@ def note_answer(referral: Referral, action: ReferralAction, answer: Answer) -> N
         referral.refusal = answer.refusal
     if action is ReferralAction.START and referral.first_contact_on is None:
         referral.first_contact_on = answer.first_contact_on
-    if action is ReferralAction.COMPLETE:
+    if answer.meeting_at and "meeting" in referral.asked(action)[1]:
+        referral.appointment_at, referral.appointment_place = answer.meeting_at, answer.meeting_place
+    if answer.outcome and "outcome" in FLOW[action].needs:
         referral.outcome = answer.outcome
-    if FLOW[action].target in ENDED:
+    if FLOW[action].target in ENDED and action is not ReferralAction.AMEND:
         referral.ended_at = now
 
 
@@ -218,7 +245,7 @@ def consequences(
     match action:
         case ReferralAction.ACCEPT:
             take_on(session, actor, referral, answer, hand_over)
-        case ReferralAction.COMPLETE:
+        case ReferralAction.COMPLETE | ReferralAction.AMEND:
             for goal in session.scalars(queries.goals_of(referral.id)):
                 goal.score = answer.scores[goal.id]
                 audit.record(
@@ -238,7 +265,8 @@ def take_on(
 ) -> None:
     """Do what accepting brings: open a case at the recipient, and on a transfer take over the record."""
     cases.require_colleague(session, actor, answer.worker_id, queries.named_to_recipient(referral))
-    if referral.kind is ReferralKind.ADVICE:
+    wants_case = answer.opens_case and "case" in referral.asked(ReferralAction.ACCEPT)[1]
+    if referral.kind not in SUPPORTING and not wants_case:
         return
     if referral.kind is ReferralKind.TRANSFER:
         person = session.scalars(select(Person).where(Person.id == referral.person_id)).one()
@@ -271,7 +299,9 @@ def steps_open(referral: Referral | ReferralView, actor: Actor, *, stopped: bool
     return [
         action
         for action in FLOW.actions_from(referral.status)
-        if can(actor, FLOW[action].permission, referral) and not (stopped and FLOW[action].needs_basis)
+        if can(actor, FLOW[action].permission, referral)
+        and not (stopped and FLOW[action].needs_basis)
+        and not is_late(action, referral.ended_at)
     ]
 
 
@@ -279,6 +309,7 @@ def check_open(actor: Actor, action: ReferralAction, view: ReferralView) -> None
     """Raise what `perform` would raise, before its form is shown."""
     require(actor, FLOW[action].permission, view)
     FLOW.check(action, view.status)
+    check_in_time(action, view.ended_at)
     if FLOW[action].needs_basis and view.status is not ReferralStatus.DRAFT and not view.is_live:
         about = ("referral", view.id)
         raise NoBasis(BASIS_ENDED, lack=Lack.ENDED, about=about, person_id=view.person_id)

@@ -1,6 +1,9 @@
 """The life of a referral, as a table, and the codes that go with it."""
 
+from datetime import datetime, timedelta
+
 from portal.audit.events import AuditEvent
+from portal.core import clock
 from portal.core.labels import N_, Labelled
 from portal.core.policy import Permission
 from portal.core.workflow import Step, Workflow
@@ -28,6 +31,7 @@ class ReferralAction(Labelled):
     START = "start", N_("支援を始める")
     HOLD = "hold", N_("保留にする")
     COMPLETE = "complete", N_("完了にする")
+    AMEND = "amend", N_("結果を訂正する")
     FAIL = "fail", N_("つながらず終了にする")
     CANCEL = "cancel", N_("取り下げる")
     CORRECT = "correct", N_("誤登録（送り先まちがいなど）として取り消す")
@@ -53,18 +57,26 @@ class Refusal(Labelled):
     OTHER = "other", N_("その他")
 
 
-A, E, P, S = ReferralAction, AuditEvent, Permission, ReferralStatus
+A, E, K, P, S = ReferralAction, AuditEvent, ReferralKind, Permission, ReferralStatus
 
 WORKING = frozenset({S.ACCEPTED, S.IN_PROGRESS, S.ON_HOLD})
 OPEN = WORKING | {S.REQUESTED}
 ENDED = frozenset(S) - OPEN - {S.DRAFT}
 
 # On a dead basis a referral may only be ended: every step that continues it needs a live basis.
-# `needs` names what the form asks for: refusal code, text, first contact, outcome, a score for each goal.
+# `needs` names what the form asks for: refusal code, text, first contact, outcome, a score for each goal;
+# `takes` what may be told besides: a text, the first meeting, and whether a case is opened. `asked` says it of one kind.
 FLOW = Workflow(
     {
         A.SEND: Step({S.DRAFT}, S.REQUESTED, P.REFERRAL_SEND, E.REFERRAL_SENT, needs_basis=True),
-        A.ACCEPT: Step({S.REQUESTED}, S.ACCEPTED, P.REFERRAL_ANSWER, E.REFERRAL_ACCEPTED, needs_basis=True),
+        A.ACCEPT: Step(
+            {S.REQUESTED},
+            S.ACCEPTED,
+            P.REFERRAL_ANSWER,
+            E.REFERRAL_ACCEPTED,
+            needs_basis=True,
+            takes=frozenset({"text", "meeting", "case"}),
+        ),
         A.REJECT: Step(
             {S.REQUESTED},
             S.REJECTED,
@@ -94,6 +106,15 @@ FLOW = Workflow(
             P.REFERRAL_ANSWER,
             E.REFERRAL_COMPLETED,
             needs=frozenset({"outcome", "scores"}),
+            takes=frozenset({"text"}),
+        ),
+        A.AMEND: Step(
+            {S.COMPLETED},
+            S.COMPLETED,
+            P.REFERRAL_ANSWER,
+            E.REFERRAL_AMENDED,
+            needs=frozenset({"outcome", "scores", "text"}),
+            days=14,
         ),
         A.FAIL: Step(WORKING, S.FAILED, P.REFERRAL_ANSWER, E.REFERRAL_FAILED, needs=frozenset({"text"})),
         A.CANCEL: Step(OPEN, S.CANCELLED, P.REFERRAL_CANCEL, E.REFERRAL_CANCELLED, needs=frozenset({"text"})),
@@ -106,3 +127,37 @@ FLOW = Workflow(
         ),
     }
 )
+
+# Where a kind calls a step otherwise: who sits in, or advises, begins no support.
+WORDS: dict[tuple[ReferralKind, ReferralAction], str] = {
+    (K.JOINT_INTERVIEW, A.ACCEPT): N_("同席を引き受ける"),
+    (K.JOINT_INTERVIEW, A.START): N_("同席を記録する"),
+    (K.ADVICE, A.ACCEPT): N_("助言を引き受ける"),
+    (K.ADVICE, A.START): N_("助言を始める"),
+}
+# These support the person, so that accepting opens a case, and the recipient names the first meeting.
+SUPPORTING = frozenset({K.REFERRAL, K.TRANSFER})
+
+
+def asked(
+    action: ReferralAction, kind: ReferralKind, *, is_anonymous: bool, was_contacted: bool
+) -> tuple[frozenset[str], frozenset[str]]:
+    """What the form of this step needs and takes for a referral of this kind.
+
+    Nobody contacts the person for a piece of advice, and a first contact is recorded once.
+    """
+    step = FLOW[action]
+    needs, takes = step.needs, step.takes
+    if kind is ReferralKind.ADVICE or was_contacted:
+        needs -= {"first_contact"}
+    if kind in SUPPORTING:
+        takes -= {"case"}
+    else:
+        takes -= {"meeting"}
+    return needs, takes - {"case"} if is_anonymous else takes
+
+
+def is_late(action: ReferralAction, ended_at: datetime | None) -> bool:
+    """Whether the days of this step are over: only something that has ended has any."""
+    days = FLOW[action].days
+    return days is not None and ended_at is not None and clock.now() > ended_at + timedelta(days=days)

@@ -33,9 +33,10 @@ from portal.referrals.forms import (
 )
 from portal.referrals.models import FollowUp, FollowUpKind, TimelineEvent
 from portal.referrals.reading import Line, ReferralView
-from portal.referrals.states import ENDED, ReferralAction, ReferralKind, ReferralStatus
+from portal.referrals.states import ENDED, WORDS, ReferralAction, ReferralKind, ReferralStatus
 from portal.transfers import hanging
 from portal.transfers import services as transfers
+from portal.web.base_form import BaseForm
 from portal.web.pagination import after, page_of, page_size
 from portal.web.printer import pdf_response, render_pdf
 
@@ -47,6 +48,14 @@ STOPS = {
     TimelineEvent.CONSENT_WITHDRAWN,
     TimelineEvent.CONSENT_EXPIRED,
     TimelineEvent.STOP_CONFIRMED,
+}
+
+
+SAID_OF_KIND = {
+    (ReferralKind.JOINT_INTERVIEW, TimelineEvent.ACCEPT): N_("同席を引き受けました"),
+    (ReferralKind.JOINT_INTERVIEW, TimelineEvent.START): N_("同席を記録しました"),
+    (ReferralKind.ADVICE, TimelineEvent.ACCEPT): N_("助言を引き受けました"),
+    (ReferralKind.ADVICE, TimelineEvent.START): N_("助言を始めました"),
 }
 
 
@@ -70,13 +79,19 @@ def entries(view: ReferralView, *, since: int = 0) -> list[Entry]:
             at=line.at,
             who=line.who,
             agency=line.agency,
-            words=words_of(line),
+            words=words_of(line, view),
             text=text_of(line, view),
             tone="stop" if line.what in STOPS else "",
             mine=line.mine,
         )
         for line in view.timeline[since:]
     ]
+
+
+def first_of_latest(shown: Sequence[Entry]) -> int:
+    """Where the latest word stands, and what happened since; what is older is folded."""
+    words = [number for number, one in enumerate(shown) if one.text]
+    return max(words[-1] if words else len(shown) - 1, len(shown) - 3, 0)
 
 
 def text_of(line: Line, view: ReferralView) -> str:
@@ -88,8 +103,8 @@ def text_of(line: Line, view: ReferralView) -> str:
     return str(gettext("このつなぎは終わったため、受け取った内容は表示しません。"))
 
 
-def words_of(line: Line) -> str:
-    words: str = gettext(line.what.word)
+def words_of(line: Line, view: ReferralView) -> str:
+    words: str = gettext(SAID_OF_KIND.get((view.kind, line.what), line.what.word))
     if line.code:
         words = gettext("%(what)s（%(why)s）", what=words, why=gettext(line.code.word))
     if line.sequel_id:
@@ -127,16 +142,20 @@ def show_page(
     if may_answer:
         worker = worker or WorkerForm(formdata=None, worker=str(view.worker_id or ""), version=view.version)
         worker.offer(drafts.colleagues(db.read(), view.to_agency_id, view.person_id))
-    may_write = view.is_sent and view.is_live and view.status is not ReferralStatus.ENTERED_IN_ERROR
+    shown = entries(view)
+    actions = services.steps_open(view, actor, stopped=stopped)
     refused = next((form for form in (message, worker) if form is not None and form.status != 200), None)
     page = render_template(
         "referrals/show.html",
         view=view,
         form=message if message is not None and (message.errors or message.form_problem) else refused,
-        message=message or (MessageForm(formdata=None) if may_write else None),
+        message=message or (MessageForm(formdata=None) if view.may_write else None),
         worker=worker if may_answer else None,
-        entries=entries(view),
-        actions=services.steps_open(view, actor, stopped=stopped),
+        again=BaseForm(formdata=None) if view.may_ask_again else None,
+        entries=shown,
+        latest=first_of_latest(shown),
+        actions=actions,
+        words={action: word_of(view, action) for action in actions},
         follow_ups=noted(actor, view) if view.status in UNHAPPY or view.stop else (),
         unhappy=view.status in UNHAPPY,
         just_sent="sent" in request.args and view.is_sender and view.status is ReferralStatus.REQUESTED,
@@ -218,9 +237,19 @@ DONE = {
     A.START: N_("支援を始めました。"),
     A.HOLD: N_("保留にしました。再開するときは「支援を再開する」を押してください。"),
     A.COMPLETE: N_("完了にしました。結果が相手の機関に伝わります。"),
+    A.AMEND: N_("結果を訂正しました。依頼した機関に伝わります。"),
     A.FAIL: N_("つながらず終了にしました。理由が相手の機関に伝わります。"),
     A.CANCEL: N_("取り下げました。"),
     A.CORRECT: N_("誤登録として取り消しました。"),
+}
+
+
+K = ReferralKind
+DONE_OF_KIND = {
+    (K.JOINT_INTERVIEW, A.ACCEPT): N_("同席を引き受けました。同席したら「同席を記録する」を押してください。"),
+    (K.JOINT_INTERVIEW, A.START): N_("同席を記録しました。"),
+    (K.ADVICE, A.ACCEPT): N_("助言を引き受けました。助言は連絡に書き、済んだら完了にしてください。"),
+    (K.ADVICE, A.START): N_("助言を始めました。"),
 }
 
 
@@ -242,7 +271,7 @@ def step(referral_id: UUID, action: ReferralAction) -> ResponseReturnValue:
                 idempotency_key=form.idempotency_key.data,
             )
             flash(f"step-{referral_id}-{action}", "draft-clear")
-            return after_step(action, referral_id)
+            return after_step(action, view)
         db.end()
         view, _row = reading.load(actor, referral_id)
     return step_page(view, action, form)
@@ -258,17 +287,17 @@ def form_of(view: ReferralView, action: ReferralAction, agency_id: UUID | None) 
     colleagues: Sequence[Any] = ()
     if action is A.ACCEPT and agency_id:
         colleagues = drafts.colleagues(db.read(), agency_id, view.person_id)
-    form.ask(action, [goal.id for goal in view.goals], colleagues)
+    form.ask(action, view.asked(action), [goal.id for goal in view.goals], colleagues)
     return form
 
 
-def after_step(action: ReferralAction, referral_id: UUID) -> ResponseReturnValue:
+def after_step(action: ReferralAction, view: ReferralView) -> ResponseReturnValue:
     """The next page: the referral or, when it was taken back to ask another agency, a new one."""
     if action is A.CANCEL and request.args.get("then") == "reroute":
         flash(gettext("取り下げました。続けて、つなぎ直す先を選んでください。"), "success")
-        return redirect(url_for(".new", part_of=referral_id))
-    flash(gettext(DONE[action]), "success")
-    return redirect(url_for(".show", referral_id=referral_id))
+        return redirect(url_for(".new", part_of=view.id))
+    flash(gettext(DONE_OF_KIND.get((view.kind, action), DONE[action])), "success")
+    return redirect(url_for(".show", referral_id=view.id))
 
 
 def meanwhile(view: ReferralView, form: StepForm) -> list[Entry]:
@@ -310,7 +339,7 @@ def word_of(view: ReferralView, action: ReferralAction) -> str:
         return str(gettext("支援を再開する"))
     if action is A.CORRECT and view.status is ReferralStatus.DRAFT:
         return str(gettext("下書きを取り消す"))
-    return str(gettext(action.word))
+    return str(gettext(WORDS.get((view.kind, action), action.word)))
 
 
 # What an agency does about a referral that went badly: stops, follow-ups, and the list of these.
@@ -322,12 +351,12 @@ def confirm_stop(referral_id: UUID) -> ResponseReturnValue:
     view = look(actor, referral_id)
     require(actor, Permission.REFERRAL_ANSWER, view)
     if not view.must_confirm_stop:
-        raise Conflict(N_("確認が必要な停止はありません。"))
+        raise Conflict(N_("報告が必要な利用停止はありません。"))
     form = ConfirmStopForm()
     if form.validate_on_submit():
         with refusals(form):
             conversation.confirm_stop(actor, referral_id, note=form.note.data or "")
-            flash(gettext("停止を確認しました。依頼した機関に伝わります。"), "success")
+            flash(gettext("利用停止を報告しました。依頼した機関に伝わります。"), "success")
             return redirect(url_for(".show", referral_id=referral_id))
         db.end()
         view, _row = reading.load(actor, referral_id)

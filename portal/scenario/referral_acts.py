@@ -114,6 +114,9 @@ def step(action: ReferralAction) -> Callable[[Play, Actor, Given], object]:
             scores=scores_of(play, referral_id, given.get("goals", [])),
             worker_id=play.actors[given["worker"]].staff_id if "worker" in given else None,
             heard_by=given.get("heard_by", HeardBy.AGENCY),
+            opens_case="case_key" in given,
+            meeting_at=given.get("meeting", {}).get("at"),
+            meeting_place=given.get("meeting", {}).get("place", ""),
         )
         transfers.perform(actor, action, referral_id, answer)
         if "case_key" in given:
@@ -136,7 +139,8 @@ def name_case(play: Play, actor: Actor, referral_id: UUID, key: str) -> None:
     case = actor.agency_id and cases.open_case_of(play.session, actor.agency_id, person_id)
     if not case:
         raise Invalid(
-            N_("助言依頼を受け入れてもケースは開きません。case_key を消してください。"), field="case_key"
+            N_("匿名の助言依頼を受け入れてもケースは開きません。case_key を消してください。"),
+            field="case_key",
         )
     play.ids[Sort.CASE, key] = case.id
 
@@ -199,6 +203,7 @@ ACTS = {
         step(A.ACCEPT),
         text=may(text),
         worker=may(colleague),
+        meeting=may(table(APPOINTMENT)),
         case_key=may(new(Sort.CASE)),
         heard_by=may(one_of(HeardBy)),
     ),
@@ -210,6 +215,12 @@ ACTS = {
         outcome=need(one_of(Outcome)),
         goals=may(several(one_of(Score))),
         text=may(text),
+    ),
+    "amend": on_referral(
+        step(A.AMEND),
+        outcome=need(one_of(Outcome)),
+        goals=may(several(one_of(Score))),
+        text=need(text),
     ),
     "fail": on_referral(step(A.FAIL), text=need(text)),
     "cancel": on_referral(step(A.CANCEL), text=need(text)),

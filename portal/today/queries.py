@@ -82,6 +82,7 @@ class Due(Labelled):
     ANSWER_BY = "answer_by", N_("回答する")
     ANSWER_FROM = "answer_from", N_("回答が届く予定")
     SIT_IN = "sit_in", N_("同席")
+    FIRST_MEETING = "first_meeting", N_("初回の面談")
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +261,6 @@ def dated(whose: Whose) -> Select[*tuple[Any, ...]]:
     )
     sits_in = and_(
         among(Referral.status, OPEN),
-        Referral.kind == ReferralKind.JOINT_INTERVIEW,
         Referral.appointment_at.between(now, bindparam("last_at", type_=UTCDateTime())),
     )
     parts = []
@@ -325,7 +325,7 @@ def deadlines(session: Session, actor: Actor, now: datetime, whose: Whose) -> li
     for row in rows:
         is_mine = row.from_agency_id == actor.agency_id
         for due, day in dates_of(row, is_mine=is_mine):
-            is_visit = due is Due.SIT_IN
+            is_visit = due in {Due.SIT_IN, Due.FIRST_MEETING}
             if day > last or (is_visit and day < today):
                 continue
             found.append(
@@ -360,8 +360,9 @@ def dates_of(row: Any, *, is_mine: bool) -> list[tuple[Due, date]]:
     elif row.is_awaited:
         unopened = row.received_at is None
         found.append((Due.OPEN_BY, row.acknowledge_by) if unopened else (Due.ANSWER_BY, row.respond_by))
-    if row.kind is ReferralKind.JOINT_INTERVIEW and row.appointment_at:
-        found.append((Due.SIT_IN, clock.japan_date(row.appointment_at)))
+    if row.appointment_at:
+        sits_in = row.kind is ReferralKind.JOINT_INTERVIEW
+        found.append((Due.SIT_IN if sits_in else Due.FIRST_MEETING, clock.japan_date(row.appointment_at)))
     return found
 
 

@@ -181,6 +181,11 @@ def is_for(told: Any, actor: Actor) -> ColumnElement[bool]:
     return condition(rules.FOR_READER, actor, l=told)
 
 
+def is_unopened(told: Any) -> ColumnElement[bool]:
+    """It was disclosed by a referral that its recipient never opened."""
+    return condition(rules.UNOPENED, l=told)
+
+
 def tells(told: Any, actor: Actor, category: str, now: datetime) -> ColumnElement[bool]:
     """The disclosure shows this reader this category now, and its consent still covers it."""
     return condition(rules.tells(quoted(category)), actor, now, l=told)
@@ -190,6 +195,11 @@ def quoted(category: str) -> str:
     code = str(category)
     assert re.fullmatch(r"[a-z_]+", code), code  # noqa: S101
     return f"'{code}'"
+
+
+def goes_on(referral: Any, now: datetime) -> ColumnElement[bool]:
+    """After a refusal both sides may go on writing: the consent still covers the recipient."""
+    return condition(rules.goes_on("r"), now=now, r=referral)
 
 
 # People.

@@ -93,6 +93,9 @@ def tells(category: str, l: str = "l") -> str:  # noqa: E741
 
 
 FOR_READER, LIVES = for_reader("l"), lives("l")
+# By a referral that its recipient never opened while it could be read: nothing was learned of it.
+UNOPENED = """EXISTS (SELECT 1 FROM base.referral r WHERE r.id = l.source_id AND r.received_at IS NULL
+ AND (r.answered_at IS NULL OR r.status = 'rejected'))"""
 
 
 def line(*tests: str) -> str:
@@ -208,6 +211,17 @@ def reads_words(r: str) -> str:
     return f"({r}.from_agency_id = @agency OR {told})"
 
 
+def is_covered(r: str) -> str:
+    """The consent that a referral was sent on still covers its recipient, whatever became of the referral."""
+    return f"""({r}.basis <> 'consent' OR EXISTS (SELECT 1 FROM base.consent c
+ WHERE c.id = {r}.consent_id AND {covers("c", f"{r}.to_agency_id")}))"""
+
+
+def goes_on(r: str) -> str:
+    """After a refusal both sides may go on writing, without naming anybody."""
+    return f"({r}.status = 'rejected' AND {is_covered(r)})"
+
+
 REFERRAL = Rule(
     "(@auditor OR (t.from_agency_id = @agency OR t.to_agency_id = @agency AND t.sent_at IS NOT NULL)"
     f" AND {free('t.person_id')})",
@@ -224,7 +238,11 @@ GOAL = Rule(of_referral(), only(of_referral(reads_words("r")), "text"), barrier=
 SENDERS_OWN = "(@auditor OR r.from_agency_id = @agency OR t.what NOT IN ('drafted', 'rerouted'))"
 EVENT = Rule(
     of_referral(SENDERS_OWN),
-    only(f"t.agency_id = @agency OR {of_referral(reads_words('r'))}", "text"),
+    only(
+        f"t.agency_id = @agency OR {of_referral(reads_words('r'))}"
+        f" OR {of_referral('r.to_agency_id = @agency', 't.created_at > r.answered_at', goes_on('r'))}",
+        "text",
+    ),
     barrier=True,
 )
 FOLLOW_UP = Rule(

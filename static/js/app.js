@@ -7,10 +7,11 @@ import * as keys from "./keys.js";
 import * as leave from "./leave.js";
 import * as menu from "./menu.js";
 import * as once from "./once.js";
+import * as parts from "./parts.js";
 import * as print from "./print.js";
 import * as session from "./session.js";
 
-// Drafts before leave: what a draft brings back counts as unsaved.
-for (const part of [drafts, leave, autosave, keys, once, session, checkAll, print, menu, errors]) {
+// Drafts before leave: what a draft brings back counts as unsaved. Parts before drafts: they follow it.
+for (const part of [parts, drafts, leave, autosave, keys, once, session, checkAll, print, menu, errors]) {
   part.start();
 }

@@ -28,7 +28,14 @@ from tests.wall.world import World
 
 WAITING = 4
 # Referrals to be gone on with: each step leads on from somewhere.
-STATUSES = ("draft", *["requested"] * 3, *["accepted"] * 4, *["in_progress"] * 4, "on_hold")
+STATUSES = (
+    "draft",
+    *["requested"] * 3,
+    *["accepted"] * 4,
+    *["in_progress"] * 4,
+    "on_hold",
+    *["completed"] * 2,
+)
 # More drafts than those who walk come to edit (an edited draft may tell more than its consent allows), and more
 # proposals to erase than they drop.
 DRAFTS = PROPOSALS = 12

@@ -142,7 +142,7 @@ def test_a_life_is_taken_with_the_consent_of_each_day(browser: Visit, world: Wor
     lines = table(export(visitor, f"/audit/referrals/{world.referral}/export", "csv"))
     stood = {line[2]: line[-1] for line in lines[1:]}
     assert stood["つなぎを送付"].startswith("有効　基本情報　令和8年")
-    assert stood["停止を確認"].startswith("撤回　基本情報")
+    assert stood["利用停止を報告"].startswith("撤回　基本情報")
     assert "連絡を送信" in stood
 
 

@@ -124,7 +124,7 @@ def test_the_log_is_told_in_words(browser: Visit, life: Life, auditor: Member) -
     assert f"つなぎを送付 自立相談支援機関 相談 一郎（相談支援員） つなぎ {life.number}" in words
     assert "同意を記録 自立相談支援機関 相談 一郎（相談支援員） 同意" in words
     assert "本人の同意 基本情報、健康・障がい" in words
-    assert "停止を確認 就労準備支援事業 就労 次郎（相談支援員）" in words
+    assert "利用停止を報告 就労準備支援事業 就労 次郎（相談支援員）" in words
 
 
 def test_no_word_about_the_client_stands_on_any_page(browser: Visit, life: Life, auditor: Member) -> None:
@@ -152,7 +152,7 @@ def test_the_whole_life_of_a_referral(browser: Visit, life: Life, auditor: Membe
         "連絡を送りました",
         "受け入れました",
         "本人が同意を撤回しました 自立相談支援機関 相談 一郎 撤回",
-        "停止を確認しました",
+        "利用停止を報告しました",
         "つながらず終了にしました",
     )
     places = [told.index(one) for one in happened]
@@ -168,7 +168,7 @@ def test_the_whole_life_of_a_referral(browser: Visit, life: Life, auditor: Membe
         "つなぎを受入",
         "ケースを開始",
     )
-    logged += ("同意の撤回を記録", "停止を確認", "つながらず終了", "断られた後の対応を記録")
+    logged += ("同意の撤回を記録", "利用停止を報告", "つながらず終了", "断られた後の対応を記録")
     assert [one for one in logged if one not in log] == []
     assert log.count("つなぎを送付") == 1, "the other referral has a life of its own"
 

@@ -14,7 +14,16 @@ from portal.referrals.models import Referral, ReferralEvent
 from portal.referrals.states import ReferralAction, ReferralStatus
 from tests.browser.conftest import Visit
 from tests.browser.steps import box, choose, follow, main, press
-from tests.factories import Member, make_agency, make_consent, make_member, make_person, make_referral, step
+from tests.factories import (
+    Member,
+    make_agency,
+    make_consent,
+    make_member,
+    make_person,
+    make_referral,
+    make_service,
+    step,
+)
 
 REASON = "今月は定員まで受け入れています。来月にもう一度ご相談ください。"
 
@@ -61,6 +70,34 @@ def test_pressed_twice_it_is_sent_once(visit: Visit, sender: Member, recipient: 
     page.get_by_role("button", name="この内容で送付する").dblclick()
     expect(main(page)).to_contain_text("送付しました")
     assert referrals_of(person_id) == [ReferralStatus.REQUESTED]
+
+
+def test_the_form_follows_the_kind_and_the_agency(visit: Visit, sender: Member, recipient: Member) -> None:
+    """With a script at once, and without losing what was typed for another kind."""
+    other = make_member()
+    assert recipient.agency_id
+    assert other.agency_id
+    make_service(recipient.agency_id, name="見学の日")
+    make_service(other.agency_id, name="よその集まり")
+    page = visit(sender)
+    page.goto(f"/referrals/new?person={make_person(sender)}")
+    expect(box(page, "同席の場所")).to_be_hidden()
+    expect(page.get_by_role("button", name="選んだ種類と機関に合わせて表示する")).to_be_hidden()
+    page.get_by_role("radio", name="同席依頼").check()
+    box(page, "同席の場所").fill("相談室2")
+    page.get_by_role("radio", name="助言依頼").check()
+    expect(box(page, "同席の場所")).to_be_hidden()
+    page.get_by_role("radio", name="匿名").check()
+    expect(page.get_by_role("checkbox", name="健康・障がい")).to_be_hidden()
+    page.get_by_role("radio", name="同席依頼").check()
+    expect(box(page, "同席の場所")).to_have_value("相談室2")
+    services = page.get_by_label("支援メニュー")
+    choose(page, "つなぎ先の機関", other.actor.agency_name)
+    choose(page, "支援メニュー", "よその集まり")
+    choose(page, "つなぎ先の機関", recipient.actor.agency_name)
+    expect(services).to_have_value("")
+    expect(services.locator("optgroup:not([hidden])")).to_have_count(1)
+    expect(page.locator(".summary:visible", has_text="見学の日")).to_have_count(1)
 
 
 def test_sent_from_two_tabs_it_is_sent_once(visit: Visit, sender: Member, recipient: Member) -> None:

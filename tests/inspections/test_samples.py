@@ -241,8 +241,11 @@ def test_a_withdrawal_wants_a_confirmed_stop(auditor: Member, browser: Visit) ->
     person = make_person(sender)
     consent = make_consent(sender, person, [recipient])
     referral_id = make_referral(sender, recipient, person_id=person, consent_id=consent)
+    never = make_referral(sender, recipient, person_id=person, consent_id=consent)
+    conversation.opened(recipient.actor, referral_id)
     withdraw(browser(sender), consent)
     found = hints_of(auditor, referral_id)
+    assert hints_of(auditor, never)[Check.STOP_CONFIRMED] is Verdict.NOT_APPLICABLE
     assert found[Check.STOP_CONFIRMED] is Verdict.NOT_OK
     assert found[Check.CONSENT_COVERED] is Verdict.OK, "it was alive when it was sent"
     conversation.confirm_stop(recipient.actor, referral_id, note="紙を廃棄した")

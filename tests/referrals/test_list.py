@@ -124,7 +124,7 @@ THEIRS = {
     "box=in&new=1": {"overdue", "fresh"},
     "overdue=1": {"overdue"},
     "news=1": {"overdue", "rejected", "failed", "done", "back", "stopped", "fresh", "asked in vain"},
-    "stopped=1": {"stopped", "asked in vain"},
+    "stopped=1": {"stopped"},  # the other was never opened
     "unattended=1": set(),
 }
 

@@ -227,6 +227,7 @@ NEXT = {
     S.REQUESTED: (("/cancel",), ("/accept", "/reject")),
     S.ACCEPTED: (("/cancel",), ("/start", "/complete", "/hold", "/fail")),
     S.IN_PROGRESS: (("/cancel",), ("/complete", "/hold", "/fail")),
+    S.COMPLETED: (("/correct",), ("/amend",)),
     S.DRAFT: (("/send", "/edit", "/correct"), None),
 }
 

@@ -95,7 +95,7 @@ def test_a_withdrawal_stops_at_once_what_is_open_on_the_screen(
     for gone in ("健康の記載", "山田", "訪問の希望"):
         assert gone not in after
         assert gone not in them.get(f"/referrals/{key}/sheet").text
-    assert "停止を確認する" in after
+    assert "利用停止を報告する" in after
     mine = us.get(f"/referrals/{key}").text
     assert "同意撤回により停止" in mine
     assert "同意を取り直す" in mine
@@ -128,9 +128,9 @@ def test_the_recipient_confirms_the_stop_once(sides: tuple[Member, Member], brow
     done = them.post(f"/referrals/{key}/confirm-stop", data={"note": "紙は廃棄しました"})
     assert done.status_code == 302
     told_us = us.get(f"/referrals/{key}").text
-    assert "停止を確認しました" in told_us
+    assert "利用停止を報告しました" in told_us
     assert "紙は廃棄しました" in told_us
-    assert "停止を確認する" not in them.get(f"/referrals/{key}").text
+    assert "利用停止を報告する" not in them.get(f"/referrals/{key}").text
     # They have done all they can; to take it back is the sender's.
     assert str(key) not in them.get("/referrals/?stopped=1").text
     assert str(key) in us.get("/referrals/?stopped=1").text

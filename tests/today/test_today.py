@@ -330,8 +330,9 @@ def test_what_was_answered_leaves_the_page(browser: Visit, ours: Member, theirs:
 def test_a_basis_that_dies_takes_the_name_off(browser: Visit, ours: Member, theirs: Member) -> None:
     person_id = make_person(theirs, family="波止場")
     consent_id = make_consent(theirs, person_id, [ours])
-    make_referral(theirs, ours, person_id=person_id, consent_id=consent_id)
+    referral_id = make_referral(theirs, ours, person_id=person_id, consent_id=consent_id)
     assert "波止場" in browser(ours).get(AGENCY).text
+    conversation.opened(ours.actor, referral_id)
     withdraw(browser(theirs), consent_id)
     page = browser(ours).get(AGENCY).text
     assert "波止場" not in page

@@ -14,7 +14,7 @@ from portal.core import clock
 from portal.core.policy import Role
 from tests.wall import oracle
 from tests.wall.canary_meetings import RULES_OF_MEETINGS
-from tests.wall.oracle import Oracle
+from tests.wall.oracle import Oracle, instant
 from tests.wall.world_activities import (
     CODES_OF_ACTIVITIES,
     EVALUATION,
@@ -130,6 +130,10 @@ def words(rights: ReadingRights, row: Row) -> bool:
     return rights.truth.reads_words(rights.works, row.get("referral_id", row["id"]), rights.now)
 
 
+def line(rights: ReadingRights, row: Row) -> bool:
+    return rights.truth.reads_line(rights.works, row["referral_id"], instant(row["created_at"]), rights.now)
+
+
 def stop(rights: ReadingRights, row: Row) -> bool:
     line = rights.tables["disclosure"][row["disclosure_id"]]
     home = rights.truth.homes[line["person_id"]]
@@ -180,7 +184,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("referral", "appointment_place"): words,
     ("referral", "reason"): words,
     ("referral_goal", "text"): words,
-    ("referral_event", "text"): lambda rights, row: rights.is_mine(row) or words(rights, row),
+    ("referral_event", "text"): lambda rights, row: rights.is_mine(row) or line(rights, row),
     ("follow_up", "text"): ReadingRights.is_mine,
     ("stop_confirmation", "note"): stop,
     **RULES_OF_MEETINGS,

@@ -34,6 +34,7 @@ STEPS = {
     "start": ({"accepted", "on_hold"}, "in_progress", "recipient", True),
     "hold": ({"accepted", "in_progress"}, "on_hold", "recipient", True),
     "complete": ({"accepted", "in_progress", "on_hold"}, "completed", "recipient", False),
+    "amend": ({"completed"}, "completed", "recipient", False),
     "fail": ({"accepted", "in_progress", "on_hold"}, "failed", "recipient", False),
     "cancel": ({"requested", "accepted", "in_progress", "on_hold"}, "cancelled", "either", False),
     "correct": (
@@ -122,7 +123,7 @@ class Referring(Town):
     def is_live(self, referral: UUID, now: datetime) -> bool:
         return self.model.reads_words(self.model.referrals[referral].recipient, referral, now)
 
-    @rule(by=by, referral=referrals_, choice=st.integers(0, 8), any_step=st.booleans())
+    @rule(by=by, referral=referrals_, choice=st.integers(0, 9), any_step=st.booleans())
     def step(self, by: int | None, referral: UUID, choice: int, any_step: bool) -> None:
         """Any step by anyone, or one that starts from where the referral stands."""
         one = self.model.referrals[referral]
@@ -150,10 +151,14 @@ class Referring(Town):
         if action == "send":
             one.is_sent = True
             chosen = db.read().scalar(select(Referral.consent_id).where(Referral.id == referral))
+            one.consent = chosen
             told = set(self.draft_of[referral][1])
             self.tell(one.person, who, one.recipient, one.basis, told, chosen, referral)
         if action == "accept" and self.draft_of[referral][0] == "transfer":
             self.hand_over(referral)
+        one.refused_at = None
+        if self.status[referral] == "rejected":
+            one.refused_at = db.read().scalar(select(Referral.answered_at).where(Referral.id == referral))
         if action in TAKES_BACK:
             for line in self.model.lines.get(one.person, []):
                 line.was_ended = line.was_ended or line.source == referral
@@ -200,7 +205,10 @@ class Referring(Town):
         mine = self.model.has_referral(self.ids[who], referral)
         now = self.now + timedelta(seconds=1)
         open_ = one.is_sent and self.status[referral] != "entered_in_error"
-        may = mine and open_ and self.is_live(referral, now)
+        refused_at = one.refused_at
+        goes_on = refused_at is not None and now <= refused_at + timedelta(days=30)
+        goes_on = goes_on and self.model.goes_on(referral, now)
+        may = mine and open_ and (self.is_live(referral, now) or goes_on)
         actor = self.members[who].actor
         self.tried(may, lambda: conversation.send_message(actor, referral, "よろしくお願いします"))
 

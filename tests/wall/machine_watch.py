@@ -77,7 +77,8 @@ class Agencies(Convening):
         readable = self.model.reads_words(me, referral, now)
         assert (view.need is not Withheld.ENDED) == readable
         theirs = [line for line in view.timeline if not line.mine and line.text]
-        assert all((line.text is not Withheld.ENDED) == readable for line in theirs)
+        for line in theirs:
+            assert (line.text is not Withheld.ENDED) == self.model.reads_line(me, referral, line.at, now)
         assert (view.person is not None) == self.model.knows_whom(me, referral, now)
 
     # What holds after every step

@@ -93,7 +93,10 @@ def learn(rows: Rows) -> Oracle:
         "SELECT id, person_id, from_agency_id, to_agency_id, basis, starts_at, ends_at, consent_id,"
         " source_id, ended_at, to_staff_id FROM disclosure"
     )
-    referrals = rows("SELECT id, person_id, from_agency_id, to_agency_id, basis, sent_at FROM referral")
+    referrals = rows(
+        "SELECT id, person_id, from_agency_id, to_agency_id, basis, sent_at, consent_id, status, answered_at"
+        " FROM referral"
+    )
     return Oracle(
         homes={uid(p): uid(home) for p, home, _ in people},
         protected={uid(p) for p, _, protected in people if protected},
@@ -128,8 +131,16 @@ def learn(rows: Rows) -> Oracle:
             for key, person, teller, to, basis, begins, ends, consent, source, ended, member in lines
         ),
         referrals={
-            uid(key): Referral(uid(person), uid(sender), uid(to), basis, sent is not None)
-            for key, person, sender, to, basis, sent in referrals
+            uid(key): Referral(
+                uid(person),
+                uid(sender),
+                uid(to),
+                basis,
+                sent is not None,
+                maybe(consent),
+                instant(answered) if status == "rejected" else None,
+            )
+            for key, person, sender, to, basis, sent, consent, status, answered in referrals
         },
         meetings=learn_meetings(rows),
         items=learn_items(rows),

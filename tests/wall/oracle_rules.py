@@ -58,6 +58,8 @@ class Referral:
     recipient: UUID
     basis: str
     is_sent: bool
+    consent: UUID | None = None
+    refused_at: datetime | None = None
 
 
 @dataclass
@@ -164,6 +166,22 @@ class Oracle:
             line.source == referral and line.told == agency and self.is_alive(line, now)
             for line in self.lines.get(self.referrals[referral].person, ())
         )
+
+    def goes_on(self, referral: UUID, now: datetime) -> bool:
+        """It was refused, and the person still agrees that the two agencies speak."""
+        one = self.referrals[referral]
+        agreed = one.basis != "consent" or (
+            one.consent is not None and self.consents[one.consent].covers(one.recipient, now)
+        )
+        return one.refused_at is not None and agreed
+
+    def reads_line(self, agency: UUID | None, referral: UUID, written_at: datetime, now: datetime) -> bool:
+        """What the other side wrote: while the words are open and, after a refusal, what came later."""
+        if self.reads_words(agency, referral, now):
+            return True
+        refused_at = self.referrals[referral].refused_at
+        is_later = refused_at is not None and written_at > refused_at
+        return self.has_referral(agency, referral) and is_later and self.goes_on(referral, now)
 
     def knows_whom(
         self, agency: UUID | None, referral: UUID, now: datetime, staff: UUID | None = None

@@ -52,7 +52,7 @@ from portal.meetings.states import (
 from portal.people.categories import Category
 from portal.people.models import Person
 from portal.referrals.models import FollowUp, FollowUpKind, Referral
-from portal.referrals.queries import is_stopped, is_unattended
+from portal.referrals.queries import is_awaited, is_stopped, is_unattended
 from portal.referrals.states import OPEN, WORKING, ReferralKind, ReferralStatus
 from portal.wall import predicates
 
@@ -131,7 +131,7 @@ def stood_last_time(*tests: ColumnElement[bool]) -> ColumnElement[bool]:
 @cache
 def overdue() -> Columns:
     return of_referral(reason_on=Referral.sent_at).where(
-        Referral.status == ReferralStatus.REQUESTED, Referral.respond_by < bindparam("late_day", type_=Date())
+        is_awaited(predicates.NOW), Referral.respond_by < bindparam("late_day", type_=Date())
     )
 
 

@@ -37,7 +37,7 @@ from portal.wall import predicates
 CHANGEABLE = frozenset({MeetingStatus.IN_SESSION, MeetingStatus.MINUTED})
 APPROVED = N_("この議事録を承認した。")  # stands in the minutes as it is
 # Steps that nobody promises: they undo a mistake.
-NEVER_PROMISED = frozenset({ReferralAction.CORRECT})
+NEVER_PROMISED = frozenset({ReferralAction.CORRECT, ReferralAction.AMEND})
 
 
 @dataclass(frozen=True, slots=True)

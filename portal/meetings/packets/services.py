@@ -301,6 +301,6 @@ def confirm(actor: Actor, item_id: UUID, *, note: str = "") -> None:
         session.scalars(told).one()
         lines = session.scalars(waiting_lines(actor, clock.now()).where(AgendaItem.id == item_id)).all()
         if not lines:
-            raise Conflict(N_("確認が必要な停止はありません。"))
+            raise Conflict(N_("報告が必要な利用停止はありません。"))
         for disclosure in lines:
             disclosures.confirm_stop(actor, disclosure, note=note)

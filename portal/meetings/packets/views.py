@@ -150,5 +150,5 @@ def stops() -> ResponseReturnValue:
 @bp.post("/stops/<uuid:item_id>")
 def stop_confirm(item_id: UUID) -> ResponseReturnValue:
     services.confirm(signed_in(), item_id)
-    flash(gettext("停止を確認しました。"), "success")
+    flash(gettext("利用停止を報告しました。"), "success")
     return redirect(url_for(".stops"))

@@ -38,7 +38,7 @@ from portal.referrals.models import (
     ReferralNews,
     TimelineEvent,
 )
-from portal.referrals.queries import Box, Filter
+from portal.referrals.queries import NEWEST, Box, Filter
 from portal.referrals.states import OPEN, ReferralAction, ReferralKind, ReferralStatus, Refusal, asked
 from portal.wall import predicates
 
@@ -420,7 +420,7 @@ def show(actor: Actor, referral_id: UUID, *, channel: str = "portal") -> tuple[R
 
 
 def page(
-    actor: Actor, wanted: Filter, *, sort: Sort, after: Key | None = None, size: int = 25
+    actor: Actor, wanted: Filter, *, sort: Sort = NEWEST, after: Key | None = None, size: int = 25
 ) -> Sequence[Row[*tuple[Any, ...]]]:
     """The rows of a list, one more than `size` when there are more; names only within the wall; logged."""
     rows = queries.rows(db.read(), actor, wanted, clock.now(), sort=sort, after=after, size=size + 1)

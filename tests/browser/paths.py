@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Table, select
+from sqlalchemy import Table, select, text
 from werkzeug.routing import AnyConverter, Rule
 
 from portal.core.db import Base, db
@@ -26,6 +26,8 @@ SORTS = {"referral": ("status",), "person": ("is_identified",), "meeting": ("sta
 MOST_TRIES = 25
 # Pages for rows of one sort only: a column that is filled there.
 FILLED = {"activities.unlink": "linked_at"}
+# Pages whose ids stand together in a table that none of them names.
+PAIRS = {"meetings.packet_preview": "meeting_member"}
 # What an address needs besides its path.
 QUERIES = {"referrals.follow_up": "?kind=meeting", "anomalies.behind": "?rule=night"}
 
@@ -81,7 +83,11 @@ def values_of(
     ids = [name for name in rule._converters if name.endswith("_id")]  # noqa: SLF001 - there is no public way
     others = [name for name in rule._converters if name not in ids]  # noqa: SLF001
     rows: list[tuple[dict[str, Any], str]] = [({}, "")]
-    if ids:
+    if pair := PAIRS.get(rule.endpoint):
+        with reading(Reader.of(actor) if actor else None):
+            found = db.read.execute(select(Base.metadata.tables[pair]).order_by(text("meeting_id DESC")))
+            rows = [({name: row[name] for name in ids}, pair) for row in found.mappings()]
+    elif ids:
         with reading(Reader.of(actor) if actor else None):
             rows = list(rows_of(ids, sorts=rule.endpoint.endswith(".show"), filled=FILLED.get(rule.endpoint)))
     for member in product(*(members_of(rule, other, words) for other in others)):

@@ -62,10 +62,10 @@ def register(page: Page, family: str) -> None:
 
 
 def file(page: Page, category: str, text: str) -> None:
-    page.get_by_role("link", name=re.compile(f"書く・変更する.*{category}")).click()
-    box(page, "くわしい内容").fill(text)
-    press(page, "保存する")
-    expect(page.get_by_text(text)).to_be_visible()
+    save = page.get_by_role("button", name=f"{category}を保存する")
+    page.locator("form", has=save).get_by_role("textbox", name="くわしい内容").fill(text)
+    save.click()
+    expect(page.get_by_text(text).first).to_be_visible()
 
 
 def record_consent(page: Page, to: Agency) -> None:
@@ -184,8 +184,10 @@ def check_main_job(visit: Visit, town: Town, width: int) -> None:
     register(ours, family)
     follow(ours, "相談者のページを開く")
     person = ours.url
+    ours.get_by_role("link", name=re.compile("書く・変更する.*就労・通学・通所")).click()
     file(ours, "就労・通学・通所", WORK)
     file(ours, "収入・資産・債務", DEBTS)
+    ours.goto(person)
     record_consent(ours, town.to)
     consent = ours.url
     ours.goto(person)

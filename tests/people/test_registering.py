@@ -1,5 +1,6 @@
 """Registering a person through the pages: names, dates, duplicates, and the same form sent twice."""
 
+import re
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -193,7 +194,7 @@ def test_hostile_text_is_shown_inert_or_refused(browser: Visit, text: str) -> No
     if answer.status_code == 302:
         page = visit.get(f"/people/{people()[0].id}").text
         assert "<script>alert" not in page
-        assert "1337" not in page
+        assert "1337" not in re.sub(r"[0-9a-f-]{36}", "", page)  # an id may hold it by chance
         for character in "\u202e\u2066\u200b\ufeff":
             assert character not in page
     else:

@@ -31,7 +31,7 @@ from portal.people.services import Basics
 from portal.referrals import conversation, drafts, reading, services
 from portal.referrals.drafts import Proposal
 from portal.referrals.models import FollowUpKind, Referral
-from portal.referrals.queries import NEWEST, Filter
+from portal.referrals.queries import Filter
 from portal.referrals.services import Answer
 from portal.referrals.states import ReferralAction, ReferralKind
 from tests.factories import make_case, make_consent, make_member, make_note, make_person, make_referral
@@ -118,8 +118,9 @@ def raw(app: Flask) -> Callable[[str], None]:
     person_id = make_person(sender)
     consent_id = make_consent(sender, person_id, [recipient])
     make_referral(sender, recipient, person_id=person_id, consent_id=consent_id)
-    disclosures.withdraw_consent(sender.actor, consent_id, reason="見本")
     referral_id = db.read().scalars(select(Referral.id)).one()
+    conversation.opened(recipient.actor, referral_id)
+    disclosures.withdraw_consent(sender.actor, consent_id, reason="見本")
     conversation.confirm_stop(recipient.actor, referral_id, note="停止しました")
 
     def run(statement: str) -> None:
@@ -238,7 +239,7 @@ def acts() -> dict[str, Callable[[], object]]:
         "case": lambda: make_case(a, person),
         "look at person": lambda: disclosures.show(a.actor, person),
         "look at referral": lambda: reading.show(b.actor, requested),
-        "list referrals": lambda: reading.page(a.actor, Filter(), sort=NEWEST),
+        "list referrals": lambda: reading.page(a.actor, Filter()),
     }
 
 

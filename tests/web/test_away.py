@@ -246,7 +246,7 @@ def test_reading_goes_on_while_nothing_can_be_written(office: Office) -> None:
         assert "いま、記録を書き込めません" in refused.text
         assert "個人の情報を見たことは、必ず記録に残します。" in refused.text
         assert office.name not in refused.text
-        assert 'href="/agencies/"' in refused.text  # the way to what can be read
+        assert 'href="/help/more"' in refused.text  # the way to what can be read
     sent = visitor.ask(f"{office.referral}/messages", fields | {"text": TYPED})
     check_page(sent)
     assert f'<p class="quote">{TYPED}</p>' in sent.text

@@ -20,7 +20,7 @@ from portal.core.db import among, db, keep_only, new_id
 from portal.core.policy import Actor, Permission, require
 from portal.disclosures import services as disclosures
 from portal.meetings.agenda.models import AgendaItem, ItemCategory, ItemReason
-from portal.meetings.agenda.sources import SOURCES, everything, standing_elsewhere
+from portal.meetings.agenda.sources import ALWAYS, SOURCES, everything, standing_elsewhere
 from portal.meetings.schedule import queries, services
 from portal.meetings.schedule.models import Meeting
 from portal.meetings.schedule.queries import members_of
@@ -331,7 +331,7 @@ def gather(session: Session, place: Setting) -> list[Found]:
     rows = [
         row
         for row in session.execute(everything(place.kind), place.values())
-        if not {row.subject_id, row.referral_id} & elsewhere
+        if not matters_of(row) & elsewhere
     ]
     found: list[Found] = []
     reasons = with_days_waited(session, place, [found_of(row) for row in rows])
@@ -343,6 +343,13 @@ def gather(session: Session, place: Setting) -> list[Found]:
             found.append(one)
         claimed |= keys
     return found
+
+
+def matters_of(row: Any) -> set[UUID]:
+    """By what a row is found on another coming agenda. What a series promised or put off itself comes back to it in
+    any case, unless that very thing stands there.
+    """
+    return {row.subject_id} if row.source in ALWAYS else {row.subject_id, row.referral_id}
 
 
 def keys_of(row: Any) -> set[UUID]:

@@ -29,7 +29,8 @@ from portal.disclosures.queries import to_confirm
 from portal.meetings import item_visibility
 from portal.meetings.agenda import queries as agenda_queries
 from portal.meetings.agenda.models import AgendaItem, ItemCategory
-from portal.meetings.agenda.queries import ItemView, MeetingView, Revision, revision_of
+from portal.meetings.agenda.queries import ItemView, MeetingView
+from portal.meetings.agenda.revisions import Revision, revision_of
 from portal.meetings.schedule import queries
 from portal.meetings.schedule.models import Meeting
 from portal.meetings.states import BASIS_OF, MeetingKind, MeetingStatus

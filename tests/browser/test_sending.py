@@ -87,7 +87,7 @@ def test_the_form_follows_the_kind_and_the_agency(visit: Visit, sender: Member, 
     box(page, "同席の場所").fill("相談室2")
     page.get_by_role("radio", name="助言依頼").check()
     expect(box(page, "同席の場所")).to_be_hidden()
-    page.get_by_role("radio", name="匿名").check()
+    page.locator("#basis-1").check()
     expect(page.get_by_role("checkbox", name="健康・障がい")).to_be_hidden()
     page.get_by_role("radio", name="同席依頼").check()
     expect(box(page, "同席の場所")).to_have_value("相談室2")

@@ -50,7 +50,8 @@ class Form:
 
     def pressed(self) -> dict[str, list[str]]:
         """What the first button says, if it says anything."""
-        first = next((one for one in self.fields if one.kind == "submit"), None)
+        # A button that only redraws the form for another kind sends nothing.
+        first = next((one for one in self.fields if one.kind == "submit" and one.name != "shape"), None)
         return {first.name: [first.value]} if first and first.name else {}
 
 
